@@ -1,0 +1,628 @@
+//! Ports: one small trait per capability, native async. Adapters implement them; a function's role needs
+//! no more rights than the ports it uses.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use stagepost_domain::decide::Changeset;
+use stagepost_domain::disposition::Disposition;
+use stagepost_domain::event::Event;
+use stagepost_domain::fact::{Coverage, ShipmentId, TrackingFact};
+use stagepost_domain::flow::Flow;
+use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, OrderId, ShopId, StageId, TemplateId};
+use stagepost_domain::order::{Order, Platform, Snapshot, Source};
+use stagepost_domain::outcome::IgnoreReason;
+use stagepost_domain::package::{Package, PackageSeen};
+use stagepost_domain::run::{Run, RunId, RunKey};
+use stagepost_domain::shop::{ApiKey, CarrierIntegration, Channel, Endpoint, Sealed, Settings};
+use stagepost_domain::template::EmailTemplate;
+use stagepost_domain::Timestamp;
+
+// ---------------------------------------------------------------- time, ids, chance
+
+/// The time, injected.
+pub trait Clock: Send + Sync {
+    /// Now, to the millisecond: what is stored compares equal to what was decided.
+    fn now(&self) -> Timestamp;
+}
+
+/// Ids and chance, injected.
+pub trait Entropy: Send + Sync {
+    /// A fresh id body: 26 lower-case letters and digits, sortable by time.
+    fn id_body(&self) -> String;
+    /// A number in 0..1, for jitter.
+    fn fraction(&self) -> f64;
+    /// Random bytes for secrets and tokens.
+    fn bytes(&self) -> [u8; 32];
+}
+
+// ---------------------------------------------------------------- store
+
+/// The store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Too many requests for now.
+    #[error("the store throttles")]
+    Throttled,
+    /// No answer, or an error on its side. A write may have happened.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// An item is not what its schema says.
+    #[error("stored item {item} is not valid: {reason}")]
+    Corrupt {
+        /// Its key.
+        item: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The item would be larger than the store takes.
+    #[error("the item is too large to store")]
+    TooLarge,
+}
+
+impl StoreError {
+    /// What to do about it. Writes are conditional and carry their own identity, so trying again is safe.
+    #[must_use]
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            Self::Throttled | Self::Unavailable(_) => Disposition::RETRY,
+            Self::Corrupt { .. } | Self::TooLarge => Disposition::Permanent,
+        }
+    }
+}
+
+/// A conditional write did not take place.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Somebody else wrote first: read again and decide again. (A write that lost to its own retry is a
+    /// success and never shows here.)
+    #[error("another write came first")]
+    LostRace,
+    /// Another transaction is working on the item: the same as a lost race, but nothing has changed yet.
+    #[error("another transaction is in the way")]
+    Conflict,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// One decision, written as one transaction.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// What `decide` made.
+    pub changes: Changeset,
+    /// The version that was read; `None` when no order existed.
+    pub expected_version: Option<u64>,
+    /// The frozen body for the event's webhook runs.
+    pub webhook_body: Option<String>,
+    /// Identity of this write, to recognise it after a lost answer.
+    pub write_id: String,
+}
+
+/// A page of a listing.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Opaque; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// A fact that a rule refused, as kept.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct IgnoredFact {
+    /// Its order.
+    pub order: OrderId,
+    /// Its tenant.
+    pub shop: ShopId,
+    /// When it came.
+    pub at: Timestamp,
+    /// What kind of fact it was: `order`, `fulfillment`, `tracking`.
+    pub fact: String,
+    /// When it says it happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fact_at: Option<Timestamp>,
+    /// Why it was refused.
+    #[serde(flatten)]
+    pub why: IgnoreReason,
+}
+
+/// One line of an order's timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TimelineEntry {
+    /// Something happened.
+    Event(Box<Event>),
+    /// Something was refused.
+    Ignored(IgnoredFact),
+}
+
+/// An order in a listing.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct OrderSummary {
+    /// Its id.
+    pub id: OrderId,
+    /// As the shop prints it.
+    pub number: String,
+    /// Its platform.
+    pub platform: Platform,
+    /// Its stage; `None` when untriaged or awaited.
+    pub stage: Option<StageId>,
+    /// When it entered the stage, or was seen first.
+    pub entered_at: Timestamp,
+}
+
+/// What to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderFilter {
+    /// Orders in a stage, newest entry first.
+    Stage(StageId),
+    /// Orders in no flow.
+    Untriaged,
+}
+
+/// Orders, their events, snapshots and packages.
+pub trait OrderStore: Send + Sync {
+    /// The control item, strongly consistent.
+    fn order(&self, id: &OrderId) -> impl Future<Output = Result<Option<Order>, StoreError>> + Send;
+    /// Control item and snapshot in one round trip, strongly consistent. The snapshot is default for an
+    /// order that is still awaited.
+    fn order_with_snapshot(
+        &self,
+        id: &OrderId,
+    ) -> impl Future<Output = Result<Option<(Order, Option<Snapshot>)>, StoreError>> + Send;
+    /// All packages of an order, removed ones included, strongly consistent.
+    fn packages(&self, id: &OrderId) -> impl Future<Output = Result<Vec<Package>, StoreError>> + Send;
+    /// One event, strongly consistent.
+    fn event(&self, id: &OrderId, seq: u64) -> impl Future<Output = Result<Option<Event>, StoreError>> + Send;
+    /// The timeline, newest first; at most `limit` events with the ignored facts between them.
+    fn timeline(
+        &self,
+        id: &OrderId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Page<TimelineEntry>, StoreError>> + Send;
+    /// Orders of a shop, newest entry first (from an index, so possibly a moment old).
+    fn orders(
+        &self,
+        shop: &ShopId,
+        filter: &OrderFilter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Page<OrderSummary>, StoreError>> + Send;
+    /// Writes order, event, snapshot, packages, package index and webhook body, all or nothing.
+    fn commit(&self, commit: &Commit) -> impl Future<Output = Result<(), CommitError>> + Send;
+    /// Writes the control item alone (lock, quiet settlement), if its version is still `expected_version`.
+    fn put_order(
+        &self,
+        order: &Order,
+        expected_version: u64,
+        write_id: &str,
+    ) -> impl Future<Output = Result<(), CommitError>> + Send;
+}
+
+/// Something that wants attention.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DueItem {
+    /// An event with open runs.
+    Event(Box<Event>),
+    /// A carrier's report of a parcel that no order had.
+    Parked(ParkedFact),
+}
+
+/// Runs, and the due index that nothing falls out of.
+pub trait RunStore: Send + Sync {
+    /// Replaces one run of an event if it still is `expected`, by path: other runs of the event may change
+    /// meanwhile. Takes the event out of the due index when its last run ends, and moves its due time
+    /// when a run is to be tried later. Gives the event after the write.
+    fn update_run(
+        &self,
+        id: &RunId,
+        expected: &Run,
+        next: &Run,
+    ) -> impl Future<Output = Result<Event, CommitError>> + Send;
+    /// The frozen webhook body of an event.
+    fn webhook_body(
+        &self,
+        order: &OrderId,
+        seq: u64,
+    ) -> impl Future<Output = Result<Option<String>, StoreError>> + Send;
+    /// What is due, oldest first, over all shards of the index; at most `limit`.
+    fn due(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<Vec<DueItem>, StoreError>> + Send;
+    /// Moves an item's place in the due index to `due`; `None` takes it out (an event without open runs).
+    /// Losing a race is fine: whoever won has set the place.
+    fn set_due(
+        &self,
+        item: &DueItem,
+        due: Option<Timestamp>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// A carrier's report that no order wanted yet.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ParkedFact {
+    /// Its tenant.
+    pub shop: ShopId,
+    /// The integration it came by.
+    pub carrier: CarrierId,
+    /// When it came.
+    pub parked_at: Timestamp,
+    /// The report.
+    pub fact: TrackingFact,
+}
+
+/// A notification that was authentic but could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Quarantined {
+    /// Its tenant.
+    pub shop: ShopId,
+    /// The channel or integration it came by.
+    pub came_by: String,
+    /// Topic or kind as told.
+    pub topic: String,
+    /// When it came.
+    pub at: Timestamp,
+    /// Why it could not be read.
+    pub reason: String,
+    /// The raw body.
+    pub body: Vec<u8>,
+}
+
+/// What came in and found no home.
+pub trait InboundStore: Send + Sync {
+    /// Keeps a refused fact; the same fact again changes nothing.
+    fn keep_ignored(&self, fact: &IgnoredFact) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Keeps an unreadable notification.
+    fn quarantine(&self, item: &Quarantined) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// The shop's quarantine, newest first.
+    fn quarantined(
+        &self,
+        shop: &ShopId,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Quarantined>, StoreError>> + Send;
+    /// Orders that hold a package with this number (normalised here).
+    fn orders_with_number(
+        &self,
+        shop: &ShopId,
+        number: &str,
+    ) -> impl Future<Output = Result<Vec<OrderId>, StoreError>> + Send;
+    /// Parks a report until an order wants it; it stands in the due index from `due` on.
+    fn park(&self, fact: &ParkedFact, due: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Reports parked for a number.
+    fn parked(
+        &self,
+        shop: &ShopId,
+        number: &str,
+    ) -> impl Future<Output = Result<Vec<ParkedFact>, StoreError>> + Send;
+    /// Forgets a parked report.
+    fn unpark(&self, fact: &ParkedFact) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// One change of configuration; it is written together with the shop's new settings.
+#[derive(Debug, Clone)]
+pub enum ConfigChange {
+    /// A new shop.
+    Shop,
+    /// A flow, new or edited.
+    Flow(Flow),
+    /// A new version of a template.
+    Template(EmailTemplate),
+    /// An endpoint.
+    Endpoint(Endpoint),
+    /// A channel, with its lookup.
+    Channel(Channel),
+    /// A carrier integration, with its lookup.
+    Carrier(CarrierIntegration),
+    /// An API key under the hash it is looked up by.
+    Key {
+        /// `token_hash` of the key.
+        hash: String,
+        /// The record.
+        key: ApiKey,
+    },
+}
+
+/// A shop's configuration.
+pub trait ConfigStore: Send + Sync {
+    /// The shop's settings.
+    fn settings(&self, shop: &ShopId) -> impl Future<Output = Result<Option<Settings>, StoreError>> + Send;
+    /// A flow as it is now, strongly consistent: a switch that was just turned counts at once.
+    fn flow(
+        &self,
+        shop: &ShopId,
+        id: &FlowId,
+    ) -> impl Future<Output = Result<Option<Flow>, StoreError>> + Send;
+    /// All flows.
+    fn flows(&self, shop: &ShopId) -> impl Future<Output = Result<Vec<Flow>, StoreError>> + Send;
+    /// One version of a template, or the newest.
+    fn template(
+        &self,
+        shop: &ShopId,
+        id: &TemplateId,
+        version: Option<u64>,
+    ) -> impl Future<Output = Result<Option<EmailTemplate>, StoreError>> + Send;
+    /// The newest version of all templates.
+    fn templates(&self, shop: &ShopId) -> impl Future<Output = Result<Vec<EmailTemplate>, StoreError>> + Send;
+    /// An endpoint.
+    fn endpoint(
+        &self,
+        shop: &ShopId,
+        id: &EndpointId,
+    ) -> impl Future<Output = Result<Option<Endpoint>, StoreError>> + Send;
+    /// All endpoints.
+    fn endpoints(&self, shop: &ShopId) -> impl Future<Output = Result<Vec<Endpoint>, StoreError>> + Send;
+    /// A channel by the id in its inbound URL.
+    fn channel(&self, id: &ChannelId) -> impl Future<Output = Result<Option<Channel>, StoreError>> + Send;
+    /// All channels of a shop.
+    fn channels(&self, shop: &ShopId) -> impl Future<Output = Result<Vec<Channel>, StoreError>> + Send;
+    /// A carrier integration by the id in its inbound URL.
+    fn carrier(
+        &self,
+        id: &CarrierId,
+    ) -> impl Future<Output = Result<Option<CarrierIntegration>, StoreError>> + Send;
+    /// All carrier integrations of a shop.
+    fn carriers(
+        &self,
+        shop: &ShopId,
+    ) -> impl Future<Output = Result<Vec<CarrierIntegration>, StoreError>> + Send;
+    /// An API key by its hash.
+    fn api_key(&self, hash: &str) -> impl Future<Output = Result<Option<ApiKey>, StoreError>> + Send;
+    /// Writes one change and the settings that go with it, if `config_version` is still
+    /// `settings.config_version - 1` (0 for a new shop: no settings may exist).
+    fn save(
+        &self,
+        change: &ConfigChange,
+        settings: &Settings,
+    ) -> impl Future<Output = Result<(), CommitError>> + Send;
+}
+
+// ---------------------------------------------------------------- doorbell
+
+/// One ring: a hint that a run is due. The run's record is the truth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ring {
+    /// The run.
+    pub run: RunId,
+    /// Not before; queues hold it back up to 15 minutes.
+    pub delay: Duration,
+}
+
+/// The queues in front of the runners.
+pub trait Doorbell: Send + Sync {
+    /// Rings once for each; all or an error.
+    fn ring(&self, rings: &[Ring]) -> impl Future<Output = Result<(), DoorbellError>> + Send;
+}
+
+/// The queue did not take it; the due index still holds the run.
+#[derive(Debug, thiserror::Error)]
+#[error("the queue did not take it: {0}")]
+pub struct DoorbellError(pub String);
+
+// ---------------------------------------------------------------- acting
+
+/// Why something was not done, or not known to be done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ActError {
+    /// What it means for the run.
+    pub disposition: Disposition,
+    /// In words for the timeline, without personal data or secrets.
+    pub message: String,
+}
+
+impl ActError {
+    /// It did not happen; try again.
+    pub fn retry(message: impl Into<String>) -> Self {
+        Self { disposition: Disposition::RETRY, message: message.into() }
+    }
+
+    /// It will not happen.
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self { disposition: Disposition::Permanent, message: message.into() }
+    }
+
+    /// It may have happened.
+    pub fn ambiguous(message: impl Into<String>) -> Self {
+        Self { disposition: Disposition::Ambiguous, message: message.into() }
+    }
+}
+
+/// A mail ready to leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// Verified sender, `Name <address>`.
+    pub from: String,
+    /// One recipient.
+    pub to: String,
+    /// One line.
+    pub subject: String,
+    /// HTML part.
+    pub html: Option<String>,
+    /// Plain part.
+    pub text: Option<String>,
+    /// ASCII tags that come back with delivery events.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Sends mail, at most once per call: no retry below this port.
+pub trait Mailer: Send + Sync {
+    /// Sends and gives the provider's message id.
+    fn send(&self, mail: &Mail) -> impl Future<Output = Result<String, ActError>> + Send;
+}
+
+/// A webhook call.
+#[derive(Debug, Clone)]
+pub struct Post {
+    /// Vetted at connect time.
+    pub url: url::Url,
+    /// Header names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// The frozen bytes.
+    pub body: Vec<u8>,
+}
+
+/// What a receiver answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Its wish for patience.
+    pub retry_after: Option<stagepost_domain::SignedDuration>,
+}
+
+/// Calls merchants' URLs: guarded, bounded, without redirects.
+pub trait WebhookSender: Send + Sync {
+    /// One POST. Any HTTP answer is `Ok`.
+    fn post(&self, post: &Post) -> impl Future<Output = Result<Answer, ActError>> + Send;
+}
+
+/// A channel with its credentials opened, for one use.
+#[derive(Clone)]
+pub struct ChannelAccess {
+    /// The channel.
+    pub channel: Channel,
+    /// Shopify's access token, or WooCommerce's `key:secret`.
+    pub credentials: String,
+}
+
+/// What to fulfill with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FulfillRequest {
+    /// Our run, kept in the platform's metadata where it has any.
+    pub run: RunId,
+    /// The order's packages that are not taken away.
+    pub packages: Vec<PackageSeen>,
+    /// Whether the platform mails the customer.
+    pub notify_customer: bool,
+}
+
+/// A fulfillment as the platform shows it to a reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlatformShipment {
+    /// Its identity, the same as in notifications.
+    pub id: ShipmentId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Not cancelled.
+    pub active: bool,
+    /// Its tracking numbers as the platform shows them.
+    pub numbers: Vec<String>,
+    /// Our run's id, if the platform kept it.
+    pub marker: Option<String>,
+}
+
+/// What the platform shows of an order before we act.
+#[derive(Debug, Clone)]
+pub struct PlatformLook<W> {
+    /// How much is fulfilled.
+    pub coverage: Coverage,
+    /// The fulfillments there.
+    pub shipments: Vec<PlatformShipment>,
+    /// What is left for us to fulfill, in the adapter's own terms; `None` when there is nothing.
+    pub work: Option<W>,
+    /// Why nothing can be fulfilled although something remains: cancelled, a platform hold, another
+    /// service's, a missing permission. In words for the timeline.
+    pub blocked: Option<String>,
+}
+
+/// What our call made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fulfilled {
+    /// The fulfillments named in the answers.
+    pub shipments: Vec<ShipmentId>,
+    /// Whether nothing remains.
+    pub coverage: Coverage,
+}
+
+/// A call that failed, perhaps after some of its parts had worked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FulfillError {
+    /// What the platform had confirmed before.
+    pub made: Vec<ShipmentId>,
+    /// The platform says that nothing was left: settle by looking again.
+    pub already_done: bool,
+    /// The error.
+    pub error: ActError,
+}
+
+/// One sales platform, for the fulfillment runner: look, then act.
+pub trait FulfillmentPlatform: Send + Sync {
+    /// What remains, in the adapter's own terms.
+    type Work: Send + Sync;
+    /// Reads the order. Never writes.
+    fn look(
+        &self,
+        access: &ChannelAccess,
+        order: &Source,
+    ) -> impl Future<Output = Result<PlatformLook<Self::Work>, ActError>> + Send;
+    /// Fulfills what remains.
+    fn fulfill(
+        &self,
+        access: &ChannelAccess,
+        order: &Source,
+        work: &Self::Work,
+        request: &FulfillRequest,
+    ) -> impl Future<Output = Result<Fulfilled, FulfillError>> + Send;
+}
+
+// ---------------------------------------------------------------- secrets
+
+/// What a secret is for: part of the encryption context, so that one cannot stand in for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretKind {
+    /// Signs a channel's notifications.
+    ChannelWebhook,
+    /// Opens a channel's platform.
+    ChannelCredentials,
+    /// Signs a carrier's notifications.
+    CarrierWebhook,
+    /// Signs our webhooks.
+    EndpointSecret,
+}
+
+impl SecretKind {
+    /// Stable word in the encryption context.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ChannelWebhook => "channel-webhook",
+            Self::ChannelCredentials => "channel-credentials",
+            Self::CarrierWebhook => "carrier-webhook",
+            Self::EndpointSecret => "endpoint-secret",
+        }
+    }
+}
+
+/// A secret could not be sealed or opened.
+#[derive(Debug, thiserror::Error)]
+#[error("a {kind} secret cannot be {action}")]
+pub struct SecretError {
+    /// Which kind.
+    pub kind: &'static str,
+    /// `sealed` or `opened`.
+    pub action: &'static str,
+}
+
+/// Encrypts secrets at rest, bound to shop and kind.
+pub trait Secrets: Send + Sync {
+    /// Encrypts.
+    fn seal(
+        &self,
+        shop: &ShopId,
+        kind: SecretKind,
+        plain: &str,
+    ) -> impl Future<Output = Result<Sealed, SecretError>> + Send;
+    /// Decrypts.
+    fn open(
+        &self,
+        shop: &ShopId,
+        kind: SecretKind,
+        sealed: &Sealed,
+    ) -> impl Future<Output = Result<String, SecretError>> + Send;
+}
+
+/// A run's place, for log lines and errors.
+#[must_use]
+pub fn run_id(order: &OrderId, seq: u64, key: &RunKey) -> RunId {
+    RunId { order: order.clone(), seq, key: key.clone() }
+}

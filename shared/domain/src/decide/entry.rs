@@ -1,0 +1,196 @@
+//! Entering a stage: whether automation may (laws 8 and 9), and the runs that follow (laws 3, 4, 7, 12).
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Draft;
+use crate::event::{Actor, Cause, Refusal, StageRef, Transition};
+use crate::flow::{Flow, Stage};
+use crate::fulfillment::Attribution;
+use crate::id::StageId;
+use crate::order::{Hold, Lifecycle, Order, Placement, Platform};
+use crate::outcome::{IgnoreReason, SkipReason};
+use crate::run::{Run, RunKey, Target, later};
+use crate::shop::Playbook;
+
+/// A fact older than this moves an order silently (law 4).
+pub const STALE_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// The third automatic re-entry of one stage puts the order on hold (law 9).
+pub const AUTOMATIC_REENTRIES_MAX: u8 = 3;
+
+/// Why a stage entry runs nothing, if it is to be silent.
+pub(super) fn staleness(fact_at: Option<Timestamp>, now: Timestamp) -> Option<SkipReason> {
+    let age = fact_at.map(|at| now.duration_since(at))?;
+    (age > STALE_AFTER).then_some(SkipReason::StaleFact)
+}
+
+fn stage_ref(stage: &Stage) -> StageRef {
+    StageRef { id: stage.id.clone(), name: stage.name.clone() }
+}
+
+impl Draft<'_> {
+    /// Moves the order because a fact asks for it: forward only, never back to where it was since the last
+    /// manual move, never while it is on hold.
+    pub(super) fn move_automatically(&mut self, target: &StageId) {
+        let Some(playbook) = self.context.playbook else { return };
+        let (Some(to), Placement::Placed { stage: from, visited, .. }) =
+            (playbook.flow.stage(target), &self.order.placement)
+        else {
+            return;
+        };
+        if from == target {
+            return;
+        }
+        let flow = &playbook.flow;
+        let visit = visited.get(target).copied().unwrap_or_default();
+        let forward = flow.position(target) > flow.position(from);
+        let reason = if self.order.lifecycle != Lifecycle::Open {
+            Some(IgnoreReason::OrderCancelled)
+        } else if self.order.hold.is_some() {
+            Some(IgnoreReason::OnHold)
+        } else if !forward {
+            Some(IgnoreReason::NotForward)
+        } else if visit.fresh {
+            Some(IgnoreReason::AlreadyEntered)
+        } else {
+            None
+        };
+        match reason {
+            None if self.trips_breaker(visit.automatic) => self.hold(target),
+            None => {
+                let silent = staleness(self.fact_at, self.context.now);
+                self.enter(playbook, to, silent);
+            }
+            Some(reason) => {
+                if let (IgnoreReason::OnHold, Some(hold)) = (&reason, &mut self.order.hold) {
+                    hold.pending = Some(target.clone());
+                }
+                self.refused = Some(Refusal { to: stage_ref(to), reason });
+            }
+        }
+    }
+
+    /// Whether one more automatic entry would be the third re-entry.
+    pub(super) fn trips_breaker(&self, automatic_entries: u8) -> bool {
+        automatic_entries >= AUTOMATIC_REENTRIES_MAX
+    }
+
+    /// Stops the order; the move that was one too many waits for a person.
+    pub(super) fn hold(&mut self, target: &StageId) {
+        self.order.hold =
+            Some(Hold { at: self.context.now, stage: target.clone(), pending: Some(target.clone()) });
+        if let Some(to) = self.context.playbook.and_then(|p| p.flow.stage(target)) {
+            self.refused = Some(Refusal { to: stage_ref(to), reason: IgnoreReason::OnHold });
+        }
+    }
+
+    /// Puts the order into the stage and plans its runs.
+    pub(super) fn enter(&mut self, playbook: &Playbook, to: &Stage, silent: Option<SkipReason>) {
+        let from = self.order.stage().and_then(|id| playbook.flow.stage(id)).map(stage_ref);
+        self.transition = Some(Transition {
+            flow: playbook.flow.id.clone(),
+            flow_version: playbook.flow.version,
+            from,
+            to: stage_ref(to),
+        });
+        self.place(&playbook.flow, to);
+        self.plan(playbook, to, silent);
+    }
+
+    fn place(&mut self, flow: &Flow, to: &Stage) {
+        let mut visited = match &mut self.order.placement {
+            Placement::Placed { visited, .. } => std::mem::take(visited),
+            _ => std::collections::BTreeMap::new(),
+        };
+        match &self.cause {
+            Cause::Manual { actor: Actor::Console { .. } } => visited.clear(),
+            Cause::Manual { actor: Actor::ApiKey { .. } } => {
+                visited.values_mut().for_each(|v| v.fresh = false);
+            }
+            _ => {}
+        }
+        let visit = visited.entry(to.id.clone()).or_default();
+        visit.fresh = true;
+        visit.automatic = visit.automatic.saturating_add(1);
+        self.order.placement = Placement::Placed {
+            flow: flow.id.clone(),
+            stage: to.id.clone(),
+            entered_at: self.context.now,
+            entered_seq: self.order.seq,
+            visited,
+        };
+    }
+
+    /// Plans one run per enabled automation of the stage, each pending or skipped with its reason.
+    fn plan(&mut self, playbook: &Playbook, stage: &Stage, silent: Option<SkipReason>) {
+        let now = self.context.now;
+        let grace = later(now, playbook.settings.grace());
+        let by_hand = matches!(&self.cause, Cause::Manual { actor: Actor::Console { .. } });
+        let due = if by_hand { grace } else { now };
+        for (target, version, notify) in targets(playbook, stage, &self.order) {
+            let skip = silent.clone().or_else(|| reason_against(&self.order, &target, version));
+            let run = match (skip, &target) {
+                (Some(why), _) => Run::skipped(now, why),
+                (None, Target::Email(_)) => {
+                    let after_mail = self.order.last_mail.replace(self.order.seq);
+                    Run { after_mail, ..Run::pending(grace, version.unwrap_or_default()) }
+                }
+                (None, _) => Run { notify_customer: notify, ..Run::pending(due, version.unwrap_or_default()) },
+            };
+            self.runs.entry(RunKey::first(target)).or_insert(run);
+        }
+    }
+
+    /// Records the automations of the stages that a first sighting jumps.
+    pub(super) fn pass_through(&mut self, playbook: &Playbook, passed: &[Stage]) {
+        for stage in passed {
+            for (target, _, _) in targets(playbook, stage, &self.order) {
+                let why = SkipReason::PassedThrough { stage: stage.id.clone() };
+                let run = Run::skipped(self.context.now, why);
+                self.runs.entry(RunKey::first(target)).or_insert(run);
+            }
+        }
+    }
+}
+
+/// The enabled automations of a stage with the version that each target has now.
+fn targets(playbook: &Playbook, stage: &Stage, order: &Order) -> Vec<(Target, Option<u64>, bool)> {
+    let settings = &playbook.settings;
+    let automations = &stage.automations;
+    let mut all = Vec::new();
+    if let Some(email) = automations.email.as_ref().filter(|a| a.enabled) {
+        let version = settings.templates.get(&email.template).copied();
+        all.push((Target::Email(email.template.clone()), version, false));
+    }
+    if let Some(webhook) = automations.webhook.as_ref().filter(|a| a.enabled) {
+        let version = settings.endpoints.get(&webhook.endpoint).copied();
+        all.push((Target::Webhook(webhook.endpoint.clone()), version, false));
+    }
+    if let Some(fulfill) = automations.fulfill.as_ref().filter(|a| a.enabled) {
+        all.push((Target::Fulfill(order.source.channel.clone()), Some(0), fulfill.notify_customer));
+    }
+    all
+}
+
+/// Why this run will not be tried, as far as the order itself can tell.
+fn reason_against(order: &Order, target: &Target, version: Option<u64>) -> Option<SkipReason> {
+    match target {
+        Target::Email(_) if version.is_none() => Some(SkipReason::TargetGone),
+        Target::Email(_) => (!order.has_email).then_some(SkipReason::NoAddress),
+        Target::Webhook(_) => version.is_none().then_some(SkipReason::TargetGone),
+        Target::Fulfill(channel) => fulfill_reason(order, channel.is_some()),
+    }
+}
+
+fn fulfill_reason(order: &Order, has_channel: bool) -> Option<SkipReason> {
+    if !has_channel || order.source.platform == Platform::Api {
+        return Some(SkipReason::NoChannel);
+    }
+    match order.fulfillment.complete() {
+        // Seen under our own lock: the runner that holds it will tell whose it is.
+        Some((Attribution::Undetermined, _)) => None,
+        Some((by, at)) => {
+            Some(SkipReason::AlreadyFulfilled { by, platform: order.source.platform, at })
+        }
+        None => (order.lifecycle != Lifecycle::Open).then_some(SkipReason::OrderCancelled),
+    }
+}

@@ -1,0 +1,63 @@
+//! What people and programs ask for: moves and releases.
+
+use super::{Changeset, Context, Decision, Draft, Refused};
+use crate::event::{Actor, Cause, Change};
+use crate::fact::MoveFact;
+use crate::order::{Order, Placement};
+use crate::outcome::NoOpReason;
+
+/// A move by hand goes anywhere, once, from the screen that was seen.
+pub(super) fn moved(context: Context<'_>, fact: &MoveFact) -> Decision {
+    let Some(order) = context.order else { return Decision::Refused(Refused::UnknownOrder) };
+    let Placement::Placed { stage, visited, .. } = &order.placement else {
+        return Decision::Refused(Refused::NotPlaced);
+    };
+    let Some(playbook) = context.playbook else { return Decision::Refused(Refused::NotPlaced) };
+    let Some(to) = playbook.flow.stage(&fact.stage) else { return Decision::Refused(Refused::UnknownStage) };
+    if order.seq != fact.expected_seq {
+        return Decision::Refused(Refused::Stale { stage: order.stage().cloned(), seq: order.seq });
+    }
+    if *stage == fact.stage {
+        return Decision::NoOp(NoOpReason::SameStage);
+    }
+    let by_program = matches!(fact.actor, Actor::ApiKey { .. });
+    if by_program && order.hold.is_some() {
+        return Decision::Refused(Refused::OnHold);
+    }
+    let entries = visited.get(&fact.stage).map_or(0, |v| v.automatic);
+    let cause = Cause::Manual { actor: fact.actor.clone() };
+    let mut draft = Draft::new(context, order.clone(), cause, None);
+    if by_program && draft.trips_breaker(entries) {
+        draft.hold(&fact.stage);
+        return changed(draft.finish(Change::Held));
+    }
+    // A person who moves the order has looked at it: that ends the hold.
+    draft.order.hold = None;
+    draft.enter(playbook, to, None);
+    changed(draft.finish(Change::Moved))
+}
+
+/// Releases a hold and applies the latest move that waited for it, once.
+pub(super) fn resumed(context: Context<'_>, actor: &Actor) -> Decision {
+    let Some(order) = context.order else { return Decision::Refused(Refused::UnknownOrder) };
+    let Some(hold) = &order.hold else { return Decision::NoOp(NoOpReason::NotHeld) };
+    let pending = hold.pending.clone();
+    let mut released: Order = order.clone();
+    released.hold = None;
+    if let Placement::Placed { visited, .. } = &mut released.placement {
+        visited.clear();
+    }
+    let mut draft = Draft::new(context, released, Cause::Manual { actor: actor.clone() }, None);
+    if let Some((playbook, to)) = pending
+        .as_ref()
+        .filter(|stage| order.stage() != Some(stage))
+        .and_then(|stage| context.playbook.and_then(|p| p.flow.stage(stage).map(|to| (p, to))))
+    {
+        draft.enter(playbook, to, None);
+    }
+    changed(draft.finish(Change::Resumed))
+}
+
+pub(super) fn changed(changes: Changeset) -> Decision {
+    Decision::Changed(Box::new(changes))
+}

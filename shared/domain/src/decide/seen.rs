@@ -1,0 +1,337 @@
+//! What the sales channels show: orders and fulfillments, in any order of arrival (laws 1 to 6).
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::entry::staleness;
+use super::manual::changed;
+use super::{Context, Decision, Draft};
+use crate::event::{Cause, Change};
+use crate::fact::{FulfillmentSeen, OrderFact, Origin, ShipmentFact, ShipmentId, ShipmentSeen};
+use crate::flow::{Flow, FulfilledWhen, Stage};
+use crate::fulfillment::{Attribution, Fulfillment, Observed};
+use crate::order::{Lifecycle, Order, Placement, Snapshot};
+use crate::outcome::{IgnoreReason, NoOpReason, SkipReason};
+use crate::package::{PACKAGES_MAX, Package, PackageSeen, Rollup};
+use crate::shop::Playbook;
+
+/// The tag of packages that a platform tells for the order as a whole.
+const WHOLE_ORDER: &str = "order";
+
+/// An order as a platform shows it.
+pub(super) fn order(context: Context<'_>, fact: &OrderFact) -> Decision {
+    match context.order {
+        None => first_sighting(context, new_order(context, fact), fact),
+        Some(known) if known.placement == Placement::Awaiting => {
+            let mut order = known.clone();
+            order.created_at = fact.created_at;
+            first_sighting(context, order, fact)
+        }
+        Some(known) => again(context, known, fact),
+    }
+}
+
+fn new_order(context: Context<'_>, fact: &OrderFact) -> Order {
+    blank_order(context, fact.source.clone(), fact.number.clone(), fact.created_at)
+}
+
+fn blank_order(
+    context: Context<'_>,
+    source: crate::order::Source,
+    number: String,
+    created_at: Timestamp,
+) -> Order {
+    Order {
+        id: context.order_id.clone(),
+        shop: context.shop.clone(),
+        source,
+        number,
+        seq: 0,
+        version: 0,
+        placement: Placement::Awaiting,
+        lifecycle: Lifecycle::Open,
+        lifecycle_seq: 0,
+        mark: None,
+        created_at,
+        fulfillment: Fulfillment::default(),
+        packages: Rollup::default(),
+        hold: None,
+        has_email: false,
+        last_mail: None,
+    }
+}
+
+/// The first order fact: one event, one transition to the furthest stage that its state asks for.
+fn first_sighting(context: Context<'_>, order: Order, fact: &OrderFact) -> Decision {
+    let rule = rule_of(context);
+    let seen_at = fact.updated_at.unwrap_or(context.now);
+    let packages = told_packages(context.packages, &fact.fulfillment, &order.fulfillment);
+    let (fulfillment, observed) =
+        order.fulfillment.observe(&fact.fulfillment, seen_at, true, &packages.edited, rule);
+    let imported = fact.origin == Origin::Import || fact.armed_at.is_some_and(|at| fact.created_at < at);
+    let silent = if imported {
+        Some(SkipReason::Imported)
+    } else if fact.lifecycle != Lifecycle::Open {
+        Some(SkipReason::OrderCancelled)
+    } else {
+        staleness(fact.updated_at, context.now)
+    };
+    let cause = Cause::Platform { channel: fact.source.channel.clone() };
+    let mut draft = Draft::new(context, order, cause, fact.updated_at);
+    draft.set_packages(packages.changed);
+    draft.take_in(fact);
+    draft.order.lifecycle_seq = draft.order.seq;
+    let fulfilled = observed.edge == Some(Attribution::Theirs);
+    draft.order.fulfillment = fulfillment;
+    match context.playbook {
+        Some(playbook) => draft.adopt(playbook, fulfilled, silent.as_ref()),
+        None => draft.order.placement = Placement::Untriaged,
+    }
+    changed(draft.finish(Change::Created { silent: silent.is_some() }))
+}
+
+/// A later order fact: older is nothing, equal compares content, newer counts.
+fn again(context: Context<'_>, known: &Order, fact: &OrderFact) -> Decision {
+    let freshness = match (fact.updated_at, known.mark) {
+        (Some(seen), Some(mark)) => seen.cmp(&mark),
+        (Some(_), None) => Ordering::Greater,
+        (None, _) => Ordering::Equal,
+    };
+    if freshness == Ordering::Less {
+        return Decision::NoOp(NoOpReason::Older);
+    }
+    let seen_at = fact.updated_at.unwrap_or(context.now);
+    let newer = freshness == Ordering::Greater;
+    let packages = told_packages(context.packages, &fact.fulfillment, &known.fulfillment);
+    let (fulfillment, observed) =
+        known.fulfillment.observe(&fact.fulfillment, seen_at, newer, &packages.edited, rule_of(context));
+    let same_content = !newer_content(context, known, fact, freshness);
+    if same_content && !observed.changed && packages.changed.is_empty() {
+        return Decision::NoOp(told_before(known, &fact.fulfillment));
+    }
+    if observed.overflow && same_content {
+        return Decision::Ignored(IgnoreReason::TooMany { limit: crate::fulfillment::SHIPMENTS_MAX });
+    }
+    let lifecycle = if same_content { &known.lifecycle } else { &fact.lifecycle };
+    let change = what_changed(known, lifecycle, &observed, !packages.changed.is_empty());
+    let cause = Cause::Platform { channel: fact.source.channel.clone() };
+    let mut draft = Draft::new(context, known.clone(), cause, fact.updated_at);
+    draft.set_packages(packages.changed);
+    if !same_content {
+        draft.snapshot = context.snapshot.is_none_or(|s| *s != fact.snapshot).then(|| fact.snapshot.clone());
+        draft.take_in(fact);
+    }
+    draft.follow(fulfillment, &observed);
+    changed(draft.finish(change))
+}
+
+/// Whether the fact's people, lines, number or lifecycle replace the stored ones.
+///
+/// Two facts of one second cannot be told apart by time. They are then ordered by their content, so that
+/// every order of arrival ends in the same state.
+fn newer_content(context: Context<'_>, known: &Order, fact: &OrderFact, freshness: Ordering) -> bool {
+    let same = context.snapshot == Some(&fact.snapshot)
+        && known.lifecycle == fact.lifecycle
+        && known.number == fact.number;
+    if same || freshness == Ordering::Greater || fact.updated_at.is_none() {
+        return !same;
+    }
+    let rank = |lifecycle: &Lifecycle| match lifecycle {
+        Lifecycle::Open => 0,
+        Lifecycle::Cancelled { .. } => 1,
+        Lifecycle::Trashed => 2,
+    };
+    let words = |snapshot: Option<&Snapshot>| snapshot.and_then(|s| serde_json::to_string(s).ok());
+    let theirs = (rank(&fact.lifecycle), fact.fulfillment.coverage, words(Some(&fact.snapshot)), &fact.number);
+    let ours = (rank(&known.lifecycle), known.fulfillment.coverage, words(context.snapshot), &known.number);
+    theirs > ours
+}
+
+/// Names a duplicate that tells of our own fulfillment.
+fn told_before(known: &Order, seen: &FulfillmentSeen) -> NoOpReason {
+    let ours = |id: &ShipmentId| {
+        known.fulfillment.shipments.get(id).is_some_and(|s| matches!(s.by, Attribution::Ours { .. }))
+    };
+    if seen.shipments.iter().any(|s| ours(&s.id)) { NoOpReason::OwnFulfillment } else { NoOpReason::Same }
+}
+
+fn what_changed(known: &Order, lifecycle: &Lifecycle, observed: &Observed, packages: bool) -> Change {
+    match (&known.lifecycle, lifecycle) {
+        (Lifecycle::Open, Lifecycle::Cancelled { .. }) => return Change::Cancelled,
+        (Lifecycle::Open | Lifecycle::Cancelled { .. }, Lifecycle::Trashed) => return Change::Trashed,
+        (Lifecycle::Cancelled { .. } | Lifecycle::Trashed, Lifecycle::Open) => return Change::Reopened,
+        (Lifecycle::Trashed, Lifecycle::Cancelled { .. }) => return Change::Cancelled,
+        _ => {}
+    }
+    if observed.changed {
+        fulfillment_change(observed)
+    } else if packages {
+        Change::Packages
+    } else {
+        Change::Updated
+    }
+}
+
+fn fulfillment_change(observed: &Observed) -> Change {
+    Change::Fulfillment {
+        by: observed.edge.clone(),
+        shipments: observed.shipments.clone(),
+        reopened: observed.reopened,
+    }
+}
+
+/// One fulfillment told on its own. Of an order that nobody told us of yet, it is kept until they do.
+pub(super) fn shipment(context: Context<'_>, fact: &ShipmentFact) -> Decision {
+    let seen = &fact.shipment;
+    let known = context.order.cloned().unwrap_or_else(|| {
+        let number = fact.number.clone().unwrap_or_else(|| fact.source.external_id.clone());
+        blank_order(context, fact.source.clone(), number, seen.updated_at)
+    });
+    let told = FulfillmentSeen { shipments: vec![seen.clone()], ..FulfillmentSeen::default() };
+    let packages = told_packages(context.packages, &told, &known.fulfillment);
+    let edited = packages.edited.contains(&seen.id);
+    let (fulfillment, observed) = known.fulfillment.observe_shipment(seen, edited, rule_of(context));
+    if observed.overflow {
+        return Decision::Ignored(IgnoreReason::TooMany { limit: crate::fulfillment::SHIPMENTS_MAX });
+    }
+    if !observed.changed {
+        let older = known.fulfillment.shipments.get(&seen.id).is_some_and(|s| seen.updated_at < s.mark);
+        return Decision::NoOp(if older { NoOpReason::Older } else { told_before(&known, &told) });
+    }
+    let cause = Cause::Platform { channel: fact.source.channel.clone() };
+    let mut draft = Draft::new(context, known, cause, Some(seen.updated_at));
+    draft.set_packages(packages.changed);
+    draft.follow(fulfillment, &observed);
+    changed(draft.finish(fulfillment_change(&observed)))
+}
+
+/// WooCommerce's `order.deleted` carries an id and nothing else.
+pub(super) fn trashed(context: Context<'_>) -> Decision {
+    let Some(known) = context.order else { return Decision::NoOp(NoOpReason::UnknownOrder) };
+    if known.lifecycle == Lifecycle::Trashed {
+        return Decision::NoOp(NoOpReason::Same);
+    }
+    let cause = Cause::Platform { channel: known.source.channel.clone() };
+    let mut draft = Draft::new(context, known.clone(), cause, None);
+    draft.order.lifecycle = Lifecycle::Trashed;
+    draft.order.lifecycle_seq = draft.order.seq;
+    changed(draft.finish(Change::Trashed))
+}
+
+fn rule_of(context: Context<'_>) -> FulfilledWhen {
+    context.playbook.map_or(FulfilledWhen::default(), |p| p.flow.fulfilled_when)
+}
+
+impl Draft<'_> {
+    /// What an order fact sets, whatever else it means.
+    fn take_in(&mut self, fact: &OrderFact) {
+        self.order.source.channel.clone_from(&fact.source.channel);
+        self.order.number.clone_from(&fact.number);
+        self.order.mark = self.order.mark.max(fact.updated_at);
+        self.order.has_email = fact.snapshot.customer.email.is_some();
+        if self.order.lifecycle != fact.lifecycle {
+            self.order.lifecycle = fact.lifecycle.clone();
+            self.order.lifecycle_seq = self.order.seq;
+        }
+        if self.order.placement == Placement::Awaiting {
+            self.snapshot = Some(fact.snapshot.clone());
+        }
+    }
+
+    /// Takes the new fulfillment state and moves where it asks to.
+    fn follow(&mut self, fulfillment: Fulfillment, observed: &Observed) {
+        let covered_more = fulfillment.coverage > self.order.fulfillment.coverage;
+        self.order.fulfillment = fulfillment;
+        if observed.edge == Some(Attribution::Theirs) {
+            self.cause = Cause::PlatformFulfillment { channel: self.order.source.channel.clone() };
+            self.move_to_fulfilled_stage();
+        }
+        if covered_more && self.transition.is_none() {
+            self.advance_if_delivered();
+        }
+    }
+
+    /// Puts a newly seen order where its state asks for, recording what it jumped.
+    fn adopt(&mut self, playbook: &Playbook, fulfilled: bool, silent: Option<&SkipReason>) {
+        let flow = &playbook.flow;
+        let asked = [
+            Some(&flow.default_stage),
+            flow.fulfilled_stage.as_ref().filter(|_| fulfilled),
+            flow.delivery_stage().map(|s| &s.id).filter(|_| self.order.packages.all_delivered()),
+        ];
+        let start = flow.position(&flow.default_stage).unwrap_or_default();
+        let furthest = asked.into_iter().flatten().filter_map(|id| flow.position(id)).max().unwrap_or(start);
+        let Some(to) = flow.stages.get(furthest) else { return };
+        if fulfilled && furthest > start {
+            self.cause = Cause::PlatformFulfillment { channel: self.order.source.channel.clone() };
+        }
+        self.enter(playbook, to, silent.cloned());
+        if silent.is_none() {
+            self.pass_through(playbook, jumped(flow, start, furthest));
+        }
+    }
+}
+
+fn jumped(flow: &Flow, start: usize, furthest: usize) -> &[Stage] {
+    flow.stages.get(start..furthest).unwrap_or_default()
+}
+
+/// What a fact says of packages, against those stored.
+#[derive(Default)]
+struct ToldPackages {
+    changed: Vec<Package>,
+    edited: BTreeSet<ShipmentId>,
+}
+
+/// New packages, corrected ones (a corrected number is a new package, the old one is taken away), and
+/// those that went with a cancelled fulfillment.
+fn told_packages(stored: &[Package], seen: &FulfillmentSeen, known: &Fulfillment) -> ToldPackages {
+    let mut told = ToldPackages::default();
+    let mut count = stored.len();
+    let current =
+        |s: &&ShipmentSeen| known.shipments.get(&s.id).is_none_or(|shipment| s.updated_at >= shipment.mark);
+    for shipment in seen.shipments.iter().filter(current) {
+        let listed: &[PackageSeen] = if shipment.active { &shipment.packages } else { &[] };
+        let changes = replaced(stored, &shipment.id.0, listed, &mut count);
+        if !changes.is_empty() {
+            if is_edit(stored, shipment) {
+                told.edited.insert(shipment.id.clone());
+            }
+            told.changed.extend(changes);
+        }
+    }
+    if let Some(listed) = &seen.packages {
+        told.changed.extend(replaced(stored, WHOLE_ORDER, listed, &mut count));
+    }
+    told
+}
+
+/// Whether the fulfillment was known with other packages (a cancellation is told apart by its own flag).
+fn is_edit(stored: &[Package], shipment: &ShipmentSeen) -> bool {
+    shipment.active || stored.iter().any(|p| p.shipment.as_deref() == Some(shipment.id.0.as_str()))
+}
+
+fn replaced(stored: &[Package], tag: &str, listed: &[PackageSeen], count: &mut usize) -> Vec<Package> {
+    let ids: BTreeSet<_> = listed.iter().map(PackageSeen::id).collect();
+    let mut changes: Vec<Package> = stored
+        .iter()
+        .filter(|p| p.shipment.as_deref() == Some(tag) && !p.removed && !ids.contains(&p.id))
+        .map(|p| Package { removed: true, ..p.clone() })
+        .collect();
+    for seen in listed {
+        let id = seen.id();
+        match stored.iter().find(|p| p.id == id) {
+            // Taken away by hand (no tag): what a person decided, the next notification does not undo.
+            Some(p) if !p.removed || p.shipment.is_none() => {}
+            Some(p) => changes.push(Package { removed: false, shipment: Some(tag.to_owned()), ..p.clone() }),
+            None if *count >= PACKAGES_MAX || changes.iter().any(|p| p.id == id) => {}
+            None => {
+                *count += 1;
+                changes.push(Package::new(seen.clone(), Some(tag.to_owned())));
+            }
+        }
+    }
+    changes
+}

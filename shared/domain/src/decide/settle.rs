@@ -1,0 +1,53 @@
+//! The fulfillment runner's finishing write: release the lock, attribute what was seen under it, and
+//! decide, all at once (law 6).
+
+use super::{Changeset, Context, Draft};
+use crate::event::{Cause, Change};
+use crate::fact::Settlement;
+use crate::flow::FulfilledWhen;
+use crate::fulfillment::Attribution;
+use crate::order::Order;
+use crate::run::RunKey;
+
+/// What settling writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// Only the order: our own fulfillment, or none. It moves nothing and the run itself tells of it.
+    Quiet(Box<Order>),
+    /// An event: somebody else's fulfillment came to light.
+    Changed(Box<Changeset>),
+}
+
+/// Settles `order` with what the runner found; the caller has checked that the run holds the lock.
+#[must_use]
+pub fn settle(context: Context<'_>, order: &Order, seq: u64, run: &RunKey, found: &Settlement) -> Settled {
+    let rule = context.playbook.map_or(FulfilledWhen::default(), |p| p.flow.fulfilled_when);
+    let (fulfillment, observed) = order.fulfillment.settled(seq, found, context.now, rule);
+    let news = observed.edge.is_some() || !observed.shipments.is_empty();
+    if !news {
+        let mut next = order.clone();
+        next.fulfillment = fulfillment;
+        next.version = next.version.saturating_add(1);
+        return Settled::Quiet(Box::new(next));
+    }
+    let at = fulfillment.at;
+    let cause = Cause::Runner { seq, run: run.clone() };
+    let mut draft = Draft::new(context, order.clone(), cause, at);
+    draft.order.fulfillment = fulfillment;
+    if observed.edge == Some(Attribution::Theirs) {
+        draft.cause = Cause::PlatformFulfillment { channel: order.source.channel.clone() };
+        draft.move_to_fulfilled_stage();
+    }
+    let change =
+        Change::Fulfillment { by: observed.edge, shipments: observed.shipments, reopened: false };
+    Settled::Changed(Box::new(draft.finish(change)))
+}
+
+impl Draft<'_> {
+    /// A fulfillment that was not ours moves the order to the flow's fulfilled stage.
+    pub(super) fn move_to_fulfilled_stage(&mut self) {
+        if let Some(target) = self.context.playbook.and_then(|p| p.flow.fulfilled_stage.clone()) {
+            self.move_automatically(&target);
+        }
+    }
+}

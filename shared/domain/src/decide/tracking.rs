@@ -1,0 +1,122 @@
+//! Parcels: carriers' reports, edits by hand, and the advance on delivery.
+
+use super::manual::changed;
+use super::{Context, Decision, Draft, Refused, merged};
+use crate::event::{Actor, Cause, Change, Refusal, StageRef};
+use crate::fact::{Coverage, PackageEdit, TrackingFact};
+use crate::order::Order;
+use crate::outcome::{IgnoreReason, NoOpReason};
+use crate::package::{
+    CHECKPOINTS_MAX, Checkpoint, PACKAGES_MAX, Package, Rollup, TrackingStatus, normalised_number,
+};
+use crate::text::tidy;
+
+/// A carrier's report: newer than the parcel's mark, and never back from a delivery.
+pub(super) fn tracked(context: Context<'_>, fact: &TrackingFact) -> Decision {
+    let Some(order) = context.order else { return Decision::NoOp(NoOpReason::UnknownOrder) };
+    let number = normalised_number(&fact.number);
+    let known = context
+        .packages
+        .iter()
+        .find(|p| p.seen.number.as_deref().is_some_and(|n| normalised_number(n) == number));
+    let Some(package) = known else { return Decision::NoOp(NoOpReason::UnknownPackage) };
+    if package.removed {
+        return Decision::Ignored(IgnoreReason::PackageRemoved);
+    }
+    let detail = fact.detail.as_deref().and_then(|d| tidy(d, 200));
+    let last = package.checkpoints.last().and_then(|c| c.detail.as_ref());
+    let same = package.status == fact.status && last == detail.as_ref();
+    match package.mark {
+        Some(mark) if fact.occurred_at < mark => return Decision::NoOp(NoOpReason::Older),
+        _ if same => return Decision::NoOp(NoOpReason::Same),
+        _ => {}
+    }
+    if fact.status.rank() < package.status.rank() && package.status.rank() >= TrackingStatus::Delivered.rank() {
+        return Decision::Ignored(IgnoreReason::LateScan { status: package.status });
+    }
+    let next = scanned(package, fact, detail);
+    let cause = Cause::Carrier { package: package.id.clone(), carrier: None };
+    let mut draft = Draft::new(context, order.clone(), cause, Some(fact.occurred_at));
+    draft.set_packages(vec![next.clone()]);
+    draft.advance_if_delivered();
+    changed(draft.finish(Change::Package { package: next.id, status: next.status }))
+}
+
+fn scanned(package: &Package, fact: &TrackingFact, detail: Option<String>) -> Package {
+    let mut next = package.clone();
+    next.status = fact.status;
+    next.mark = Some(fact.occurred_at);
+    if fact.status == TrackingStatus::Delivered {
+        next.delivered_at = Some(fact.occurred_at);
+    }
+    if next.seen.carrier.is_none() {
+        next.seen.carrier = fact.carrier.as_deref().and_then(|c| tidy(c, 60));
+    }
+    if next.seen.url.is_none() {
+        next.seen.url = fact.url.clone();
+    }
+    next.checkpoints.push(Checkpoint { at: fact.occurred_at, status: fact.status, detail });
+    let extra = next.checkpoints.len().saturating_sub(CHECKPOINTS_MAX);
+    next.checkpoints.drain(..extra);
+    next
+}
+
+/// Packages added or taken away by hand.
+pub(super) fn edited(context: Context<'_>, edit: &PackageEdit, actor: &Actor) -> Decision {
+    let Some(order) = context.order else { return Decision::Refused(Refused::UnknownOrder) };
+    let next = match edit {
+        PackageEdit::Add(seen) => {
+            let known = context.packages.iter().find(|p| p.id == seen.id());
+            match known {
+                Some(p) if !p.removed => return Decision::NoOp(NoOpReason::Same),
+                Some(p) => Package { removed: false, shipment: None, ..p.clone() },
+                None if context.packages.len() >= PACKAGES_MAX => {
+                    return Decision::Refused(Refused::TooMany { limit: PACKAGES_MAX });
+                }
+                None => Package::new(seen.clone(), None),
+            }
+        }
+        PackageEdit::Remove(id) => match context.packages.iter().find(|p| p.id == *id && !p.removed) {
+            // Without its tag, no later notification brings it back.
+            Some(p) => Package { removed: true, shipment: None, ..p.clone() },
+            None => return Decision::Refused(Refused::UnknownPackage),
+        },
+    };
+    let removed = next.removed;
+    let cause = Cause::Manual { actor: actor.clone() };
+    let mut draft = Draft::new(context, order.clone(), cause, None);
+    draft.set_packages(vec![next]);
+    if removed {
+        draft.advance_if_delivered();
+    }
+    changed(draft.finish(Change::Packages))
+}
+
+impl Draft<'_> {
+    /// Takes changed packages in and counts anew.
+    pub(super) fn set_packages(&mut self, packages: Vec<Package>) {
+        if packages.is_empty() {
+            return;
+        }
+        self.order.packages = Rollup::of(merged(self.context.packages, &packages).iter());
+        self.packages = packages;
+    }
+
+    /// *Advance on Delivery*: all packages delivered and nothing left to ship.
+    pub(super) fn advance_if_delivered(&mut self) {
+        let Some(flow) = self.context.playbook.map(|p| &p.flow) else { return };
+        let Some(target) = flow.delivery_stage().filter(|_| self.order.packages.all_delivered()) else { return };
+        if awaits_more_packages(&self.order) {
+            let to = StageRef { id: target.id.clone(), name: target.name.clone() };
+            self.refused = Some(Refusal { to, reason: IgnoreReason::NotAllShipped });
+            return;
+        }
+        let target = target.id.clone();
+        self.move_automatically(&target);
+    }
+}
+
+/// A partly fulfilled order still has parcels to come, even if all that are known have arrived.
+fn awaits_more_packages(order: &Order) -> bool {
+    order.fulfillment.coverage == Coverage::Partial
+}

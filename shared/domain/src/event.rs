@@ -1,0 +1,216 @@
+//! Events: what we decided happened to an order. Timeline entry, outbox and run record in one.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::fact::ShipmentId;
+use crate::fulfillment::Attribution;
+use crate::id::{CarrierId, ChannelId, FlowId, KeyId, OrderId, PackageId, ShopId, StageId};
+use crate::outcome::IgnoreReason;
+use crate::package::TrackingStatus;
+use crate::run::{Run, RunKey};
+
+/// What a run does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Mails the customer.
+    Email,
+    /// Calls an endpoint.
+    Webhook,
+    /// Fulfills the order on its sales channel.
+    Fulfill,
+}
+
+impl Action {
+    /// All of them, in the order in which a stage plans them.
+    pub const ALL: [Self; 3] = [Self::Email, Self::Webhook, Self::Fulfill];
+
+    /// As in run keys and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Webhook => "webhook",
+            Self::Fulfill => "fulfill",
+        }
+    }
+}
+
+/// Who acted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Actor {
+    /// A program with an API key.
+    ApiKey {
+        /// The key's id.
+        id: KeyId,
+    },
+    /// A person in the console.
+    Console {
+        /// Who.
+        name: String,
+    },
+}
+
+/// Why an event happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Cause {
+    /// An order notification of a sales channel.
+    Platform {
+        /// The channel, if it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel: Option<ChannelId>,
+    },
+    /// A fulfillment on the sales channel that was not ours.
+    PlatformFulfillment {
+        /// The channel, if it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel: Option<ChannelId>,
+    },
+    /// A carrier's report.
+    Carrier {
+        /// The parcel.
+        package: PackageId,
+        /// The integration, if it came by one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        carrier: Option<CarrierId>,
+    },
+    /// Somebody, by hand or by API.
+    Manual {
+        /// Who.
+        actor: Actor,
+    },
+    /// The fulfillment runner's finding.
+    Runner {
+        /// Its run, as `seq` and key.
+        seq: u64,
+        /// Its run's key.
+        run: RunKey,
+    },
+}
+
+/// A stage as it was called when the event was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageRef {
+    /// Id.
+    pub id: StageId,
+    /// Name then.
+    pub name: String,
+}
+
+/// A stage entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transition {
+    /// The flow.
+    pub flow: FlowId,
+    /// Its version then.
+    pub flow_version: u64,
+    /// From where; nowhere for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<StageRef>,
+    /// Where to.
+    pub to: StageRef,
+}
+
+/// A move that automation asked for and a rule refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Where to.
+    pub to: StageRef,
+    /// Which rule.
+    pub reason: IgnoreReason,
+}
+
+/// What changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Change {
+    /// The order is new to us.
+    Created {
+        /// Adopted without automations, e.g. because it is older than its channel.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        silent: bool,
+    },
+    /// Something in its snapshot.
+    Updated,
+    /// Moved by somebody.
+    Moved,
+    /// What is fulfilled.
+    Fulfillment {
+        /// Whose the completing fulfillment is, once known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Attribution>,
+        /// The fulfillments told.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        shipments: Vec<ShipmentId>,
+        /// A cancellation opened a new epoch.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        reopened: bool,
+    },
+    /// A package's state.
+    Package {
+        /// Which.
+        package: PackageId,
+        /// Where it is now.
+        status: TrackingStatus,
+    },
+    /// Packages added or taken away.
+    Packages,
+    /// Cancelled on its platform.
+    Cancelled,
+    /// Moved to the platform's trash.
+    Trashed,
+    /// Back from cancellation or trash.
+    Reopened,
+    /// Stopped by the breaker.
+    Held,
+    /// Released.
+    Resumed,
+}
+
+/// One event of an order, with its runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its order.
+    pub order: OrderId,
+    /// Its tenant.
+    pub shop: ShopId,
+    /// Its number within the order, from 1.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// When the outside says it happened, if it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fact_at: Option<Timestamp>,
+    /// Why.
+    pub cause: Cause,
+    /// What changed.
+    pub change: Change,
+    /// The stage entry, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transition: Option<Transition>,
+    /// The refused move, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refusal>,
+    /// What follows, frozen now.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub runs: BTreeMap<RunKey, Run>,
+}
+
+impl Event {
+    /// When the earliest open run wants attention; `None` when all have ended.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        self.runs.values().filter_map(|r| r.state.due()).min()
+    }
+
+    /// How many runs are open.
+    #[must_use]
+    pub fn open_runs(&self) -> usize {
+        self.runs.values().filter(|r| r.state.due().is_some()).count()
+    }
+}

@@ -1,0 +1,190 @@
+//! Facts: what the outside says is so, normalised. State, not events: a notification's topic proves
+//! nothing, its payload's own update time does.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::event::Actor;
+use crate::id::StageId;
+use crate::order::{Lifecycle, Snapshot, Source};
+use crate::package::{PackageSeen, TrackingStatus};
+
+/// Identity of one fulfillment on its platform: Shopify's fulfillment id, or for WooCommerce, which has
+/// none, the completion time (`completed@…`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ShipmentId(pub String);
+
+/// How much of an order is fulfilled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coverage {
+    /// Nothing.
+    #[default]
+    None,
+    /// Something, not all.
+    Partial,
+    /// Nothing remains to fulfill.
+    Complete,
+}
+
+/// One fulfillment as a platform shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShipmentSeen {
+    /// Its identity.
+    pub id: ShipmentId,
+    /// The payload's own update time.
+    pub updated_at: Timestamp,
+    /// False once it was cancelled.
+    pub active: bool,
+    /// Its parcels.
+    pub packages: Vec<PackageSeen>,
+}
+
+/// The fulfillment part of an order as a platform shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FulfillmentSeen {
+    /// How much is fulfilled, by the channel's one predicate.
+    pub coverage: Coverage,
+    /// The fulfillments listed.
+    pub shipments: Vec<ShipmentSeen>,
+    /// Parcels told for the order as a whole; `None` when the platform does not say.
+    pub packages: Option<Vec<PackageSeen>>,
+    /// The platform says in so many words that the order is open (a WooCommerce order set back from
+    /// *completed*). Shopify says it by a cancelled fulfillment instead.
+    pub reopened: bool,
+    /// Our run's id, if the platform kept it in the order's metadata (WooCommerce).
+    pub marker: Option<String>,
+}
+
+/// How an order reached us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A notification or an API call, as it happens.
+    Live,
+    /// Import or back-fill: adopted silently.
+    Import,
+}
+
+/// An order as a platform (or the API) shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderFact {
+    /// Where it comes from.
+    pub source: Source,
+    /// The payload's own update time; `None` if the payload has none.
+    pub updated_at: Option<Timestamp>,
+    /// When it was created there.
+    pub created_at: Timestamp,
+    /// As the shop prints it.
+    pub number: String,
+    /// Open, cancelled, in the trash.
+    pub lifecycle: Lifecycle,
+    /// People, lines, money.
+    pub snapshot: Snapshot,
+    /// What is fulfilled.
+    pub fulfillment: FulfillmentSeen,
+    /// Live or imported.
+    pub origin: Origin,
+    /// Orders created there before this are adopted silently.
+    pub armed_at: Option<Timestamp>,
+    /// The flow for an order without one.
+    pub default_flow: Option<crate::id::FlowId>,
+}
+
+/// One fulfillment of an order, told on its own (Shopify `fulfillments/*`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShipmentFact {
+    /// Where the order comes from.
+    pub source: Source,
+    /// The order's number as far as the payload tells it.
+    pub number: Option<String>,
+    /// The fulfillment.
+    pub shipment: ShipmentSeen,
+}
+
+/// A parcel as its carrier shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackingFact {
+    /// Which parcel: its number as sent.
+    pub number: String,
+    /// The carrier's name, if told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<String>,
+    /// Where it is.
+    pub status: TrackingStatus,
+    /// When that happened, by the carrier's clock.
+    pub occurred_at: Timestamp,
+    /// The public tracking page, if told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The carrier's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// A person or a program wants the order elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoveFact {
+    /// Where to.
+    pub stage: StageId,
+    /// The order's `seq` that the person saw: a stale screen loses.
+    pub expected_seq: u64,
+    /// Who.
+    pub actor: Actor,
+}
+
+/// A person or a program edits an order's packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PackageEdit {
+    /// Adds one (again: nothing).
+    Add(PackageSeen),
+    /// Takes one away.
+    Remove(crate::id::PackageId),
+}
+
+/// What the fulfillment runner found on the platform: the finishing write of its run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// The platform's answer names these as made by our call.
+    Ours {
+        /// The fulfillments that our call made.
+        shipments: Vec<ShipmentId>,
+        /// Whether nothing remains.
+        coverage: Coverage,
+    },
+    /// Nothing was left for us to do: somebody else had fulfilled it.
+    Theirs {
+        /// What the platform shows.
+        shipments: Vec<ShipmentId>,
+        /// Whether nothing remains.
+        coverage: Coverage,
+    },
+    /// Our run ended without effect; whatever was seen meanwhile was not ours.
+    Nothing,
+}
+
+/// Everything that can happen to an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// An order as seen.
+    Order(Box<OrderFact>),
+    /// One fulfillment as seen.
+    Shipment(ShipmentFact),
+    /// The order is in the trash (WooCommerce `order.deleted`, which carries only an id).
+    Trashed,
+    /// A parcel as seen by its carrier.
+    Tracking(TrackingFact),
+    /// A move requested.
+    Move(MoveFact),
+    /// Packages edited.
+    Packages {
+        /// What to change.
+        edit: PackageEdit,
+        /// Who.
+        actor: Actor,
+    },
+    /// The order is released from its hold.
+    Resume {
+        /// Who.
+        actor: Actor,
+    },
+}

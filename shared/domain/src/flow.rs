@@ -1,0 +1,224 @@
+//! Order flows: a pipeline of stages with the automations of each stage.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{EndpointId, FlowId, ShopId, StageId, TemplateId};
+use crate::text::{Invalid, required_name};
+
+/// Most stages that one flow may have.
+pub const STAGES_MAX: usize = 50;
+/// Longest name of a flow or a stage, in characters.
+pub const NAME_CHARS_MAX: usize = 80;
+/// Longest description of a stage, in characters.
+pub const DESCRIPTION_CHARS_MAX: usize = 500;
+
+/// When a fulfillment on the platform moves the order to the fulfilled stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FulfilledWhen {
+    /// Nothing remains to fulfill (the default).
+    #[default]
+    Complete,
+    /// The first fulfillment, even of a part.
+    First,
+}
+
+/// *Send Email Notification*.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmailAutomation {
+    /// Off keeps the setting but plans no run.
+    pub enabled: bool,
+    /// The template to render.
+    pub template: TemplateId,
+}
+
+/// *Trigger Webhook*.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookAutomation {
+    /// Off keeps the setting but plans no run.
+    pub enabled: bool,
+    /// The endpoint to call.
+    pub endpoint: EndpointId,
+}
+
+/// *Mark fulfilled on platform*.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FulfillAutomation {
+    /// Off keeps the setting but plans no run.
+    pub enabled: bool,
+    /// Whether the platform mails the customer about it. Off unless asked for: our own mail would
+    /// otherwise be the second.
+    #[serde(default)]
+    pub notify_customer: bool,
+}
+
+/// *Advance on Delivery*.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdvanceOnDelivery {
+    /// Off keeps the setting but moves nothing.
+    pub enabled: bool,
+}
+
+/// The four automation settings of a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Automations {
+    /// Mails the customer on entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<EmailAutomation>,
+    /// Calls an endpoint on entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<WebhookAutomation>,
+    /// Fulfills the order on its sales channel on entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fulfill: Option<FulfillAutomation>,
+    /// Orders move here when all their packages are delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advance_on_delivery: Option<AdvanceOnDelivery>,
+}
+
+/// One stage of a flow. Its position is its index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Stable over edits of the flow.
+    pub id: StageId,
+    /// As people see it, and `{{stageName}}`.
+    pub name: String,
+    /// `#rrggbb`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub color: Option<String>,
+    /// For the people of the shop and, where visible, the tracking page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Whether customers see this stage.
+    pub customer_visible: bool,
+    /// What happens on entry, and what moves orders here.
+    #[serde(default)]
+    pub automations: Automations,
+}
+
+impl Stage {
+    /// Whether a carrier's delivery moves orders here.
+    #[must_use]
+    pub fn advances_on_delivery(&self) -> bool {
+        self.automations.advance_on_delivery.as_ref().is_some_and(|a| a.enabled)
+    }
+}
+
+/// A pipeline: one versioned document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flow {
+    /// Stable id.
+    pub id: FlowId,
+    /// Its tenant.
+    pub shop: ShopId,
+    /// As people see it.
+    pub name: String,
+    /// Counts edits, from 1.
+    pub version: u64,
+    /// In order of position.
+    pub stages: Vec<Stage>,
+    /// Where new orders land.
+    pub default_stage: StageId,
+    /// Where a fulfillment on the platform moves the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fulfilled_stage: Option<StageId>,
+    /// Which fulfillment does.
+    #[serde(default)]
+    pub fulfilled_when: FulfilledWhen,
+}
+
+impl Flow {
+    /// The stage with this id.
+    #[must_use]
+    pub fn stage(&self, id: &StageId) -> Option<&Stage> {
+        self.stages.iter().find(|s| &s.id == id)
+    }
+
+    /// Where the stage stands, from 0.
+    #[must_use]
+    pub fn position(&self, id: &StageId) -> Option<usize> {
+        self.stages.iter().position(|s| &s.id == id)
+    }
+
+    /// The stage that a confirmed delivery moves orders to.
+    #[must_use]
+    pub fn delivery_stage(&self) -> Option<&Stage> {
+        self.stages.iter().find(|s| s.advances_on_delivery())
+    }
+
+    /// Checks the whole document: every rule that a flow must keep, each refusal with its field.
+    ///
+    /// # Errors
+    /// All the fields that are wrong, in order.
+    pub fn validated(mut self) -> Result<Self, Vec<Invalid>> {
+        let mut wrong = Vec::new();
+        match required_name("name", &self.name, NAME_CHARS_MAX) {
+            Ok(name) => self.name = name,
+            Err(e) => wrong.push(e),
+        }
+        if self.stages.is_empty() || self.stages.len() > STAGES_MAX {
+            wrong.push(Invalid::new("stages", format!("a flow has 1 to {STAGES_MAX} stages")));
+        }
+        let mut ids = BTreeSet::new();
+        let mut names = BTreeSet::new();
+        for (i, stage) in self.stages.iter_mut().enumerate() {
+            wrong.extend(check_stage(i, stage, &mut ids, &mut names));
+        }
+        wrong.extend(self.check_references());
+        if wrong.is_empty() { Ok(self) } else { Err(wrong) }
+    }
+
+    fn check_references(&self) -> Vec<Invalid> {
+        let mut wrong = Vec::new();
+        if self.position(&self.default_stage).is_none() {
+            wrong.push(Invalid::new("default_stage", "is not a stage of this flow"));
+        }
+        if let Some(stage) = &self.fulfilled_stage
+            && self.position(stage).is_none()
+        {
+            wrong.push(Invalid::new("fulfilled_stage", "is not a stage of this flow"));
+        }
+        let mut delivery = self.stages.iter().enumerate().filter(|(_, s)| s.advances_on_delivery());
+        if let (Some((_, first)), Some((i, _))) = (delivery.next(), delivery.next()) {
+            let field = format!("stages[{i}].automations.advance_on_delivery");
+            let reason = format!("\"{}\" already advances on delivery; only one stage of a flow can", first.name);
+            wrong.push(Invalid::new(field, reason));
+        }
+        wrong
+    }
+}
+
+fn check_stage(
+    i: usize,
+    stage: &mut Stage,
+    ids: &mut BTreeSet<StageId>,
+    names: &mut BTreeSet<String>,
+) -> Vec<Invalid> {
+    let mut wrong = Vec::new();
+    match required_name(&format!("stages[{i}].name"), &stage.name, NAME_CHARS_MAX) {
+        Ok(name) => {
+            if !names.insert(name.to_lowercase()) {
+                wrong.push(Invalid::new(format!("stages[{i}].name"), "another stage has this name"));
+            }
+            stage.name = name;
+        }
+        Err(e) => wrong.push(e),
+    }
+    if !ids.insert(stage.id.clone()) {
+        wrong.push(Invalid::new(format!("stages[{i}].id"), "another stage has this id"));
+    }
+    if stage.color.as_deref().is_some_and(|c| !is_color(c)) {
+        wrong.push(Invalid::new(format!("stages[{i}].color"), "must look like #1a2b3c"));
+    }
+    if stage.description.as_ref().is_some_and(|d| d.chars().count() > DESCRIPTION_CHARS_MAX) {
+        let reason = format!("must have at most {DESCRIPTION_CHARS_MAX} characters");
+        wrong.push(Invalid::new(format!("stages[{i}].description"), reason));
+    }
+    wrong
+}
+
+fn is_color(text: &str) -> bool {
+    text.strip_prefix('#').is_some_and(|hex| hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}

@@ -1,0 +1,348 @@
+//! An order's fulfillment: epochs, attribution, and the lock that is the only right to call the platform.
+//!
+//! Every fulfillment seen gets one attribution by identity. The order moves only on the edge
+//! *unfulfilled → fulfilled* attributed to *theirs*, once per epoch; the edge of our own write moves
+//! nothing, however many notifications it makes (laws 2, 5, 6, 7).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::fact::{Coverage, FulfillmentSeen, Settlement, ShipmentId, ShipmentSeen};
+use crate::flow::FulfilledWhen;
+use crate::id::AttemptId;
+use crate::run::{RunKey, later};
+
+/// Most fulfillments remembered of one order.
+pub const SHIPMENTS_MAX: usize = 50;
+
+/// Whose a fulfillment is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "whose", rename_all = "snake_case")]
+pub enum Attribution {
+    /// Made by one of our runs.
+    Ours {
+        /// The run's event.
+        seq: u64,
+    },
+    /// Made by somebody else on the platform.
+    Theirs,
+    /// Seen while our lock was held: the runner's finishing write will tell.
+    Undetermined,
+}
+
+/// A fulfillment as remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shipment {
+    /// High-water mark.
+    pub mark: Timestamp,
+    /// False once it was cancelled.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub active: bool,
+    /// Whose.
+    #[serde(flatten)]
+    pub by: Attribution,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_true(b: &bool) -> bool {
+    *b
+}
+
+/// The order's exclusive right to call its platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// The event of the run that holds it.
+    pub seq: u64,
+    /// The run.
+    pub run: RunKey,
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// When this run first took it: what the platform shows since then may be ours.
+    pub since: Timestamp,
+    /// After this the attempt is presumed dead and the same run may take it again.
+    pub until: Timestamp,
+}
+
+/// Why the lock was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockRefused {
+    /// Nothing remains to fulfill.
+    Fulfilled {
+        /// Whose it was.
+        by: Attribution,
+        /// When.
+        at: Option<Timestamp>,
+    },
+    /// Another attempt or run holds it.
+    Held {
+        /// Its lease.
+        until: Timestamp,
+    },
+}
+
+/// What observing a fact changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Observed {
+    /// Something is different now.
+    pub changed: bool,
+    /// A cancellation opened a new epoch.
+    pub reopened: bool,
+    /// The edge unfulfilled → fulfilled, with whose it was; at most once per epoch.
+    pub edge: Option<Attribution>,
+    /// The fulfillments that were new or changed.
+    pub shipments: Vec<ShipmentId>,
+    /// Some did not fit.
+    pub overflow: bool,
+}
+
+/// The fulfillment state of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Fulfillment {
+    /// Counts explicit cancellations.
+    #[serde(default)]
+    pub epoch: u32,
+    /// How much is fulfilled in this epoch.
+    #[serde(default)]
+    pub coverage: Coverage,
+    /// Whose the completing fulfillment of this epoch is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Attribution>,
+    /// When it was completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// The edge of this epoch has been decided.
+    #[serde(default)]
+    pub edge_spent: bool,
+    /// Every fulfillment seen.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shipments: BTreeMap<ShipmentId, Shipment>,
+    /// Held while a run calls the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<Lock>,
+}
+
+impl Fulfillment {
+    /// Whether nothing remains to fulfill, and then whose and when.
+    #[must_use]
+    pub fn complete(&self) -> Option<(Attribution, Option<Timestamp>)> {
+        (self.coverage == Coverage::Complete)
+            .then(|| (self.by.clone().unwrap_or(Attribution::Theirs), self.at))
+    }
+
+    /// Compares a fulfillment told on its own with what is stored. It never completes an order: one
+    /// fulfillment cannot know what remains.
+    #[must_use]
+    pub fn observe_shipment(
+        &self,
+        seen: &ShipmentSeen,
+        edited: bool,
+        rule: FulfilledWhen,
+    ) -> (Self, Observed) {
+        let mut next = self.clone();
+        let mut observed = Observed::default();
+        next.note_shipment(seen, edited, &mut observed);
+        if observed.changed && !observed.reopened && seen.active {
+            next.coverage = next.coverage.max(Coverage::Partial);
+        }
+        next.take_edge(rule, seen.updated_at, &mut observed);
+        (next, observed)
+    }
+
+    /// Compares an order's fulfillment with what is stored. The caller has already refused older facts.
+    #[must_use]
+    pub fn observe(
+        &self,
+        seen: &FulfillmentSeen,
+        seen_at: Timestamp,
+        newer: bool,
+        edited: &BTreeSet<ShipmentId>,
+        rule: FulfilledWhen,
+    ) -> (Self, Observed) {
+        let mut next = self.clone();
+        let mut observed = Observed::default();
+        for shipment in &seen.shipments {
+            next.note_shipment(shipment, edited.contains(&shipment.id), &mut observed);
+        }
+        if seen.reopened && newer && next.coverage == Coverage::Complete {
+            // A platform that says "open again" in so many words takes back all it said before.
+            next.shipments.values_mut().for_each(|s| s.active = false);
+            next.open_epoch(&mut observed);
+        }
+        if observed.reopened {
+            next.coverage = seen.coverage;
+        } else if seen.coverage > next.coverage {
+            // Absence never lowers it, an added line never lowers it: only an explicit cancellation does.
+            next.coverage = seen.coverage;
+            observed.changed = true;
+        }
+        next.take_edge(rule, seen_at, &mut observed);
+        (next, observed)
+    }
+
+    /// `edited`: its packages differ from those stored.
+    fn note_shipment(&mut self, seen: &ShipmentSeen, edited: bool, observed: &mut Observed) {
+        let locked = self.lock.is_some();
+        let full = self.shipments.len() >= SHIPMENTS_MAX;
+        match self.shipments.get_mut(&seen.id) {
+            Some(known) if seen.updated_at < known.mark => return,
+            Some(known) if known.active == seen.active && !edited => return,
+            // A cancelled fulfillment does not come back; only its packages may still be corrected.
+            Some(known) if !known.active && seen.active => return,
+            Some(known) => {
+                let cancelled = known.active && !seen.active;
+                known.mark = seen.updated_at;
+                known.active = seen.active;
+                if cancelled {
+                    self.open_epoch(observed);
+                }
+            }
+            None if full => {
+                observed.overflow = true;
+                return;
+            }
+            None => {
+                let by = if locked { Attribution::Undetermined } else { Attribution::Theirs };
+                let shipment = Shipment { mark: seen.updated_at, active: seen.active, by };
+                self.shipments.insert(seen.id.clone(), shipment);
+            }
+        }
+        observed.changed = true;
+        observed.shipments.push(seen.id.clone());
+    }
+
+    fn open_epoch(&mut self, observed: &mut Observed) {
+        self.epoch = self.epoch.saturating_add(1);
+        let shipped = self.shipments.values().any(|s| s.active);
+        self.coverage = if shipped { Coverage::Partial } else { Coverage::None };
+        self.by = None;
+        self.at = None;
+        self.edge_spent = false;
+        observed.reopened = true;
+        observed.changed = true;
+    }
+
+    /// Decides the edge once per epoch: ours if every active fulfillment is, theirs otherwise, nobody's
+    /// yet while the lock is held.
+    fn take_edge(&mut self, rule: FulfilledWhen, at: Timestamp, observed: &mut Observed) {
+        if self.coverage == Coverage::Complete && self.by.is_none() {
+            self.by = Some(self.whose());
+            self.at = Some(at);
+        }
+        let reached = match rule {
+            FulfilledWhen::Complete => self.coverage == Coverage::Complete,
+            FulfilledWhen::First => self.coverage > Coverage::None,
+        };
+        if !reached || self.edge_spent {
+            return;
+        }
+        let by = self.whose();
+        if by != Attribution::Undetermined {
+            self.edge_spent = true;
+            observed.edge = Some(by);
+        }
+    }
+
+    fn whose(&self) -> Attribution {
+        if self.lock.is_some() {
+            return Attribution::Undetermined;
+        }
+        let mut active = self.shipments.values().filter(|s| s.active).map(|s| &s.by);
+        match active.next() {
+            Some(Attribution::Ours { seq }) if active.all(|by| matches!(by, Attribution::Ours { .. })) => {
+                Attribution::Ours { seq: *seq }
+            }
+            _ => Attribution::Theirs,
+        }
+    }
+
+    /// Takes the lock for one attempt, or takes it again after the same run's lease has passed.
+    ///
+    /// # Errors
+    /// Nothing remains to fulfill, or another run or a live attempt holds it.
+    pub fn locked(
+        &self,
+        seq: u64,
+        run: &RunKey,
+        attempt: &AttemptId,
+        now: Timestamp,
+        lease: SignedDuration,
+    ) -> Result<Self, LockRefused> {
+        let since = match &self.lock {
+            Some(held) if held.seq == seq && held.run == *run && held.until <= now => held.since,
+            Some(held) => return Err(LockRefused::Held { until: held.until }),
+            // A completion that was seen under our own lock is for the runner to settle, not a reason to
+            // stay away; without a lock, complete is complete.
+            None => match self.complete() {
+                Some((by, at)) => return Err(LockRefused::Fulfilled { by, at }),
+                None => now,
+            },
+        };
+        let until = later(now, lease);
+        let lock = Lock { seq, run: run.clone(), attempt: attempt.clone(), since, until };
+        Ok(Self { lock: Some(lock), ..self.clone() })
+    }
+
+    /// Keeps the lock of a run whose call got no answer until it looks again.
+    #[must_use]
+    pub fn lock_extended(&self, until: Timestamp) -> Self {
+        let mut next = self.clone();
+        if let Some(lock) = &mut next.lock {
+            lock.until = until;
+        }
+        next
+    }
+
+    /// The runner's finishing write: releases the lock and attributes everything seen under it.
+    #[must_use]
+    pub fn settled(&self, seq: u64, found: &Settlement, now: Timestamp, rule: FulfilledWhen) -> (Self, Observed) {
+        let mut next = self.clone();
+        let mut observed = Observed { changed: true, ..Observed::default() };
+        next.lock = None;
+        let (ids, by, coverage) = match found {
+            Settlement::Ours { shipments, coverage } => (shipments, Attribution::Ours { seq }, *coverage),
+            Settlement::Theirs { shipments, coverage } => (shipments, Attribution::Theirs, *coverage),
+            Settlement::Nothing => (&Vec::new(), Attribution::Theirs, next.coverage),
+        };
+        for id in ids.iter().take(SHIPMENTS_MAX) {
+            let shipment = next.shipments.entry(id.clone()).or_insert_with(|| Shipment {
+                mark: now,
+                active: true,
+                by: by.clone(),
+            });
+            if !matches!(shipment.by, Attribution::Ours { .. }) {
+                shipment.by = by.clone();
+            }
+        }
+        for (id, shipment) in &mut next.shipments {
+            if shipment.by == Attribution::Undetermined {
+                shipment.by = Attribution::Theirs;
+                observed.shipments.push(id.clone());
+            }
+        }
+        next.coverage = next.coverage.max(coverage);
+        if let Settlement::Ours { .. } = found {
+            // Our answer names the write that completed it: that is the edge, and it moves nothing.
+            next.by = (next.coverage == Coverage::Complete).then_some(by);
+            next.at = next.by.is_some().then(|| next.at.unwrap_or(now));
+            next.edge_spent = next.edge_spent || edge_reached(rule, next.coverage);
+        } else {
+            next.by = None;
+            let seen_at = next.at.unwrap_or(now);
+            next.take_edge(rule, seen_at, &mut observed);
+        }
+        (next, observed)
+    }
+}
+
+fn edge_reached(rule: FulfilledWhen, coverage: Coverage) -> bool {
+    match rule {
+        FulfilledWhen::Complete => coverage == Coverage::Complete,
+        FulfilledWhen::First => coverage > Coverage::None,
+    }
+}

@@ -1,0 +1,28 @@
+//! The rules of Stagepost, and nothing else.
+//!
+//! What an order is, what a fact from outside does to it, which runs follow and how a run ends. No
+//! clock, no randomness, no I/O: time and ids come in as arguments, so that every law of the design is
+//! a table or a property in the tests beside the code.
+
+pub mod backoff;
+pub mod decide;
+pub mod disposition;
+pub mod event;
+pub mod fact;
+pub mod flow;
+pub mod fulfillment;
+pub mod id;
+pub mod order;
+pub mod outcome;
+pub mod package;
+pub mod run;
+pub mod shop;
+pub mod signing;
+pub mod template;
+pub mod text;
+pub mod webhook;
+
+#[cfg(test)]
+mod laws;
+
+pub use jiff::{SignedDuration, Timestamp};

@@ -1,0 +1,261 @@
+//! Orders: the control item that decisions read, and the snapshot that holds the people.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::fulfillment::Fulfillment;
+use crate::id::{ChannelId, FlowId, OrderId, ShopId, StageId};
+use crate::package::Rollup;
+
+/// Lines kept of one order; larger orders say how many there are.
+pub const LINES_MAX: usize = 100;
+/// Longest text kept of one field of a snapshot, in bytes.
+pub const FIELD_MAX: usize = 250;
+
+/// Where orders come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Platform {
+    /// A Shopify store.
+    Shopify,
+    /// A WooCommerce site.
+    Woocommerce,
+    /// Our own API.
+    Api,
+}
+
+impl Platform {
+    /// As in ids and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shopify => "shopify",
+            Self::Woocommerce => "woocommerce",
+            Self::Api => "api",
+        }
+    }
+
+    /// As people write it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Shopify => "Shopify",
+            Self::Woocommerce => "WooCommerce",
+            Self::Api => "the API",
+        }
+    }
+}
+
+/// Where an order comes from, exactly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The platform.
+    pub platform: Platform,
+    /// The store's own identity.
+    pub store: String,
+    /// The order's id there, as text.
+    pub external_id: String,
+    /// The channel it came through last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<ChannelId>,
+}
+
+impl Source {
+    /// The order's id in `shop`.
+    #[must_use]
+    pub fn order_id(&self, shop: &ShopId) -> OrderId {
+        OrderId::derive(shop, self.platform.as_str(), &self.store, &self.external_id)
+    }
+}
+
+/// Whether an order still wants to be worked on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Lifecycle {
+    /// Yes.
+    #[default]
+    Open,
+    /// Cancelled (or refunded in full, or failed) on its platform.
+    Cancelled {
+        /// When, if told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
+    },
+    /// In the platform's trash.
+    Trashed,
+}
+
+/// Where an order stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Placement {
+    /// A fulfillment told us of it before any order notification did.
+    Awaiting,
+    /// Stored and shown, in no flow, never automated.
+    Untriaged,
+    /// In a stage.
+    Placed {
+        /// Its flow.
+        flow: FlowId,
+        /// Its stage.
+        stage: StageId,
+        /// When it came there.
+        entered_at: Timestamp,
+        /// The event that brought it there.
+        entered_seq: u64,
+        /// Stages entered since the last manual move, with how often automation re-entered each since
+        /// the last move in the console (laws 8 and 9).
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        visited: BTreeMap<StageId, Visit>,
+    },
+}
+
+/// What one stage has seen of an order; stored as one small number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "u8", into = "u8")]
+pub struct Visit {
+    /// Entered since the last manual move.
+    pub fresh: bool,
+    /// Entries by automation or API key since the last move in the console, at most 127.
+    pub automatic: u8,
+}
+
+impl From<u8> for Visit {
+    fn from(packed: u8) -> Self {
+        Self { fresh: packed & 1 == 1, automatic: packed >> 1 }
+    }
+}
+
+impl From<Visit> for u8 {
+    fn from(visit: Visit) -> u8 {
+        (visit.automatic.min(127) << 1) | u8::from(visit.fresh)
+    }
+}
+
+/// Why and since when an order is stopped, and what it missed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Since when.
+    pub at: Timestamp,
+    /// The stage whose third automatic re-entry was refused.
+    pub stage: StageId,
+    /// The latest move that automation wanted meanwhile, applied once on resume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<StageId>,
+}
+
+/// The control item: everything a decision reads of an order, without a person in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Its id.
+    pub id: OrderId,
+    /// Its tenant.
+    pub shop: ShopId,
+    /// Where it comes from.
+    pub source: Source,
+    /// As the shop prints it, e.g. `#1001`.
+    pub number: String,
+    /// The last event's number.
+    pub seq: u64,
+    /// Counts writes of this item.
+    pub version: u64,
+    /// Where it stands.
+    pub placement: Placement,
+    /// Whether it wants work.
+    pub lifecycle: Lifecycle,
+    /// The event that last changed `lifecycle`.
+    #[serde(default)]
+    pub lifecycle_seq: u64,
+    /// High-water mark of order facts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Timestamp>,
+    /// When it was created on its platform.
+    pub created_at: Timestamp,
+    /// Epoch, coverage, lock and attribution.
+    pub fulfillment: Fulfillment,
+    /// How its packages stand.
+    pub packages: Rollup,
+    /// Stopped, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// Whether the snapshot has an address to mail to.
+    pub has_email: bool,
+    /// The last event with a mail in it: mails go in the order of their events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_mail: Option<u64>,
+}
+
+impl Order {
+    /// The stage it stands in.
+    #[must_use]
+    pub fn stage(&self) -> Option<&StageId> {
+        match &self.placement {
+            Placement::Placed { stage, .. } => Some(stage),
+            _ => None,
+        }
+    }
+
+    /// The flow it runs in.
+    #[must_use]
+    pub fn flow(&self) -> Option<&FlowId> {
+        match &self.placement {
+            Placement::Placed { flow, .. } => Some(flow),
+            _ => None,
+        }
+    }
+}
+
+/// One line of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Title.
+    pub title: String,
+    /// Stock-keeping unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sku: Option<String>,
+    /// Pieces, as written by the platform.
+    pub quantity: String,
+    /// Price of one, as written by the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<String>,
+}
+
+/// Who ordered.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Customer {
+    /// Full name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where mail goes; guests and protected data may leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Phone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+}
+
+/// The people, lines and money of an order: the only home of its personal data.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Who ordered.
+    pub customer: Customer,
+    /// Where it goes, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ship_to: Vec<String>,
+    /// What was ordered, the first 100 lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Line>,
+    /// How many lines there are.
+    pub line_count: u32,
+    /// Total as the platform writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<String>,
+    /// ISO 4217.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// The platform's own word for the order's state, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform_status: Option<String>,
+}

@@ -1,0 +1,203 @@
+//! Packages: parcels of an order, as their carriers see them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::PackageId;
+use crate::text::tidy;
+
+/// Most packages that one order may have.
+pub const PACKAGES_MAX: usize = 50;
+/// Checkpoints kept of a package, newest last.
+pub const CHECKPOINTS_MAX: usize = 20;
+/// Longest tracking number, in bytes.
+pub const NUMBER_MAX: usize = 100;
+/// Longest tracking URL, in bytes.
+pub const URL_MAX: usize = 1_000;
+
+/// Where a parcel is, in the words common to all carriers (integrations §5.0).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrackingStatus {
+    /// The carrier says nothing that we know.
+    #[default]
+    Unknown,
+    /// A label exists.
+    PreTransit,
+    /// On its way.
+    InTransit,
+    /// On the van.
+    OutForDelivery,
+    /// Waiting at a pick-up point.
+    AvailableForPickup,
+    /// Nobody was there.
+    AttemptFailed,
+    /// Damaged, lost, held.
+    Exception,
+    /// The label was cancelled or expired.
+    Cancelled,
+    /// Delivered.
+    Delivered,
+    /// On its way back, even after a delivery.
+    ReturnToSender,
+}
+
+impl TrackingStatus {
+    /// Ranks for "never back from delivered, except to its return". States before the delivery follow the
+    /// carrier's clock among themselves: a parcel can really go from the van back to the depot.
+    #[must_use]
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::Unknown => 0,
+            Self::PreTransit
+            | Self::InTransit
+            | Self::OutForDelivery
+            | Self::AvailableForPickup
+            | Self::AttemptFailed
+            | Self::Exception
+            | Self::Cancelled => 1,
+            Self::Delivered => 2,
+            Self::ReturnToSender => 3,
+        }
+    }
+}
+
+/// Upper-case letters and digits only: how two spellings of one tracking number are compared.
+#[must_use]
+pub fn normalised_number(number: &str) -> String {
+    number.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
+}
+
+/// A parcel as somebody told us of it: at least a number or a URL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageSeen {
+    /// Tracking number, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+    /// The carrier's tracking page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The carrier's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<String>,
+}
+
+impl PackageSeen {
+    /// Tidies what was sent; `None` when neither a number nor an http(s) URL is left.
+    #[must_use]
+    pub fn parse(number: Option<&str>, url: Option<&str>, carrier: Option<&str>) -> Option<Self> {
+        let number = number.and_then(|n| tidy(n, NUMBER_MAX)).filter(|n| !normalised_number(n).is_empty());
+        let url = url.filter(|u| u.len() <= URL_MAX).and_then(web_url);
+        if number.is_none() && url.is_none() {
+            return None;
+        }
+        Some(Self { number, url, carrier: carrier.and_then(|c| tidy(c, 60)) })
+    }
+
+    /// The package's id: by number if there is one, else by URL. A corrected number is a new package.
+    #[must_use]
+    pub fn id(&self) -> PackageId {
+        match (&self.number, &self.url) {
+            (Some(number), _) => PackageId::derive(&format!("n:{}", normalised_number(number))),
+            (None, url) => PackageId::derive(&format!("u:{}", url.as_deref().unwrap_or_default())),
+        }
+    }
+}
+
+/// Only links that a browser may follow: `javascript:` never reaches a mail.
+fn web_url(text: &str) -> Option<String> {
+    let url = url::Url::parse(text.trim()).ok()?;
+    matches!(url.scheme(), "http" | "https").then(|| url.to_string())
+}
+
+/// One scan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// By the carrier's clock.
+    pub at: Timestamp,
+    /// What it meant.
+    pub status: TrackingStatus,
+    /// The carrier's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// A parcel of an order, as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// Its id within the order.
+    pub id: PackageId,
+    /// How it was told.
+    #[serde(flatten)]
+    pub seen: PackageSeen,
+    /// Where it is.
+    pub status: TrackingStatus,
+    /// High-water mark of its tracking facts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Timestamp>,
+    /// When the carrier delivered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered_at: Option<Timestamp>,
+    /// The fulfillment that brought it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipment: Option<String>,
+    /// Taken away by hand, or with its fulfillment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
+    /// The last scans, newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checkpoints: Vec<Checkpoint>,
+}
+
+impl Package {
+    /// A parcel that no carrier has spoken of yet.
+    #[must_use]
+    pub fn new(seen: PackageSeen, shipment: Option<String>) -> Self {
+        let id = seen.id();
+        Self {
+            id,
+            seen,
+            status: TrackingStatus::Unknown,
+            mark: None,
+            delivered_at: None,
+            shipment,
+            removed: false,
+            checkpoints: Vec::new(),
+        }
+    }
+
+    /// Whether it counts as delivered. A parcel on its way back was delivered or never will be: it does
+    /// not count.
+    #[must_use]
+    pub fn delivered(&self) -> bool {
+        self.status == TrackingStatus::Delivered
+    }
+}
+
+/// How an order's packages stand together; kept on the order so that no decision has to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Rollup {
+    /// Packages not taken away.
+    #[serde(default)]
+    pub total: u16,
+    /// Of these, delivered.
+    #[serde(default)]
+    pub delivered: u16,
+}
+
+impl Rollup {
+    /// Counts packages.
+    #[must_use]
+    pub fn of<'a>(packages: impl Iterator<Item = &'a Package>) -> Self {
+        packages.filter(|p| !p.removed).fold(Self::default(), |sum, p| Self {
+            total: sum.total.saturating_add(1),
+            delivered: sum.delivered.saturating_add(u16::from(p.delivered())),
+        })
+    }
+
+    /// Whether there is something and all of it is delivered.
+    #[must_use]
+    pub fn all_delivered(self) -> bool {
+        self.total > 0 && self.delivered == self.total
+    }
+}

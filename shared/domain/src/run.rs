@@ -1,0 +1,481 @@
+//! Runs and attempts as state machines.
+//!
+//! A run is one action for one event and one target. It is claimed by one attempt at a time, with a
+//! lease; finishing is conditional on still holding the claim. What a silent attempt means differs by
+//! action: a webhook is sent again (its `webhook-id` is stable), a mail is never (it becomes *uncertain*),
+//! a platform call is settled by reading the platform.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::backoff::{attempts_max, next_wait};
+use crate::disposition::Disposition;
+use crate::event::Action;
+use crate::id::{AttemptId, ChannelId, EndpointId, OrderId, TemplateId};
+use crate::outcome::SkipReason;
+use crate::text::truncated;
+
+/// Longest error text kept of an attempt, in bytes.
+pub const ERROR_MAX: usize = 300;
+
+/// What a run acts on, frozen when the event was decided.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// A mail from this template.
+    Email(TemplateId),
+    /// A call of this endpoint.
+    Webhook(EndpointId),
+    /// A fulfillment on this channel; `None` for an order without one (always skipped).
+    Fulfill(Option<ChannelId>),
+}
+
+impl Target {
+    /// The action.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        match self {
+            Self::Email(_) => Action::Email,
+            Self::Webhook(_) => Action::Webhook,
+            Self::Fulfill(_) => Action::Fulfill,
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Email(id) => id.as_str(),
+            Self::Webhook(id) => id.as_str(),
+            Self::Fulfill(id) => id.as_ref().map_or("none", ChannelId::as_str),
+        }
+    }
+}
+
+/// A run's key within its event: action, target, generation. *Send again* is a new generation.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunKey {
+    /// What it acts on.
+    pub target: Target,
+    /// Counts resends, from 0.
+    pub generation: u32,
+}
+
+/// Text that is no run key or run id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a run id")]
+pub struct InvalidRunId;
+
+impl RunKey {
+    /// The first generation.
+    #[must_use]
+    pub fn first(target: Target) -> Self {
+        Self { target, generation: 0 }
+    }
+
+    /// The action.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        self.target.action()
+    }
+
+    /// Parses `email.tmpl_x.0`.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn parse(text: &str) -> Result<Self, InvalidRunId> {
+        let mut parts = text.splitn(3, '.');
+        let (Some(action), Some(target), Some(generation)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(InvalidRunId);
+        };
+        let generation = generation.parse().map_err(|_| InvalidRunId)?;
+        let target = match (action, target) {
+            ("email", t) => Target::Email(TemplateId::parse(t).map_err(|_| InvalidRunId)?),
+            ("webhook", t) => Target::Webhook(EndpointId::parse(t).map_err(|_| InvalidRunId)?),
+            ("fulfill", "none") => Target::Fulfill(None),
+            ("fulfill", t) => Target::Fulfill(Some(ChannelId::parse(t).map_err(|_| InvalidRunId)?)),
+            _ => return Err(InvalidRunId),
+        };
+        Ok(Self { target, generation })
+    }
+}
+
+impl fmt::Display for RunKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.action().as_str(), self.target.name(), self.generation)
+    }
+}
+
+impl TryFrom<String> for RunKey {
+    type Error = InvalidRunId;
+    fn try_from(text: String) -> Result<Self, InvalidRunId> {
+        Self::parse(&text)
+    }
+}
+
+impl From<RunKey> for String {
+    fn from(key: RunKey) -> String {
+        key.to_string()
+    }
+}
+
+/// A run, found from anywhere: order, event, key. As text `run_{order}.{seq}.{key}`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunId {
+    /// Its order.
+    pub order: OrderId,
+    /// Its event.
+    pub seq: u64,
+    /// Its key.
+    pub key: RunKey,
+}
+
+impl RunId {
+    /// Parses the text form.
+    ///
+    /// # Errors
+    /// Anything that `to_string` would not have made.
+    pub fn parse(text: &str) -> Result<Self, InvalidRunId> {
+        let mut parts = text.strip_prefix("run_").ok_or(InvalidRunId)?.splitn(3, '.');
+        let (Some(order), Some(seq), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(InvalidRunId);
+        };
+        Ok(Self {
+            order: OrderId::from_body(order).map_err(|_| InvalidRunId)?,
+            seq: seq.parse().map_err(|_| InvalidRunId)?,
+            key: RunKey::parse(key)?,
+        })
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let order = self.order.as_str().strip_prefix("ord_").unwrap_or_default();
+        write!(f, "run_{order}.{}.{}", self.seq, self.key)
+    }
+}
+
+impl TryFrom<String> for RunId {
+    type Error = InvalidRunId;
+    fn try_from(text: String) -> Result<Self, InvalidRunId> {
+        Self::parse(&text)
+    }
+}
+
+impl From<RunId> for String {
+    fn from(id: RunId) -> String {
+        id.to_string()
+    }
+}
+
+/// Where a run stands. Each state carries what is true in it and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum RunState {
+    /// Waits until `due`.
+    Pending {
+        /// Not before.
+        due: Timestamp,
+    },
+    /// An attempt holds it.
+    Claimed {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// After this the attempt is presumed dead.
+        until: Timestamp,
+    },
+    /// Done.
+    Succeeded {
+        /// When.
+        at: Timestamp,
+        /// The other side's word for it: message id, HTTP status, fulfillment ids.
+        detail: String,
+    },
+    /// Decided against.
+    Skipped {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        #[serde(flatten)]
+        why: SkipReason,
+    },
+    /// Given up; a person may retry it.
+    Failed {
+        /// When.
+        at: Timestamp,
+        /// The last error.
+        error: String,
+    },
+    /// It may have happened; only the other side or a person can tell.
+    Uncertain {
+        /// When.
+        at: Timestamp,
+        /// What is known.
+        error: String,
+    },
+}
+
+impl RunState {
+    /// When an open run wants attention; `None` once it has ended.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        match self {
+            Self::Pending { due } => Some(*due),
+            Self::Claimed { until, .. } => Some(*until),
+            _ => None,
+        }
+    }
+
+    /// Stable word for API and metrics.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Pending { .. } => "pending",
+            Self::Claimed { .. } => "claimed",
+            Self::Succeeded { .. } => "succeeded",
+            Self::Skipped { .. } => "skipped",
+            Self::Failed { .. } => "failed",
+            Self::Uncertain { .. } => "uncertain",
+        }
+    }
+}
+
+/// One run of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: RunState,
+    /// Version of its template or endpoint when the event was decided.
+    #[serde(default, rename = "v", skip_serializing_if = "is_zero")]
+    pub target_version: u64,
+    /// Attempts claimed so far.
+    #[serde(default, rename = "n", skip_serializing_if = "is_zero32")]
+    pub attempts: u32,
+    /// What the last failed attempt said.
+    #[serde(default, rename = "e", skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// The platform mails the customer about the fulfillment.
+    #[serde(default, rename = "nc", skip_serializing_if = "std::ops::Not::not")]
+    pub notify_customer: bool,
+    /// The event whose mail must have ended before this one leaves.
+    #[serde(default, rename = "after", skip_serializing_if = "Option::is_none")]
+    pub after_mail: Option<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_zero32(n: &u32) -> bool {
+    *n == 0
+}
+
+/// What became of a wish to claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// The run with the claim in it: store it under its condition, then act.
+    Granted(Run),
+    /// Another attempt holds it until then.
+    Held {
+        /// Its lease.
+        until: Timestamp,
+    },
+    /// Not yet.
+    Early {
+        /// Not before.
+        due: Timestamp,
+    },
+    /// It has ended.
+    Ended,
+    /// The attempt that held it went silent and may have acted: store this end, do not act.
+    InDoubt(Run),
+}
+
+/// What an attempt found out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// It worked.
+    Success {
+        /// The other side's word for it.
+        detail: String,
+    },
+    /// Looked again and decided against it.
+    Skip(SkipReason),
+    /// It did not work.
+    Failure {
+        /// What that means.
+        disposition: Disposition,
+        /// In words, without personal data.
+        error: String,
+    },
+    /// Nothing was tried; look again then. Does not count as an attempt.
+    Later {
+        /// Not before.
+        due: Timestamp,
+    },
+}
+
+/// A step that the state does not allow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTransition {
+    /// Another attempt holds the run, or none does.
+    #[error("this attempt does not hold the run")]
+    NotHolding,
+    /// Only ended runs are retried.
+    #[error("the run is still open")]
+    StillOpen,
+    /// The run succeeded or was decided against: a retry would do it twice or against its reason.
+    #[error("only a failed run, or an uncertain one after confirmation, can be retried")]
+    NotRetryable,
+}
+
+impl Run {
+    /// A run that waits until `due`.
+    #[must_use]
+    pub fn pending(due: Timestamp, target_version: u64) -> Self {
+        Self {
+            state: RunState::Pending { due },
+            target_version,
+            attempts: 0,
+            last_error: None,
+            notify_customer: false,
+            after_mail: None,
+        }
+    }
+
+    /// A run decided against at birth.
+    #[must_use]
+    pub fn skipped(at: Timestamp, why: SkipReason) -> Self {
+        let mut run = Self::pending(at, 0);
+        run.state = RunState::Skipped { at, why };
+        run
+    }
+
+    /// Whether it is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state.due().is_some()
+    }
+
+    /// Asks for the exclusive right to act until `now + lease`.
+    #[must_use]
+    pub fn claim(&self, action: Action, attempt: &AttemptId, now: Timestamp, lease: SignedDuration) -> Claim {
+        match &self.state {
+            RunState::Pending { due } if *due > now => Claim::Early { due: *due },
+            RunState::Claimed { until, .. } if *until > now => Claim::Held { until: *until },
+            RunState::Claimed { .. } if action == Action::Email => Claim::InDoubt(self.in_doubt(now)),
+            RunState::Pending { .. } | RunState::Claimed { .. } => {
+                let mut run = self.clone();
+                run.attempts = run.attempts.saturating_add(1);
+                run.state = RunState::Claimed { attempt: attempt.clone(), until: later(now, lease) };
+                Claim::Granted(run)
+            }
+            _ => Claim::Ended,
+        }
+    }
+
+    fn in_doubt(&self, now: Timestamp) -> Self {
+        let mut run = self.clone();
+        let error = "the sender stopped between sending and recording; the mail may have gone out".to_owned();
+        run.state = RunState::Uncertain { at: now, error };
+        run
+    }
+
+    /// Records what `attempt` found out.
+    ///
+    /// # Errors
+    /// The attempt no longer holds the claim.
+    pub fn finish(
+        &self,
+        action: Action,
+        attempt: &AttemptId,
+        outcome: &AttemptOutcome,
+        now: Timestamp,
+        jitter: f64,
+    ) -> Result<Self, InvalidTransition> {
+        match &self.state {
+            RunState::Claimed { attempt: holder, .. } if holder == attempt => {}
+            _ => return Err(InvalidTransition::NotHolding),
+        }
+        let mut run = self.clone();
+        run.state = match outcome {
+            AttemptOutcome::Success { detail } => {
+                run.last_error = None;
+                RunState::Succeeded { at: now, detail: truncated(detail, ERROR_MAX) }
+            }
+            AttemptOutcome::Skip(why) => RunState::Skipped { at: now, why: why.clone() },
+            AttemptOutcome::Later { due } => {
+                run.attempts = run.attempts.saturating_sub(1);
+                RunState::Pending { due: *due }
+            }
+            AttemptOutcome::Failure { disposition, error } => {
+                let error = truncated(error, ERROR_MAX);
+                run.last_error = Some(error.clone());
+                run.after_failure(action, *disposition, error, now, jitter)
+            }
+        };
+        Ok(run)
+    }
+
+    fn after_failure(
+        &self,
+        action: Action,
+        disposition: Disposition,
+        error: String,
+        now: Timestamp,
+        jitter: f64,
+    ) -> RunState {
+        let asked = match disposition {
+            Disposition::Permanent => return RunState::Failed { at: now, error },
+            Disposition::Ambiguous if action == Action::Email => return RunState::Uncertain { at: now, error },
+            Disposition::Ambiguous => None,
+            Disposition::Retry { after } => after,
+        };
+        match next_wait(action, self.attempts, asked, jitter) {
+            Some(wait) => RunState::Pending { due: later(now, wait) },
+            None => RunState::Failed { at: now, error },
+        }
+    }
+
+    /// Ends an open, unclaimed run without acting.
+    #[must_use]
+    pub fn skip(&self, why: SkipReason, now: Timestamp) -> Self {
+        let mut run = self.clone();
+        run.state = RunState::Skipped { at: now, why };
+        run
+    }
+
+    /// Opens a failed run again, with a fresh count of attempts. An uncertain one only when a person has
+    /// confirmed that doing it twice is acceptable.
+    ///
+    /// # Errors
+    /// The run is open, or its end does not allow a retry.
+    pub fn retry(&self, now: Timestamp, accept_duplicate: bool) -> Result<Self, InvalidTransition> {
+        match &self.state {
+            RunState::Failed { .. } => {}
+            RunState::Uncertain { .. } if accept_duplicate => {}
+            RunState::Pending { .. } | RunState::Claimed { .. } => return Err(InvalidTransition::StillOpen),
+            _ => return Err(InvalidTransition::NotRetryable),
+        }
+        let mut run = self.clone();
+        run.attempts = 0;
+        run.state = RunState::Pending { due: now };
+        Ok(run)
+    }
+
+    /// Whether attempts remain after those made.
+    #[must_use]
+    pub fn may_try_again(&self, action: Action) -> bool {
+        self.attempts < attempts_max(action)
+    }
+}
+
+/// `at + by`, or the end of time: a schedule never panics.
+#[must_use]
+pub fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}

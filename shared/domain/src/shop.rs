@@ -1,0 +1,167 @@
+//! A shop's configuration beside its flows: templates' and endpoints' versions, channels, carriers, keys.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::flow::Flow;
+use crate::id::{CarrierId, ChannelId, EndpointId, FlowId, KeyId, ShopId, TemplateId};
+use crate::order::Platform;
+
+/// Longest grace that a shop can set.
+pub const GRACE_SECONDS_MAX: u32 = 300;
+/// Grace of a shop that set none.
+pub const GRACE_SECONDS_DEFAULT: u32 = 10;
+
+/// What a decision needs of a shop beside the flow: written in one transaction with every configuration
+/// change, so that one read gives a consistent picture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The tenant.
+    pub shop: ShopId,
+    /// Name that customers know.
+    pub name: String,
+    /// Counts every change of configuration.
+    pub config_version: u64,
+    /// How long a mail waits before it leaves; the undo window.
+    pub grace_seconds: u32,
+    /// Sender of the shop's mails.
+    pub from_email: String,
+    /// Current version of each template.
+    #[serde(default)]
+    pub templates: BTreeMap<TemplateId, u64>,
+    /// Current version of each endpoint.
+    #[serde(default)]
+    pub endpoints: BTreeMap<EndpointId, u64>,
+}
+
+impl Settings {
+    /// The grace of law 12.
+    #[must_use]
+    pub fn grace(&self) -> SignedDuration {
+        SignedDuration::from_secs(i64::from(self.grace_seconds.min(GRACE_SECONDS_MAX)))
+    }
+}
+
+/// What `decide` reads of the configuration: the order's flow and the versions its automations name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Playbook {
+    /// The order's flow as it is now.
+    pub flow: Flow,
+    /// The shop's settings as they are now.
+    pub settings: Settings,
+}
+
+/// An encrypted secret: opaque outside the adapter that seals and opens it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed(pub String);
+
+impl std::fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sealed(…)")
+    }
+}
+
+/// A connected store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channel {
+    /// Stable id; part of the inbound URL.
+    pub id: ChannelId,
+    /// Its tenant.
+    pub shop: ShopId,
+    /// Shopify or WooCommerce.
+    pub platform: Platform,
+    /// As people see it.
+    pub name: String,
+    /// The store's own identity: `{shop}.myshopify.com`, or the site's URL without a trailing slash.
+    pub store: String,
+    /// Where new orders of this channel go; none leaves them untriaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_flow: Option<FlowId>,
+    /// Orders created on the platform before this are adopted silently (law 3).
+    pub armed_at: Timestamp,
+    /// Secrets that sign its notifications; several while one is rotated.
+    pub webhook_secrets: Vec<Sealed>,
+    /// Credentials for calling the platform: Shopify's access token, or WooCommerce's `key:secret`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Sealed>,
+    /// Counts edits, from 1.
+    pub version: u64,
+}
+
+/// Which carrier service an integration speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CarrierKind {
+    /// EasyPost trackers.
+    Easypost,
+}
+
+/// A connected carrier service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarrierIntegration {
+    /// Stable id; part of the inbound URL.
+    pub id: CarrierId,
+    /// Its tenant.
+    pub shop: ShopId,
+    /// The service.
+    pub kind: CarrierKind,
+    /// As people see it.
+    pub name: String,
+    /// Secrets that sign its notifications.
+    pub webhook_secrets: Vec<Sealed>,
+    /// Counts edits, from 1.
+    pub version: u64,
+}
+
+/// Where webhooks go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Stable id.
+    pub id: EndpointId,
+    /// Its tenant.
+    pub shop: ShopId,
+    /// As people see it.
+    pub name: String,
+    /// Checked again at every connect.
+    pub url: Url,
+    /// `whsec_…` secrets, newest first; each signs.
+    pub secrets: Vec<Sealed>,
+    /// Off refuses new runs, e.g. after the receiver answered 410.
+    pub enabled: bool,
+    /// Counts edits, from 1.
+    pub version: u64,
+}
+
+/// What a key or a person may do; each role includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Reads.
+    Viewer,
+    /// Works with orders.
+    Member,
+    /// Changes configuration.
+    Admin,
+    /// Everything.
+    Owner,
+}
+
+/// An API key as stored: its hash is the lookup, the key itself was shown once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// Stable id, used as the actor on causes.
+    pub id: KeyId,
+    /// Its tenant.
+    pub shop: ShopId,
+    /// As people see it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// First characters of the key, to recognise it by.
+    pub prefix: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}

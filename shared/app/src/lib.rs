@@ -3,5 +3,46 @@
 //! One way through: fact → decide (pure) → one conditional transaction → doorbell → claim (conditional
 //! write) → act → record. Nothing here knows AWS, HTTP servers or a real clock.
 
-pub mod ports;
+pub mod apply;
+pub mod carrier;
+pub mod config;
+pub mod dispatch;
 pub mod inbound;
+pub mod notify;
+pub mod platform;
+pub mod ports;
+pub mod run;
+pub mod wake;
+
+use std::sync::Arc;
+
+use ports::{Clock, Entropy};
+use stagepost_domain::Timestamp;
+use stagepost_domain::id::AttemptId;
+
+/// What every use case needs: a store, the time, and ids.
+#[derive(Clone)]
+pub struct Core<S> {
+    /// The store.
+    pub store: S,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl<S> Core<S> {
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A fresh attempt id.
+    ///
+    /// # Errors
+    /// The id generator made something that is no id.
+    pub fn attempt(&self) -> Result<AttemptId, stagepost_domain::id::InvalidId> {
+        AttemptId::from_body(&self.entropy.id_body())
+    }
+}

@@ -398,6 +398,12 @@ pub trait Doorbell: Send + Sync {
 #[error("the queue did not take it: {0}")]
 pub struct DoorbellError(pub String);
 
+/// Where messages go that nobody can read: at once, without a retry.
+pub trait DeadLetters: Send + Sync {
+    /// Keeps the message for a person.
+    fn bury(&self, body: &str) -> impl Future<Output = Result<(), DoorbellError>> + Send;
+}
+
 // ---------------------------------------------------------------- acting
 
 /// Why something was not done, or not known to be done.
@@ -474,6 +480,37 @@ pub struct Answer {
 pub trait WebhookSender: Send + Sync {
     /// One POST. Any HTTP answer is `Ok`.
     fn post(&self, post: &Post) -> impl Future<Output = Result<Answer, ActError>> + Send;
+}
+
+/// A call of a platform's API.
+#[derive(Clone)]
+pub struct ApiCall {
+    /// `GET`, `POST` or `PUT`.
+    pub method: &'static str,
+    /// Vetted at connect time like a merchant's URL: a store's address is a merchant's word.
+    pub url: url::Url,
+    /// Header names in lower case; credentials among them, so this type has no `Debug`.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON bytes.
+    pub body: Option<Vec<u8>>,
+}
+
+/// A platform's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// `Retry-After`, if sent.
+    pub retry_after: Option<stagepost_domain::SignedDuration>,
+    /// At most 2 MiB.
+    pub body: Vec<u8>,
+}
+
+/// Calls platforms' APIs: guarded, bounded, without redirects. Any HTTP answer is `Ok`; an error says
+/// whether the request may have reached the platform (`Ambiguous`) or not (`Retry`, `Permanent`).
+pub trait PlatformHttp: Send + Sync {
+    /// One call.
+    fn call(&self, call: ApiCall) -> impl Future<Output = Result<ApiAnswer, ActError>> + Send;
 }
 
 /// A channel with its credentials opened, for one use.

@@ -1,0 +1,119 @@
+//! Carriers' reports: find the orders that hold the parcel, or park the report until one does.
+
+use stagepost_domain::fact::{Fact, TrackingFact};
+use stagepost_domain::id::{CarrierId, OrderId, ShopId};
+use stagepost_domain::outcome::NoOpReason;
+use stagepost_domain::package::Package;
+use stagepost_domain::run::later;
+use stagepost_domain::{SignedDuration, Timestamp};
+
+use crate::Core;
+use crate::apply::{ApplyError, Outcome, apply};
+use crate::ports::{ConfigStore, InboundStore, OrderStore, ParkedFact, StoreError};
+
+/// First look for the order of a parked report; later looks come at growing distances.
+const PARKED_FIRST: SignedDuration = SignedDuration::from_secs(60);
+/// Longest distance between two looks.
+const PARKED_LONGEST: SignedDuration = SignedDuration::from_hours(6);
+
+/// What a carrier's report came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tracked {
+    /// One outcome per order that holds the parcel.
+    Applied(Vec<(OrderId, Outcome)>),
+    /// No order holds it yet.
+    Parked,
+}
+
+/// Applies a carrier's report, or parks it. The put of a parked report is followed by a second look at
+/// the index: whichever of the two writers comes last sees the other.
+///
+/// # Errors
+/// The store failed; the carrier will send it again.
+pub async fn track<S>(
+    core: &Core<S>,
+    shop: &ShopId,
+    carrier: &CarrierId,
+    fact: &TrackingFact,
+) -> Result<Tracked, ApplyError>
+where
+    S: OrderStore + ConfigStore + InboundStore,
+{
+    let applied = to_orders(core, shop, fact).await?;
+    if !applied.is_empty() {
+        return Ok(Tracked::Applied(applied));
+    }
+    let now = core.now();
+    let parked =
+        ParkedFact { shop: shop.clone(), carrier: carrier.clone(), parked_at: now, fact: fact.clone() };
+    core.store.park(&parked, later(now, PARKED_FIRST)).await?;
+    Ok(if retry_parked(core, &parked).await? {
+        Tracked::Applied(Vec::new())
+    } else {
+        Tracked::Parked
+    })
+}
+
+async fn to_orders<S>(
+    core: &Core<S>,
+    shop: &ShopId,
+    fact: &TrackingFact,
+) -> Result<Vec<(OrderId, Outcome)>, ApplyError>
+where
+    S: OrderStore + ConfigStore + InboundStore,
+{
+    let mut applied = Vec::new();
+    for order in core.store.orders_with_number(shop, &fact.number).await? {
+        let outcome = Box::pin(apply(core, shop, &order, &Fact::Tracking(fact.clone()))).await?;
+        if outcome != Outcome::NoOp(NoOpReason::UnknownPackage) {
+            applied.push((order, outcome));
+        }
+    }
+    Ok(applied)
+}
+
+/// Tries a parked report once more; true when an order took it and it is parked no longer.
+///
+/// # Errors
+/// The store failed.
+pub async fn retry_parked<S>(core: &Core<S>, parked: &ParkedFact) -> Result<bool, ApplyError>
+where
+    S: OrderStore + ConfigStore + InboundStore,
+{
+    if to_orders(core, &parked.shop, &parked.fact).await?.is_empty() {
+        return Ok(false);
+    }
+    core.store.unpark(parked).await?;
+    Ok(true)
+}
+
+/// When to look next for the order of a parked report.
+#[must_use]
+pub fn next_look(parked: &ParkedFact, now: Timestamp) -> Timestamp {
+    let age = now.duration_since(parked.parked_at);
+    later(now, age.max(PARKED_FIRST).min(PARKED_LONGEST))
+}
+
+/// Gives newly stored packages the reports that came before them. Should this stop half-way, the reports
+/// still stand in the due index.
+pub(crate) async fn unpark_for<S>(
+    core: &Core<S>,
+    shop: &ShopId,
+    order: &OrderId,
+    packages: &[Package],
+) -> Result<(), StoreError>
+where
+    S: OrderStore + ConfigStore + InboundStore,
+{
+    let fresh = packages.iter().filter(|p| !p.removed && p.mark.is_none());
+    for number in fresh.filter_map(|p| p.seen.number.as_deref()) {
+        for parked in core.store.parked(shop, number).await? {
+            match Box::pin(retry_parked(core, &parked)).await {
+                Ok(_) => {}
+                Err(ApplyError::Store(e)) => return Err(e),
+                Err(ApplyError::Busy) => tracing::warn!(%order, "parked report left for the next look"),
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! The two runners that tell people and programs: mails and webhooks.
+
+use std::collections::BTreeMap;
+
+use stagepost_domain::disposition::Disposition;
+use stagepost_domain::event::{Action, Event};
+use stagepost_domain::id::TemplateId;
+use stagepost_domain::order::{Order, Snapshot};
+use stagepost_domain::outcome::SkipReason;
+use stagepost_domain::run::{AttemptOutcome, Run, RunId, RunState, Target};
+use stagepost_domain::shop::Endpoint;
+use stagepost_domain::signing::{webhook_key, webhook_signature};
+use stagepost_domain::template::{EmailTemplate, Rendered, Variables};
+use stagepost_domain::webhook::message_id;
+
+use crate::Core;
+use crate::ports::{
+    ActError, Answer, ConfigStore, Mail, Mailer, OrderStore, Post, RunStore, SecretKind, Secrets,
+    StoreError, WebhookSender,
+};
+use crate::run::{
+    Answered, HOLD_LOOK_AGAIN, LOOK_AGAIN, Opened, RunnerError, claim, finish, open, postpone,
+    second_thoughts, skip,
+};
+
+/// Builds the link behind `{{trackingUrl}}`.
+pub trait TrackingLinks: Send + Sync {
+    /// The page of one order.
+    fn link(&self, order: &Order) -> String;
+}
+
+/// Sends one mail: look again → render → claim → send → record. A mail leaves at most once; whatever
+/// cannot be told is *uncertain* (law 11).
+///
+/// # Errors
+/// Nothing could be decided; the doorbell may ring again.
+pub async fn email<S, M, L>(core: &Core<S>, mailer: &M, links: &L, id: &RunId) -> Result<Answered, RunnerError>
+where
+    S: OrderStore + RunStore + ConfigStore,
+    M: Mailer,
+    L: TrackingLinks,
+{
+    let Target::Email(template) = &id.key.target else { return Ok(Answered::Unknown) };
+    let Opened { event, run } = match open(core, id).await? {
+        Ok(opened) => opened,
+        Err(answered) => return Ok(answered),
+    };
+    let attempt = core.attempt()?;
+    if matches!(run.state, RunState::Claimed { .. }) {
+        // The lease has passed and nobody recorded an end: the claim itself turns this into doubt.
+        return Ok(claim(core, id, &run, &attempt).await?.map_or_else(|a| a, |r| Answered::Recorded(Box::new(r))));
+    }
+    let mail = match prepare(core, links, template, &event, &run, id).await? {
+        Ok(mail) => mail,
+        Err(Instead::Skip(why)) => return Ok(skip(core, id, &run, why).await?),
+        Err(Instead::Wait(wait)) => return Ok(postpone(core, id, &run, wait).await?),
+        Err(Instead::Fail(error)) => return fail_unsent(core, id, &run, error).await,
+    };
+    let claimed = match claim(core, id, &run, &attempt).await? {
+        Ok(claimed) => claimed,
+        Err(answered) => return Ok(answered),
+    };
+    let outcome = match mailer.send(&mail).await {
+        Ok(detail) => AttemptOutcome::Success { detail },
+        Err(ActError { disposition, message: error }) => AttemptOutcome::Failure { disposition, error },
+    };
+    Ok(finish(core, id, &claimed, &attempt, &outcome).await?)
+}
+
+/// What to do instead of sending.
+enum Instead {
+    Skip(SkipReason),
+    Wait(stagepost_domain::SignedDuration),
+    Fail(String),
+}
+
+async fn prepare<S, L>(
+    core: &Core<S>,
+    links: &L,
+    template: &TemplateId,
+    event: &Event,
+    run: &Run,
+    id: &RunId,
+) -> Result<Result<Mail, Instead>, StoreError>
+where
+    S: OrderStore + ConfigStore,
+    L: TrackingLinks,
+{
+    let Some((order, snapshot)) = core.store.order_with_snapshot(&id.order).await? else {
+        return Ok(Err(Instead::Fail("the order is gone".into())));
+    };
+    let snapshot = snapshot.unwrap_or_default();
+    if let Some(why) = second_thoughts(event, &order, true) {
+        return Ok(Err(Instead::Skip(why)));
+    }
+    if order.hold.is_some() {
+        return Ok(Err(Instead::Wait(HOLD_LOOK_AGAIN)));
+    }
+    let Some(to) = snapshot.customer.email.clone() else {
+        return Ok(Err(Instead::Skip(SkipReason::NoAddress)));
+    };
+    if earlier_mail_open(core, run, id).await? {
+        return Ok(Err(Instead::Wait(LOOK_AGAIN)));
+    }
+    let found = core.store.template(&order.shop, template, Some(run.target_version)).await?;
+    let (Some(template), Some(settings)) = (found, core.store.settings(&order.shop).await?) else {
+        return Ok(Err(Instead::Skip(SkipReason::TargetGone)));
+    };
+    let rendered = match template.render(&variables(event, &order, &snapshot, links)) {
+        Ok(rendered) => rendered,
+        Err(e) => return Ok(Err(Instead::Fail(e.to_string()))),
+    };
+    let from = sender(&settings.name, &settings.from_email);
+    Ok(Ok(envelope(from, to, rendered, &template, id)))
+}
+
+fn sender(name: &str, address: &str) -> String {
+    let name: String = name.chars().filter(|c| !c.is_control() && !"<>\"".contains(*c)).collect();
+    format!("{name} <{address}>")
+}
+
+fn envelope(from: String, to: String, rendered: Rendered, template: &EmailTemplate, id: &RunId) -> Mail {
+    let tags = BTreeMap::from([
+        ("order".to_owned(), id.order.to_string()),
+        ("seq".to_owned(), id.seq.to_string()),
+        ("template".to_owned(), template.id.to_string()),
+        ("generation".to_owned(), id.key.generation.to_string()),
+    ]);
+    let Rendered { subject, html, text } = rendered;
+    Mail { from, to, subject, html, text, tags }
+}
+
+fn variables<L: TrackingLinks>(event: &Event, order: &Order, snapshot: &Snapshot, links: &L) -> Variables {
+    Variables {
+        order_number: order.number.clone(),
+        customer_name: snapshot.customer.name.clone().unwrap_or_default(),
+        stage_name: event.transition.as_ref().map(|t| t.to.name.clone()).unwrap_or_default(),
+        tracking_url: links.link(order),
+    }
+}
+
+/// Mails of one order go in the order of their events.
+async fn earlier_mail_open<S: OrderStore>(core: &Core<S>, run: &Run, id: &RunId) -> Result<bool, StoreError> {
+    let Some(seq) = run.after_mail else { return Ok(false) };
+    let Some(earlier) = core.store.event(&id.order, seq).await? else { return Ok(false) };
+    Ok(earlier.runs.iter().any(|(key, run)| key.action() == Action::Email && run.is_open()))
+}
+
+async fn fail_unsent<S: RunStore>(
+    core: &Core<S>,
+    id: &RunId,
+    run: &Run,
+    error: String,
+) -> Result<Answered, RunnerError> {
+    let mut next = run.clone();
+    next.last_error = Some(error.clone());
+    next.state = RunState::Failed { at: core.now(), error };
+    Ok(crate::run::store(core, id, run, &next).await?)
+}
+
+/// Sends one webhook: at least once, with the same id and the same bytes on every attempt (law 11).
+///
+/// # Errors
+/// Nothing could be decided; the doorbell may ring again.
+pub async fn webhook<S, W, K>(core: &Core<S>, sender: &W, secrets: &K, id: &RunId) -> Result<Answered, RunnerError>
+where
+    S: OrderStore + RunStore + ConfigStore,
+    W: WebhookSender,
+    K: Secrets,
+{
+    let Target::Webhook(endpoint) = &id.key.target else { return Ok(Answered::Unknown) };
+    let Opened { event, run } = match open(core, id).await? {
+        Ok(opened) => opened,
+        Err(answered) => return Ok(answered),
+    };
+    if let Some(instead) = hesitate(core, &event, id).await? {
+        return Ok(match instead {
+            Instead::Skip(why) => skip(core, id, &run, why).await?,
+            Instead::Wait(wait) => postpone(core, id, &run, wait).await?,
+            Instead::Fail(error) => return fail_unsent(core, id, &run, error).await,
+        });
+    }
+    let endpoint = match core.store.endpoint(&event.shop, endpoint).await? {
+        None => return Ok(skip(core, id, &run, SkipReason::TargetGone).await?),
+        Some(e) if !e.enabled => return Ok(skip(core, id, &run, SkipReason::EndpointDisabled).await?),
+        Some(endpoint) => endpoint,
+    };
+    let Some(body) = core.store.webhook_body(&id.order, id.seq).await? else {
+        return fail_unsent(core, id, &run, "the stored body has expired".into()).await;
+    };
+    let post = signed(core, secrets, &endpoint, id, body).await?;
+    let attempt = core.attempt()?;
+    let claimed = match claim(core, id, &run, &attempt).await? {
+        Ok(claimed) => claimed,
+        Err(answered) => return Ok(answered),
+    };
+    let outcome = judge(sender.post(&post).await);
+    Ok(finish(core, id, &claimed, &attempt, &outcome).await?)
+}
+
+/// A webhook looks at the order again only where a person may have taken the move back.
+async fn hesitate<S: OrderStore>(core: &Core<S>, event: &Event, id: &RunId) -> Result<Option<Instead>, StoreError> {
+    use stagepost_domain::event::{Actor, Cause};
+    if !matches!(event.cause, Cause::Manual { actor: Actor::Console { .. } }) {
+        return Ok(None);
+    }
+    let Some(order) = core.store.order(&id.order).await? else { return Ok(None) };
+    Ok(second_thoughts(event, &order, false)
+        .filter(|why| matches!(why, SkipReason::Superseded { .. }))
+        .map(Instead::Skip))
+}
+
+async fn signed<S, K: Secrets>(
+    core: &Core<S>,
+    secrets: &K,
+    endpoint: &Endpoint,
+    id: &RunId,
+    body: String,
+) -> Result<Post, RunnerError> {
+    let mut keys = Vec::with_capacity(endpoint.secrets.len());
+    for sealed in &endpoint.secrets {
+        let secret = secrets.open(&endpoint.shop, SecretKind::EndpointSecret, sealed).await?;
+        keys.extend(webhook_key(&secret).ok());
+    }
+    let message = message_id(id);
+    let timestamp = core.now().as_second();
+    let signature = webhook_signature(&keys, &message, timestamp, body.as_bytes());
+    Ok(Post {
+        url: endpoint.url.clone(),
+        headers: vec![
+            ("content-type", "application/json".to_owned()),
+            ("webhook-id", message),
+            ("webhook-timestamp", timestamp.to_string()),
+            ("webhook-signature", signature),
+        ],
+        body: body.into_bytes(),
+    })
+}
+
+/// 2xx is success; 410 ends it; everything else is tried again, with the patience that was asked for.
+fn judge(answer: Result<Answer, ActError>) -> AttemptOutcome {
+    match answer {
+        Ok(Answer { status: status @ 200..=299, .. }) => AttemptOutcome::Success { detail: format!("HTTP {status}") },
+        Ok(Answer { status: 410, .. }) => AttemptOutcome::Failure {
+            disposition: Disposition::Permanent,
+            error: "HTTP 410: the receiver wants no more of these".into(),
+        },
+        Ok(Answer { status, retry_after }) => AttemptOutcome::Failure {
+            disposition: Disposition::Retry { after: retry_after },
+            error: format!("HTTP {status}"),
+        },
+        Err(ActError { disposition, message: error }) => AttemptOutcome::Failure { disposition, error },
+    }
+}

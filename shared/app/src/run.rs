@@ -1,0 +1,209 @@
+//! What all runners share: read the run, ask for the claim, record the end.
+
+use stagepost_domain::disposition::Disposition;
+use stagepost_domain::event::{Action, Event};
+use stagepost_domain::id::AttemptId;
+use stagepost_domain::order::{Lifecycle, Order, Placement};
+use stagepost_domain::outcome::SkipReason;
+use stagepost_domain::run::{AttemptOutcome, Claim, InvalidTransition, Run, RunId, RunState, later};
+use stagepost_domain::{SignedDuration, Timestamp};
+
+use crate::Core;
+use crate::apply::ApplyError;
+use crate::ports::{CommitError, OrderStore, RunStore, SecretError, StoreError};
+
+/// How long one attempt may hold a run: longer than its function may live, so that a lease that has
+/// passed belongs to an attempt that is over.
+#[must_use]
+pub fn lease(action: Action) -> SignedDuration {
+    match action {
+        Action::Email | Action::Webhook => SignedDuration::from_secs(45),
+        Action::Fulfill => SignedDuration::from_secs(150),
+    }
+}
+
+/// How long a run waits that must not act yet.
+pub const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+/// How long the runs of an order on hold wait between looks.
+pub const HOLD_LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// How a doorbell was answered. Each is a decision: the message has done its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// There is no such run.
+    Unknown,
+    /// It has ended before.
+    Ended,
+    /// Somebody else is at it.
+    Held,
+    /// Not yet; the due index will ring.
+    Early(Timestamp),
+    /// The run stands like this now.
+    Recorded(Box<Run>),
+    /// Another attempt took over before this one could record.
+    LeaseLost,
+}
+
+/// Nothing could be decided: the message comes back.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The order stayed busy, or the store failed under it.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// A secret could not be opened.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The id generator is broken.
+    #[error(transparent)]
+    Id(#[from] stagepost_domain::id::InvalidId),
+}
+
+impl RunnerError {
+    /// What to do about it.
+    #[must_use]
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            Self::Store(e) => e.disposition(),
+            Self::Apply(e) => e.disposition(),
+            Self::Secret(_) | Self::Id(_) => Disposition::RETRY,
+        }
+    }
+}
+
+/// A run with its event, read for one attempt.
+pub(crate) struct Opened {
+    pub event: Event,
+    pub run: Run,
+}
+
+/// Reads the run and sorts out every case in which nothing is to be done.
+pub(crate) async fn open<S>(core: &Core<S>, id: &RunId) -> Result<Result<Opened, Answered>, StoreError>
+where
+    S: OrderStore + RunStore,
+{
+    let Some(event) = core.store.event(&id.order, id.seq).await? else { return Ok(Err(Answered::Unknown)) };
+    let Some(run) = event.runs.get(&id.key).cloned() else { return Ok(Err(Answered::Unknown)) };
+    let now = core.now();
+    Ok(match &run.state {
+        RunState::Pending { due } if *due > now => Err(Answered::Early(*due)),
+        RunState::Claimed { until, .. } if *until > now => Err(Answered::Held),
+        RunState::Pending { .. } | RunState::Claimed { .. } => Ok(Opened { event, run }),
+        _ => Err(Answered::Ended),
+    })
+}
+
+/// Stores the claim: nothing is done before it is.
+pub(crate) async fn claim<S: RunStore>(
+    core: &Core<S>,
+    id: &RunId,
+    run: &Run,
+    attempt: &AttemptId,
+) -> Result<Result<Run, Answered>, StoreError> {
+    let claim = run.claim(id.key.action(), attempt, core.now(), lease(id.key.action()));
+    let (next, granted) = match claim {
+        Claim::Granted(next) => (next, true),
+        Claim::InDoubt(next) => (next, false),
+        Claim::Held { .. } => return Ok(Err(Answered::Held)),
+        Claim::Early { due } => return Ok(Err(Answered::Early(due))),
+        Claim::Ended => return Ok(Err(Answered::Ended)),
+    };
+    Ok(match store(core, id, run, &next).await? {
+        Answered::Recorded(run) if granted => Ok(*run),
+        other => Err(other),
+    })
+}
+
+/// Records what the attempt found out, if it still holds the run.
+pub(crate) async fn finish<S: RunStore>(
+    core: &Core<S>,
+    id: &RunId,
+    claimed: &Run,
+    attempt: &AttemptId,
+    outcome: &AttemptOutcome,
+) -> Result<Answered, StoreError> {
+    let jitter = core.entropy.fraction();
+    match claimed.finish(id.key.action(), attempt, outcome, core.now(), jitter) {
+        Ok(next) => store(core, id, claimed, &next).await,
+        Err(_) => Ok(Answered::LeaseLost),
+    }
+}
+
+/// Ends an unclaimed run without acting.
+pub(crate) async fn skip<S: RunStore>(
+    core: &Core<S>,
+    id: &RunId,
+    run: &Run,
+    why: SkipReason,
+) -> Result<Answered, StoreError> {
+    store(core, id, run, &run.skip(why, core.now())).await
+}
+
+/// Puts an unclaimed run off without counting an attempt.
+pub(crate) async fn postpone<S: RunStore>(
+    core: &Core<S>,
+    id: &RunId,
+    run: &Run,
+    wait: SignedDuration,
+) -> Result<Answered, StoreError> {
+    let mut next = run.clone();
+    next.state = RunState::Pending { due: later(core.now(), wait) };
+    store(core, id, run, &next).await
+}
+
+pub(crate) async fn store<S: RunStore>(
+    core: &Core<S>,
+    id: &RunId,
+    expected: &Run,
+    next: &Run,
+) -> Result<Answered, StoreError> {
+    match core.store.update_run(id, expected, next).await {
+        Ok(_) => Ok(Answered::Recorded(Box::new(next.clone()))),
+        Err(CommitError::LostRace) => Ok(Answered::LeaseLost),
+        Err(CommitError::Conflict) => Err(StoreError::Throttled),
+        Err(CommitError::Store(e)) => Err(e),
+    }
+}
+
+/// Why the order as it is now speaks against a run that was decided earlier (law 12).
+pub(crate) fn second_thoughts(event: &Event, order: &Order, mail: bool) -> Option<SkipReason> {
+    if order.lifecycle != Lifecycle::Open && order.lifecycle_seq > event.seq {
+        return Some(SkipReason::OrderCancelled);
+    }
+    let Placement::Placed { entered_seq, entered_at, .. } = &order.placement else { return None };
+    let left = *entered_seq > event.seq;
+    let undone = left && undone_in_grace(event, *entered_at);
+    ((mail && left) || undone).then_some(SkipReason::Superseded { by_seq: *entered_seq })
+}
+
+/// A move in the console can be undone while its runs still wait; then none of them leaves.
+fn undone_in_grace(event: &Event, left_at: Timestamp) -> bool {
+    use stagepost_domain::event::{Actor, Cause};
+    let by_hand = matches!(event.cause, Cause::Manual { actor: Actor::Console { .. } });
+    by_hand && event.runs.values().filter(|r| r.attempts == 0).filter_map(|r| r.state.due()).any(|due| left_at < due)
+}
+
+/// A person wants an ended run tried again.
+///
+/// # Errors
+/// The inner error says why its state does not allow it; the outer one that the store failed or somebody
+/// else was faster.
+pub async fn retry<S>(
+    core: &Core<S>,
+    id: &RunId,
+    accept_duplicate: bool,
+) -> Result<Option<Result<Run, InvalidTransition>>, CommitError>
+where
+    S: OrderStore + RunStore,
+{
+    let Some(event) = core.store.event(&id.order, id.seq).await? else { return Ok(None) };
+    let Some(run) = event.runs.get(&id.key) else { return Ok(None) };
+    let next = match run.retry(core.now(), accept_duplicate) {
+        Ok(next) => next,
+        Err(e) => return Ok(Some(Err(e))),
+    };
+    core.store.update_run(id, run, &next).await?;
+    Ok(Some(Ok(next)))
+}

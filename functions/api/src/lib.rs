@@ -1,1 +1,51 @@
-//! TODO
+//! `/v1/…`: the JSON API. Authenticates a key, checks its role, calls one use case, encodes.
+
+mod caller;
+mod payload;
+mod routes;
+mod view;
+
+use std::sync::Arc;
+
+use axum::Router;
+use stagepost_app::Core;
+use stagepost_app::notify::TrackingLinks;
+use stagepost_app::ports::{ConfigStore, InboundStore, OrderStore, RunStore, Secrets};
+use stagepost_domain::shop::ApiKey;
+use stagepost_lambda::cache::Warm;
+use url::Url;
+
+/// The stores that the API needs.
+pub trait Stores: OrderStore + RunStore + InboundStore + ConfigStore + 'static {}
+
+impl<T: OrderStore + RunStore + InboundStore + ConfigStore + 'static> Stores for T {}
+
+/// What the API needs.
+pub struct Api<S, K> {
+    /// Store, clock, ids.
+    pub core: Core<S>,
+    /// Seals secrets.
+    pub secrets: K,
+    /// Makes tracking links.
+    pub links: Arc<dyn TrackingLinks>,
+    /// The outbound guard's word on a URL, so that a bad one is refused when it is written.
+    pub check_url: fn(&Url) -> Result<(), String>,
+    keys: Warm<String, ApiKey>,
+}
+
+impl<S, K> Api<S, K> {
+    /// An API over these ports.
+    pub fn new(
+        core: Core<S>,
+        secrets: K,
+        links: Arc<dyn TrackingLinks>,
+        check_url: fn(&Url) -> Result<(), String>,
+    ) -> Self {
+        Self { core, secrets, links, check_url, keys: Warm::default() }
+    }
+}
+
+/// Every route.
+pub fn router<S: Stores, K: Secrets + 'static>(api: Arc<Api<S, K>>) -> Router {
+    routes::all().with_state(api)
+}

@@ -1,1 +1,102 @@
-//! TODO
+//! `POST /webhooks/carriers/{integration}`: carriers' reports.
+
+use lambda_http::http::{HeaderMap, StatusCode};
+use lambda_http::{Body, Request, Response};
+use serde_json::json;
+use stagepost_app::Core;
+use stagepost_app::carrier::{Tracked, track};
+use stagepost_app::inbound::TrackingReading;
+use stagepost_app::ports::{ConfigStore, InboundStore, OrderStore, SecretKind, Secrets, StoreError};
+use stagepost_domain::id::CarrierId;
+use stagepost_domain::shop::{CarrierIntegration, CarrierKind};
+use stagepost_domain::signing::{EasypostHeaders, easypost_matches};
+use stagepost_lambda::cache::Warm;
+use stagepost_lambda::http::{NOTIFICATION_MAX, body_bytes, empty, header, json as json_answer, last_segment};
+use stagepost_lambda::inbound::{not_decided, open_all, quarantine, store_away, told};
+
+/// An integration with its secrets opened.
+type Armed = (CarrierIntegration, Vec<String>);
+
+/// What a carrier's report needs.
+pub struct Carriers<S, K> {
+    core: Core<S>,
+    secrets: K,
+    integrations: Warm<CarrierId, Armed>,
+}
+
+impl<S, K> Carriers<S, K>
+where
+    S: OrderStore + ConfigStore + InboundStore,
+    K: Secrets,
+{
+    /// Ready to take reports.
+    pub fn new(core: Core<S>, secrets: K) -> Self {
+        Self { core, secrets, integrations: Warm::default() }
+    }
+
+    async fn arm(&self, id: &CarrierId) -> Result<Option<Armed>, StoreError> {
+        let Some(carrier) = self.core.store.carrier(id).await? else { return Ok(None) };
+        let kind = SecretKind::CarrierWebhook;
+        let secrets = open_all(&self.secrets, &carrier.shop, kind, &carrier.webhook_secrets).await?;
+        Ok(Some((carrier, secrets)))
+    }
+
+    /// Answers one report.
+    pub async fn handle(&self, request: Request) -> Response<Body> {
+        let Ok(id) = CarrierId::parse(last_segment(&request)) else { return empty(StatusCode::NOT_FOUND) };
+        let (carrier, secrets) = match self.integrations.get(&id, self.core.now(), self.arm(&id)).await {
+            Ok(Some(armed)) => armed,
+            Ok(None) => return empty(StatusCode::NOT_FOUND),
+            Err(e) => return store_away(&e),
+        };
+        let body = body_bytes(&request);
+        if body.len() > NOTIFICATION_MAX {
+            return empty(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        if !authentic(carrier.kind, &secrets, request.headers(), body) {
+            return empty(StatusCode::UNAUTHORIZED);
+        }
+        let reading = match carrier.kind {
+            CarrierKind::Easypost => stagepost_carriers::read_easypost(body),
+        };
+        self.take(&carrier, body, reading).await
+    }
+
+    async fn take(&self, carrier: &CarrierIntegration, body: &[u8], reading: TrackingReading) -> Response<Body> {
+        let outcome = match reading {
+            TrackingReading::UnknownTopic => json!({"outcome": "no_op", "reason": "unknown_topic"}),
+            TrackingReading::Unreadable { reason } => {
+                let kept = quarantine(&self.core, &carrier.shop, carrier.id.as_str(), "tracking", reason, body);
+                if let Err(e) = kept.await {
+                    return store_away(&e);
+                }
+                json!({"outcome": "quarantined"})
+            }
+            TrackingReading::Fact(fact) => match track(&self.core, &carrier.shop, &carrier.id, &fact).await {
+                Ok(Tracked::Parked) => json!({"outcome": "parked"}),
+                Ok(Tracked::Applied(applied)) => {
+                    let orders: Vec<_> = applied.iter().map(|(_, outcome)| told(outcome)).collect();
+                    json!({"outcome": "applied", "orders": orders})
+                }
+                Err(e) => return not_decided(&e),
+            },
+        };
+        tracing::info!(carrier = %carrier.id, %outcome, "report");
+        json_answer(StatusCode::OK, &outcome)
+    }
+}
+
+fn authentic(kind: CarrierKind, secrets: &[String], headers: &HeaderMap, body: &[u8]) -> bool {
+    let secrets = secrets.iter().map(String::as_str);
+    match kind {
+        CarrierKind::Easypost => {
+            let signed = EasypostHeaders {
+                v1: header(headers, "x-hmac-signature"),
+                v2: header(headers, "x-hmac-signature-v2"),
+                timestamp: header(headers, "x-timestamp"),
+                path: header(headers, "x-path"),
+            };
+            easypost_matches(secrets, body, signed)
+        }
+    }
+}

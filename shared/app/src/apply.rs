@@ -151,8 +151,7 @@ pub(crate) async fn playbook<S: ConfigStore>(
     flow: Option<&FlowId>,
 ) -> Result<Option<Playbook>, StoreError> {
     let Some(flow) = flow else { return Ok(None) };
-    let (Some(flow), Some(settings)) =
-        (core.store.flow(shop, flow).await?, core.store.settings(shop).await?)
+    let (Some(flow), Some(settings)) = (core.store.flow(shop, flow).await?, core.store.settings(shop).await?)
     else {
         return Ok(None);
     };
@@ -179,8 +178,7 @@ async fn frozen_body<S: OrderStore>(
     known: &Known,
     changes: &Changeset,
 ) -> Result<Option<String>, StoreError> {
-    let wanted =
-        changes.event.runs.iter().any(|(key, run)| key.action() == Action::Webhook && run.is_open());
+    let wanted = changes.event.runs.iter().any(|(key, run)| key.action() == Action::Webhook && run.is_open());
     if !wanted {
         return Ok(None);
     }

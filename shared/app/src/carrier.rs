@@ -47,11 +47,7 @@ where
     let parked =
         ParkedFact { shop: shop.clone(), carrier: carrier.clone(), parked_at: now, fact: fact.clone() };
     core.store.park(&parked, later(now, PARKED_FIRST)).await?;
-    Ok(if retry_parked(core, &parked).await? {
-        Tracked::Applied(Vec::new())
-    } else {
-        Tracked::Parked
-    })
+    Ok(if retry_parked(core, &parked).await? { Tracked::Applied(Vec::new()) } else { Tracked::Parked })
 }
 
 async fn to_orders<S>(

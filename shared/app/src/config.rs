@@ -2,7 +2,7 @@
 //! to what is always consistent.
 
 use serde::Deserialize;
-use stagepost_domain::flow::{Automations, FulfilledWhen, Flow, Stage};
+use stagepost_domain::flow::{Automations, Flow, FulfilledWhen, Stage};
 use stagepost_domain::id::{
     CarrierId, ChannelId, EndpointId, FlowId, InvalidId, KeyId, ShopId, StageId, TemplateId, token_hash,
 };
@@ -161,26 +161,25 @@ pub struct SettingsInput {
     pub grace_seconds: Option<u32>,
 }
 
-/// Loads the settings, lets `change` make the change on them, and writes both, again after a lost race.
-async fn change<S, T>(
+/// The settings as they will be after one more change of configuration.
+async fn edited<S: ConfigStore>(core: &Core<S>, shop: &ShopId) -> Result<Settings, ConfigError> {
+    let mut settings = core.store.settings(shop).await?.ok_or(ConfigError::NotFound)?;
+    settings.config_version = settings.config_version.saturating_add(1);
+    Ok(settings)
+}
+
+/// Writes a change with the settings that go with it; false when somebody else changed the configuration
+/// since the settings were read.
+async fn saved<S: ConfigStore>(
     core: &Core<S>,
-    shop: &ShopId,
-    mut make: impl AsyncFnMut(&mut Settings) -> Result<(ConfigChange, T), ConfigError>,
-) -> Result<T, ConfigError>
-where
-    S: ConfigStore,
-{
-    for _ in 0..TRIES_MAX {
-        let mut settings = core.store.settings(shop).await?.ok_or(ConfigError::NotFound)?;
-        let (change, made) = make(&mut settings).await?;
-        settings.config_version = settings.config_version.saturating_add(1);
-        match core.store.save(&change, &settings).await {
-            Ok(()) => return Ok(made),
-            Err(CommitError::LostRace | CommitError::Conflict) => {}
-            Err(CommitError::Store(e)) => return Err(e.into()),
-        }
+    change: ConfigChange,
+    settings: &Settings,
+) -> Result<bool, ConfigError> {
+    match core.store.save(&change, settings).await {
+        Ok(()) => Ok(true),
+        Err(CommitError::LostRace | CommitError::Conflict) => Ok(false),
+        Err(CommitError::Store(e)) => Err(e.into()),
     }
-    Err(ConfigError::Busy)
 }
 
 /// Makes a shop with its first owner key; gives the key, which is shown once.
@@ -230,10 +229,14 @@ pub async fn create_key<S: ConfigStore>(
         created_at: core.now(),
     };
     let hash = token_hash(&token);
-    change(core, shop, async |_| {
-        Ok((ConfigChange::Key { hash: hash.clone(), key: key.clone() }, (key.clone(), token.clone())))
-    })
-    .await
+    for _ in 0..TRIES_MAX {
+        let settings = edited(core, shop).await?;
+        let change = ConfigChange::Key { hash: hash.clone(), key: key.clone() };
+        if saved(core, change, &settings).await? {
+            return Ok((key, token));
+        }
+    }
+    Err(ConfigError::Busy)
 }
 
 /// Changes what a shop says of itself.
@@ -245,7 +248,8 @@ pub async fn update_settings<S: ConfigStore>(
     shop: &ShopId,
     input: &SettingsInput,
 ) -> Result<Settings, ConfigError> {
-    change(core, shop, async |settings| {
+    for _ in 0..TRIES_MAX {
+        let mut settings = edited(core, shop).await?;
         if let Some(name) = &input.name {
             settings.name = required_name("name", name, 80)?;
         }
@@ -259,9 +263,11 @@ pub async fn update_settings<S: ConfigStore>(
             }
             settings.grace_seconds = seconds;
         }
-        Ok((ConfigChange::Shop, settings.clone()))
-    })
-    .await
+        if saved(core, ConfigChange::Shop, &settings).await? {
+            return Ok(settings);
+        }
+    }
+    Err(ConfigError::Busy)
 }
 
 /// Makes a flow, or edits the one given.
@@ -275,7 +281,8 @@ pub async fn put_flow<S: ConfigStore>(
     id: Option<&FlowId>,
     input: &FlowInput,
 ) -> Result<Flow, ConfigError> {
-    change(core, shop, async |settings| {
+    for _ in 0..TRIES_MAX {
+        let settings = edited(core, shop).await?;
         let existing = match id {
             Some(id) => Some(core.store.flow(shop, id).await?.ok_or(ConfigError::NotFound)?),
             None => {
@@ -283,15 +290,18 @@ pub async fn put_flow<S: ConfigStore>(
                 None
             }
         };
-        let flow = build_flow(core, shop, existing.as_ref(), input)?.validated().map_err(ConfigError::Invalid)?;
-        let mut wrong = dangling(&flow, settings);
+        let flow =
+            build_flow(core, shop, existing.as_ref(), input)?.validated().map_err(ConfigError::Invalid)?;
+        let mut wrong = dangling(&flow, &settings);
         wrong.extend(existing.iter().flat_map(|old| lost_stages(old, &flow)));
         if !wrong.is_empty() {
             return Err(ConfigError::Invalid(wrong));
         }
-        Ok((ConfigChange::Flow(flow.clone()), flow))
-    })
-    .await
+        if saved(core, ConfigChange::Flow(flow.clone()), &settings).await? {
+            return Ok(flow);
+        }
+    }
+    Err(ConfigError::Busy)
 }
 
 fn build_flow<S>(
@@ -304,7 +314,9 @@ fn build_flow<S>(
     for (i, stage) in input.stages.iter().enumerate() {
         let id = match &stage.id {
             Some(id) if existing.is_some_and(|f| f.stage(id).is_some()) => id.clone(),
-            Some(_) => return Err(Invalid::new(format!("stages[{i}].id"), "is not a stage of this flow").into()),
+            Some(_) => {
+                return Err(Invalid::new(format!("stages[{i}].id"), "is not a stage of this flow").into());
+            }
             None => StageId::from_body(&core.entropy.id_body())?,
         };
         stages.push(Stage {
@@ -347,10 +359,16 @@ fn dangling(flow: &Flow, settings: &Settings) -> Vec<Invalid> {
     for (i, stage) in flow.stages.iter().enumerate() {
         let automations = &stage.automations;
         if automations.email.as_ref().is_some_and(|a| !settings.templates.contains_key(&a.template)) {
-            wrong.push(Invalid::new(format!("stages[{i}].automations.email.template"), "no such e-mail template"));
+            wrong.push(Invalid::new(
+                format!("stages[{i}].automations.email.template"),
+                "no such e-mail template",
+            ));
         }
         if automations.webhook.as_ref().is_some_and(|a| !settings.endpoints.contains_key(&a.endpoint)) {
-            wrong.push(Invalid::new(format!("stages[{i}].automations.webhook.endpoint"), "no such webhook endpoint"));
+            wrong.push(Invalid::new(
+                format!("stages[{i}].automations.webhook.endpoint"),
+                "no such webhook endpoint",
+            ));
         }
     }
     wrong
@@ -379,7 +397,8 @@ pub async fn put_template<S: ConfigStore>(
     id: Option<&TemplateId>,
     input: &TemplateInput,
 ) -> Result<EmailTemplate, ConfigError> {
-    change(core, shop, async |settings| {
+    for _ in 0..TRIES_MAX {
+        let mut settings = edited(core, shop).await?;
         let (id, version) = match id {
             Some(id) => (id.clone(), *settings.templates.get(id).ok_or(ConfigError::NotFound)? + 1),
             None => {
@@ -399,9 +418,11 @@ pub async fn put_template<S: ConfigStore>(
         };
         let template = template.validated().map_err(ConfigError::Invalid)?;
         settings.templates.insert(template.id.clone(), version);
-        Ok((ConfigChange::Template(template.clone()), template))
-    })
-    .await
+        if saved(core, ConfigChange::Template(template.clone()), &settings).await? {
+            return Ok(template);
+        }
+    }
+    Err(ConfigError::Busy)
 }
 
 /// Makes an endpoint, or edits the one given. A new one gets a secret, which is shown once.
@@ -423,7 +444,8 @@ pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
     check(&url).map_err(|reason| Invalid::new("url", reason))?;
     let secret = webhook_secret(&core.entropy.bytes());
     let sealed = secrets.seal(shop, SecretKind::EndpointSecret, &secret).await?;
-    change(core, shop, async |settings| {
+    for _ in 0..TRIES_MAX {
+        let mut settings = edited(core, shop).await?;
         let (endpoint, shown) = match id {
             Some(id) => {
                 let old = core.store.endpoint(shop, id).await?.ok_or(ConfigError::NotFound)?;
@@ -445,9 +467,11 @@ pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
             }
         };
         settings.endpoints.insert(endpoint.id.clone(), endpoint.version);
-        Ok((ConfigChange::Endpoint(endpoint.clone()), (endpoint, shown)))
-    })
-    .await
+        if saved(core, ConfigChange::Endpoint(endpoint.clone()), &settings).await? {
+            return Ok((endpoint, shown));
+        }
+    }
+    Err(ConfigError::Busy)
 }
 
 /// Connects a store. Its orders created before now are adopted silently when they show up.
@@ -463,7 +487,8 @@ pub async fn create_channel<S: ConfigStore, K: Secrets>(
 ) -> Result<Channel, ConfigError> {
     let name = required_name("name", &input.name, 80)?;
     let store = store_identity(input, check)?;
-    let webhook = seal(secrets, shop, SecretKind::ChannelWebhook, "webhook_secret", &input.webhook_secret).await?;
+    let webhook =
+        seal(secrets, shop, SecretKind::ChannelWebhook, "webhook_secret", &input.webhook_secret).await?;
     let credentials = match &input.credentials {
         Some(plain) => {
             if input.platform == Platform::Woocommerce && !plain.contains(':') {
@@ -473,7 +498,8 @@ pub async fn create_channel<S: ConfigStore, K: Secrets>(
         }
         None => None,
     };
-    change(core, shop, async |_| {
+    for _ in 0..TRIES_MAX {
+        let settings = edited(core, shop).await?;
         refuse_above("channels", core.store.channels(shop).await?.len())?;
         if let Some(flow) = &input.default_flow
             && core.store.flow(shop, flow).await?.is_none()
@@ -492,20 +518,29 @@ pub async fn create_channel<S: ConfigStore, K: Secrets>(
             credentials: credentials.clone(),
             version: 1,
         };
-        Ok((ConfigChange::Channel(channel.clone()), channel))
-    })
-    .await
+        if saved(core, ConfigChange::Channel(channel.clone()), &settings).await? {
+            return Ok(channel);
+        }
+    }
+    Err(ConfigError::Busy)
 }
 
 /// The store's own identity: part of its orders' ids, so it has one spelling.
-fn store_identity(input: &ChannelInput, check: impl Fn(&Url) -> Result<(), String>) -> Result<String, Invalid> {
+fn store_identity(
+    input: &ChannelInput,
+    check: impl Fn(&Url) -> Result<(), String>,
+) -> Result<String, Invalid> {
     match input.platform {
         Platform::Shopify => {
             let domain = input.store.trim().to_ascii_lowercase();
             let name = domain.strip_suffix(".myshopify.com").unwrap_or_default();
             let well_formed = name.starts_with(|c: char| c.is_ascii_alphanumeric())
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-            if well_formed { Ok(domain) } else { Err(Invalid::new("store", "must look like my-shop.myshopify.com")) }
+            if well_formed {
+                Ok(domain)
+            } else {
+                Err(Invalid::new("store", "must look like my-shop.myshopify.com"))
+            }
         }
         Platform::Woocommerce => {
             let url = Url::parse(input.store.trim()).map_err(|e| Invalid::new("store", e.to_string()))?;
@@ -530,8 +565,10 @@ pub async fn create_carrier<S: ConfigStore, K: Secrets>(
     input: &CarrierInput,
 ) -> Result<CarrierIntegration, ConfigError> {
     let name = required_name("name", &input.name, 80)?;
-    let webhook = seal(secrets, shop, SecretKind::CarrierWebhook, "webhook_secret", &input.webhook_secret).await?;
-    change(core, shop, async |_| {
+    let webhook =
+        seal(secrets, shop, SecretKind::CarrierWebhook, "webhook_secret", &input.webhook_secret).await?;
+    for _ in 0..TRIES_MAX {
+        let settings = edited(core, shop).await?;
         refuse_above("carriers", core.store.carriers(shop).await?.len())?;
         let carrier = CarrierIntegration {
             id: CarrierId::from_body(&core.entropy.id_body())?,
@@ -541,9 +578,11 @@ pub async fn create_carrier<S: ConfigStore, K: Secrets>(
             webhook_secrets: vec![webhook.clone()],
             version: 1,
         };
-        Ok((ConfigChange::Carrier(carrier.clone()), carrier))
-    })
-    .await
+        if saved(core, ConfigChange::Carrier(carrier.clone()), &settings).await? {
+            return Ok(carrier);
+        }
+    }
+    Err(ConfigError::Busy)
 }
 
 async fn seal<K: Secrets>(

@@ -30,7 +30,11 @@ pub fn rings(event: &Event, now: Timestamp, within: SignedDuration) -> Vec<Ring>
 ///
 /// # Errors
 /// The queue did not take it.
-pub async fn dispatch<D: Doorbell>(doorbell: &D, event: &Event, now: Timestamp) -> Result<usize, DoorbellError> {
+pub async fn dispatch<D: Doorbell>(
+    doorbell: &D,
+    event: &Event,
+    now: Timestamp,
+) -> Result<usize, DoorbellError> {
     let rings = rings(event, now, DELAY_MAX);
     if !rings.is_empty() {
         doorbell.ring(&rings).await?;

@@ -5,6 +5,7 @@ use stagepost_domain::order::Source;
 use stagepost_domain::outcome::NoOpReason;
 
 /// An order notification, read.
+#[expect(clippy::large_enum_variant, reason = "made once per request and consumed at once")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {
     /// A fact about one order.

@@ -15,8 +15,8 @@ use stagepost_domain::webhook::message_id;
 
 use crate::Core;
 use crate::ports::{
-    ActError, Answer, ConfigStore, Mail, Mailer, OrderStore, Post, RunStore, SecretKind, Secrets,
-    StoreError, WebhookSender,
+    ActError, Answer, ConfigStore, Mail, Mailer, OrderStore, Post, RunStore, SecretKind, Secrets, StoreError,
+    WebhookSender,
 };
 use crate::run::{
     Answered, HOLD_LOOK_AGAIN, LOOK_AGAIN, Opened, RunnerError, claim, finish, open, postpone,
@@ -34,7 +34,12 @@ pub trait TrackingLinks: Send + Sync {
 ///
 /// # Errors
 /// Nothing could be decided; the doorbell may ring again.
-pub async fn email<S, M, L>(core: &Core<S>, mailer: &M, links: &L, id: &RunId) -> Result<Answered, RunnerError>
+pub async fn email<S, M, L>(
+    core: &Core<S>,
+    mailer: &M,
+    links: &L,
+    id: &RunId,
+) -> Result<Answered, RunnerError>
 where
     S: OrderStore + RunStore + ConfigStore,
     M: Mailer,
@@ -48,7 +53,9 @@ where
     let attempt = core.attempt()?;
     if matches!(run.state, RunState::Claimed { .. }) {
         // The lease has passed and nobody recorded an end: the claim itself turns this into doubt.
-        return Ok(claim(core, id, &run, &attempt).await?.map_or_else(|a| a, |r| Answered::Recorded(Box::new(r))));
+        return Ok(claim(core, id, &run, &attempt)
+            .await?
+            .map_or_else(|a| a, |r| Answered::Recorded(Box::new(r))));
     }
     let mail = match prepare(core, links, template, &event, &run, id).await? {
         Ok(mail) => mail,
@@ -162,7 +169,12 @@ async fn fail_unsent<S: RunStore>(
 ///
 /// # Errors
 /// Nothing could be decided; the doorbell may ring again.
-pub async fn webhook<S, W, K>(core: &Core<S>, sender: &W, secrets: &K, id: &RunId) -> Result<Answered, RunnerError>
+pub async fn webhook<S, W, K>(
+    core: &Core<S>,
+    sender: &W,
+    secrets: &K,
+    id: &RunId,
+) -> Result<Answered, RunnerError>
 where
     S: OrderStore + RunStore + ConfigStore,
     W: WebhookSender,
@@ -199,7 +211,11 @@ where
 }
 
 /// A webhook looks at the order again only where a person may have taken the move back.
-async fn hesitate<S: OrderStore>(core: &Core<S>, event: &Event, id: &RunId) -> Result<Option<Instead>, StoreError> {
+async fn hesitate<S: OrderStore>(
+    core: &Core<S>,
+    event: &Event,
+    id: &RunId,
+) -> Result<Option<Instead>, StoreError> {
     use stagepost_domain::event::{Actor, Cause};
     if !matches!(event.cause, Cause::Manual { actor: Actor::Console { .. } }) {
         return Ok(None);
@@ -240,7 +256,9 @@ async fn signed<S, K: Secrets>(
 /// 2xx is success; 410 ends it; everything else is tried again, with the patience that was asked for.
 fn judge(answer: Result<Answer, ActError>) -> AttemptOutcome {
     match answer {
-        Ok(Answer { status: status @ 200..=299, .. }) => AttemptOutcome::Success { detail: format!("HTTP {status}") },
+        Ok(Answer { status: status @ 200..=299, .. }) => {
+            AttemptOutcome::Success { detail: format!("HTTP {status}") }
+        }
         Ok(Answer { status: 410, .. }) => AttemptOutcome::Failure {
             disposition: Disposition::Permanent,
             error: "HTTP 410: the receiver wants no more of these".into(),

@@ -26,8 +26,7 @@ use crate::ports::{
     StoreError,
 };
 use crate::run::{
-    Answered, HOLD_LOOK_AGAIN, Opened, RunnerError, claim, lease, open, postpone, second_thoughts,
-    skip,
+    Answered, HOLD_LOOK_AGAIN, Opened, RunnerError, claim, lease, open, postpone, second_thoughts, skip,
 };
 
 /// A call without an answer is looked into no sooner than this: a late request must have arrived by then.
@@ -99,14 +98,21 @@ where
         return Ok(Err("the sales channel is not connected any more".into()));
     };
     let Some(sealed) = &channel.credentials else {
-        return Ok(Err("the sales channel has no credentials; add them under Settings → Integrations".into()));
+        return Ok(
+            Err("the sales channel has no credentials; add them under Settings → Integrations".into()),
+        );
     };
     let credentials = secrets.open(&channel.shop, SecretKind::ChannelCredentials, sealed).await?;
     Ok(Ok(ChannelAccess { channel, credentials }))
 }
 
 /// Fails a run before anything was locked or claimed.
-async fn give_up<S: RunStore>(core: &Core<S>, id: &RunId, run: &Run, error: String) -> Result<Answered, StoreError> {
+async fn give_up<S: RunStore>(
+    core: &Core<S>,
+    id: &RunId,
+    run: &Run,
+    error: String,
+) -> Result<Answered, StoreError> {
     let mut next = run.clone();
     next.last_error = Some(error.clone());
     next.state = RunState::Failed { at: core.now(), error };
@@ -158,18 +164,20 @@ where
     S: OrderStore + RunStore + ConfigStore,
 {
     /// Takes the lock on the order, or says why not.
-    async fn lock(
-        &self,
-        event: &Event,
-        run: &Run,
-    ) -> Result<Result<Order, Answered>, RunnerError> {
+    async fn lock(&self, event: &Event, run: &Run) -> Result<Result<Order, Answered>, RunnerError> {
         let (core, id) = (self.core, self.id);
         for _ in 0..TRIES_MAX {
             let Some(order) = core.store.order(&id.order).await? else { return Ok(Err(Answered::Unknown)) };
             if let Some(answered) = self.before_lock(event, run, &order).await? {
                 return Ok(Err(answered));
             }
-            let next = match order.fulfillment.locked(id.seq, &id.key, &self.attempt, core.now(), lease(Action::Fulfill)) {
+            let next = match order.fulfillment.locked(
+                id.seq,
+                &id.key,
+                &self.attempt,
+                core.now(),
+                lease(Action::Fulfill),
+            ) {
                 Ok(fulfillment) => bumped(&order, fulfillment),
                 Err(LockRefused::Fulfilled { by, at }) => {
                     let platform = order.source.platform;
@@ -392,7 +400,10 @@ fn nothing_left<W>(look: &PlatformLook<W>, made: BTreeSet<ShipmentId>, order: &O
         };
     }
     let why = look.blocked.clone().unwrap_or_else(|| "the platform offers nothing to fulfill".into());
-    End { lock: LockEnd::Settle(settlement(made.into_iter().collect())), outcome: failure(&ActError::permanent(why)) }
+    End {
+        lock: LockEnd::Settle(settlement(made.into_iter().collect())),
+        outcome: failure(&ActError::permanent(why)),
+    }
 }
 
 fn settlement(made: Vec<ShipmentId>) -> Settlement {

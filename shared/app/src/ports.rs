@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
+use stagepost_domain::Timestamp;
 use stagepost_domain::decide::Changeset;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::Event;
@@ -17,7 +18,6 @@ use stagepost_domain::package::{Package, PackageSeen};
 use stagepost_domain::run::{Run, RunId, RunKey};
 use stagepost_domain::shop::{ApiKey, CarrierIntegration, Channel, Endpoint, Sealed, Settings};
 use stagepost_domain::template::EmailTemplate;
-use stagepost_domain::Timestamp;
 
 // ---------------------------------------------------------------- time, ids, chance
 
@@ -174,7 +174,8 @@ pub trait OrderStore: Send + Sync {
     /// All packages of an order, removed ones included, strongly consistent.
     fn packages(&self, id: &OrderId) -> impl Future<Output = Result<Vec<Package>, StoreError>> + Send;
     /// One event, strongly consistent.
-    fn event(&self, id: &OrderId, seq: u64) -> impl Future<Output = Result<Option<Event>, StoreError>> + Send;
+    fn event(&self, id: &OrderId, seq: u64)
+    -> impl Future<Output = Result<Option<Event>, StoreError>> + Send;
     /// The timeline, newest first; at most `limit` events with the ignored facts between them.
     fn timeline(
         &self,
@@ -228,7 +229,11 @@ pub trait RunStore: Send + Sync {
         seq: u64,
     ) -> impl Future<Output = Result<Option<String>, StoreError>> + Send;
     /// What is due, oldest first, over all shards of the index; at most `limit`.
-    fn due(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<Vec<DueItem>, StoreError>> + Send;
+    fn due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<DueItem>, StoreError>> + Send;
     /// Moves an item's place in the due index to `due`; `None` takes it out (an event without open runs).
     /// Losing a race is fine: whoever won has set the place.
     fn set_due(
@@ -342,7 +347,8 @@ pub trait ConfigStore: Send + Sync {
         version: Option<u64>,
     ) -> impl Future<Output = Result<Option<EmailTemplate>, StoreError>> + Send;
     /// The newest version of all templates.
-    fn templates(&self, shop: &ShopId) -> impl Future<Output = Result<Vec<EmailTemplate>, StoreError>> + Send;
+    fn templates(&self, shop: &ShopId)
+    -> impl Future<Output = Result<Vec<EmailTemplate>, StoreError>> + Send;
     /// An endpoint.
     fn endpoint(
         &self,

@@ -182,7 +182,13 @@ pub(crate) fn second_thoughts(event: &Event, order: &Order, mail: bool) -> Optio
 fn undone_in_grace(event: &Event, left_at: Timestamp) -> bool {
     use stagepost_domain::event::{Actor, Cause};
     let by_hand = matches!(event.cause, Cause::Manual { actor: Actor::Console { .. } });
-    by_hand && event.runs.values().filter(|r| r.attempts == 0).filter_map(|r| r.state.due()).any(|due| left_at < due)
+    by_hand
+        && event
+            .runs
+            .values()
+            .filter(|r| r.attempts == 0)
+            .filter_map(|r| r.state.due())
+            .any(|due| left_at < due)
 }
 
 /// A person wants an ended run tried again.

@@ -1,1 +1,13 @@
-//! TODO
+//! What the Lambda functions share: the real clock and entropy, HTTP answers, SQS batches, logs.
+//!
+//! A function is: decode → authenticate → one use case → encode. Everything here serves the first and the
+//! last of these.
+
+pub mod cache;
+pub mod http;
+pub mod inbound;
+pub mod links;
+pub mod runner;
+pub mod sqs;
+pub mod system;
+pub mod telemetry;

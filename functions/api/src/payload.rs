@@ -1,0 +1,140 @@
+//! JSON in with errors that name the field, problems out.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::de::DeserializeOwned;
+use stagepost_app::apply::ApplyError;
+use stagepost_app::config::ConfigError;
+use stagepost_app::ports::{CommitError, StoreError};
+use stagepost_domain::text::Invalid;
+use stagepost_lambda::http::Problem;
+
+/// Largest request body of the API.
+pub const BODY_MAX: usize = 512 * 1024;
+
+/// A problem as an axum answer.
+pub fn problem(problem: &Problem) -> Response {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = serde_json::to_string(problem).unwrap_or_default();
+    (status, [(http::header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+}
+
+/// A JSON body; what does not fit is refused with the path of the field.
+pub struct Payload<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Payload<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let bytes = Bytes::from_request(request, state).await.map_err(|e| unreadable(&e))?;
+        // Nothing sent is the empty object: every field may then still have its say.
+        let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let value = serde_path_to_error::deserialize(&mut json).map_err(|e| misfit(&e))?;
+        match json.end() {
+            Ok(()) => Ok(Self(value)),
+            Err(e) => Err(not_json(&e.to_string())),
+        }
+    }
+}
+
+fn unreadable(rejection: &BytesRejection) -> Response {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let title = "The body is too large";
+        let detail = format!("At most {BODY_MAX} bytes are taken.");
+        return problem(&Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", title).detail(detail));
+    }
+    not_json("the body could not be read")
+}
+
+fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Response {
+    if error.inner().is_syntax() || error.inner().is_eof() {
+        return not_json(&error.inner().to_string());
+    }
+    let reason = error.inner().to_string();
+    let reason = reason.split(" at line ").next().unwrap_or_default();
+    let path = error.path().to_string();
+    let field = if path == "." { String::new() } else { path };
+    problem(&Problem::invalid(vec![Invalid::new(field, reason)]))
+}
+
+fn not_json(why: &str) -> Response {
+    problem(&Problem::new(StatusCode::BAD_REQUEST, "not-json", "The body is not JSON").detail(why))
+}
+
+/// Use cases' errors as answers.
+pub struct Failed(pub Response);
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl From<Response> for Failed {
+    fn from(response: Response) -> Self {
+        Self(response)
+    }
+}
+
+impl From<Problem> for Failed {
+    fn from(p: Problem) -> Self {
+        Self(problem(&p))
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        if matches!(&error, StoreError::Corrupt { item, .. } if item == "cursor") {
+            return Problem::invalid(vec![Invalid::new("cursor", "is not a cursor that was given out")])
+                .into();
+        }
+        if matches!(error, StoreError::TooLarge) {
+            let title = "This is too large to store";
+            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", title).into();
+        }
+        tracing::error!(%error, "the store failed");
+        Problem::unavailable().into()
+    }
+}
+
+impl From<ApplyError> for Failed {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Store(e) => e.into(),
+            ApplyError::Busy => Problem::unavailable().into(),
+        }
+    }
+}
+
+impl From<CommitError> for Failed {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Store(e) => e.into(),
+            CommitError::LostRace | CommitError::Conflict => {
+                let title = "Somebody else was faster";
+                Problem::new(StatusCode::CONFLICT, "conflict", title)
+                    .detail("Read it again and try again.")
+                    .into()
+            }
+        }
+    }
+}
+
+impl From<ConfigError> for Failed {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::Invalid(errors) => Problem::invalid(errors).into(),
+            ConfigError::NotFound => Problem::not_found("thing here").into(),
+            ConfigError::Store(e) => e.into(),
+            ConfigError::Busy => Problem::unavailable().into(),
+            ConfigError::Secret(_) | ConfigError::Id(_) => {
+                tracing::error!(%error, "configuration");
+                Problem::unavailable().into()
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Warm look-ups: a value read once serves an instance for up to a minute.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, PoisonError};
+
+use stagepost_domain::{SignedDuration, Timestamp};
+
+/// How long a value may be old.
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
+/// Most values kept; a full cache starts over.
+const ENTRIES_MAX: usize = 1_000;
+
+/// A bounded cache of values that may be a minute old. What is not there is never remembered: a channel
+/// that was just connected works at once.
+pub struct Warm<K, V> {
+    entries: Mutex<HashMap<K, (Timestamp, V)>>,
+}
+
+impl<K, V> Default for Warm<K, V> {
+    fn default() -> Self {
+        Self { entries: Mutex::new(HashMap::new()) }
+    }
+}
+
+impl<K: Hash + Eq + Clone, V: Clone> Warm<K, V> {
+    /// The cached value, or the one that `read` gives now.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub async fn get<E>(
+        &self,
+        key: &K,
+        now: Timestamp,
+        read: impl Future<Output = Result<Option<V>, E>>,
+    ) -> Result<Option<V>, E> {
+        if let Some(value) = self.fresh(key, now) {
+            return Ok(Some(value));
+        }
+        let found = read.await?;
+        if let Some(value) = &found {
+            let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+            if entries.len() >= ENTRIES_MAX {
+                entries.clear();
+            }
+            entries.insert(key.clone(), (now, value.clone()));
+        }
+        Ok(found)
+    }
+
+    fn fresh(&self, key: &K, now: Timestamp) -> Option<V> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, value) = entries.get(key)?;
+        let age = now.duration_since(*at);
+        (age >= SignedDuration::ZERO && age < FRESH).then(|| value.clone())
+    }
+}

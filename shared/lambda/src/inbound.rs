@@ -1,0 +1,204 @@
+//! What the two order notifications share: the channel from the route, its secrets, and the answer.
+//!
+//! 2xx is given only after the write. The order of checks is fixed: route, size, signature, and only then
+//! does anything read the body.
+
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, Response};
+use serde_json::json;
+use stagepost_app::Core;
+use stagepost_app::apply::{ApplyError, Outcome, apply};
+use stagepost_app::inbound::Reading;
+use stagepost_app::ports::{
+    ConfigStore, InboundStore, OrderStore, Quarantined, SecretKind, Secrets, StoreError,
+};
+use stagepost_domain::disposition::Disposition;
+use stagepost_domain::id::{ChannelId, ShopId};
+use stagepost_domain::order::Platform;
+use stagepost_domain::shop::{Channel, Sealed};
+use stagepost_domain::text::truncated;
+
+use crate::cache::Warm;
+use crate::http::{NOTIFICATION_MAX, Problem, body_bytes, empty, json as json_answer, last_segment};
+
+/// A channel with its secrets opened.
+#[derive(Clone)]
+pub struct Armed {
+    /// The channel.
+    pub channel: Channel,
+    /// Any of these may have signed.
+    pub secrets: Vec<String>,
+}
+
+/// What an order notification needs.
+pub struct Inbound<S, K> {
+    core: Core<S>,
+    secrets: K,
+    channels: Warm<ChannelId, Armed>,
+}
+
+impl<S, K> Inbound<S, K>
+where
+    S: OrderStore + ConfigStore + InboundStore,
+    K: Secrets,
+{
+    /// Ready to take notifications.
+    pub fn new(core: Core<S>, secrets: K) -> Self {
+        Self { core, secrets, channels: Warm::default() }
+    }
+
+    /// The use cases' core.
+    #[must_use]
+    pub fn core(&self) -> &Core<S> {
+        &self.core
+    }
+
+    /// The channel that the route names, of this platform, after the size of the body was checked.
+    ///
+    /// # Errors
+    /// 404 for a channel that is not there, 413 for a body that is too large, 503 when the store is away.
+    pub async fn channel(&self, request: &Request, platform: Platform) -> Result<Armed, Response<Body>> {
+        let id = ChannelId::parse(last_segment(request)).map_err(|_| empty(StatusCode::NOT_FOUND))?;
+        let armed = self.channels.get(&id, self.core.now(), self.arm(&id)).await;
+        let armed = armed.map_err(|e| store_away(&e))?;
+        let armed =
+            armed.filter(|a| a.channel.platform == platform).ok_or_else(|| empty(StatusCode::NOT_FOUND))?;
+        if body_bytes(request).len() > NOTIFICATION_MAX {
+            return Err(empty(StatusCode::PAYLOAD_TOO_LARGE));
+        }
+        Ok(armed)
+    }
+
+    async fn arm(&self, id: &ChannelId) -> Result<Option<Armed>, StoreError> {
+        let Some(channel) = self.core.store.channel(id).await? else { return Ok(None) };
+        let kind = SecretKind::ChannelWebhook;
+        let secrets = open_all(&self.secrets, &channel.shop, kind, &channel.webhook_secrets).await?;
+        Ok(Some(Armed { channel, secrets }))
+    }
+
+    /// Applies what was read and answers.
+    pub async fn take(
+        &self,
+        channel: &Channel,
+        topic: &str,
+        body: &[u8],
+        reading: Reading,
+    ) -> Response<Body> {
+        let (outcome, order) = match reading {
+            Reading::UnknownTopic => (json!({"outcome": "no_op", "reason": "unknown_topic"}), None),
+            Reading::NoOp(reason) => (json!({"outcome": "no_op", "reason": reason}), None),
+            Reading::Unreadable { reason } => {
+                let kept =
+                    quarantine(&self.core, &channel.shop, channel.id.as_str(), topic, reason, body).await;
+                if let Err(e) = kept {
+                    return store_away(&e);
+                }
+                (json!({"outcome": "quarantined"}), None)
+            }
+            Reading::Fact { source, fact } => {
+                let id = source.order_id(&channel.shop);
+                match apply(&self.core, &channel.shop, &id, &fact).await {
+                    Ok(outcome) => (told(&outcome), Some(id)),
+                    Err(ApplyError::Store(e)) if e.disposition() == Disposition::Permanent => {
+                        return self.unstorable(channel, topic, body, &e).await;
+                    }
+                    Err(e) => return not_decided(&e),
+                }
+            }
+        };
+        tracing::info!(channel = %channel.id, topic, order = order.as_ref().map(tracing::field::display), %outcome, "notification");
+        json_answer(StatusCode::OK, &outcome)
+    }
+
+    /// A fact that the store can never take is kept raw, as an unreadable one is.
+    async fn unstorable(
+        &self,
+        channel: &Channel,
+        topic: &str,
+        body: &[u8],
+        error: &StoreError,
+    ) -> Response<Body> {
+        let reason = error.to_string();
+        match quarantine(&self.core, &channel.shop, channel.id.as_str(), topic, reason, body).await {
+            Ok(()) => json_answer(StatusCode::OK, &json!({"outcome": "quarantined"})),
+            Err(e) => store_away(&e),
+        }
+    }
+}
+
+/// Opens the secrets that may have signed a notification.
+///
+/// # Errors
+/// None of them opens: the key service is away, or the key is not the one they were sealed with.
+pub async fn open_all<K: Secrets>(
+    secrets: &K,
+    shop: &ShopId,
+    kind: SecretKind,
+    sealed: &[Sealed],
+) -> Result<Vec<String>, StoreError> {
+    let mut opened = Vec::with_capacity(sealed.len());
+    for one in sealed {
+        match secrets.open(shop, kind, one).await {
+            Ok(secret) => opened.push(secret),
+            Err(error) => tracing::error!(%shop, %error, "a secret does not open"),
+        }
+    }
+    if opened.is_empty() && !sealed.is_empty() {
+        return Err(StoreError::Unavailable("no secret opens".into()));
+    }
+    Ok(opened)
+}
+
+/// Keeps an authentic but unreadable notification.
+///
+/// # Errors
+/// The store failed.
+pub async fn quarantine<S: InboundStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    came_by: &str,
+    topic: &str,
+    reason: String,
+    body: &[u8],
+) -> Result<(), StoreError> {
+    tracing::error!(came_by, topic, reason, "quarantined");
+    let item = Quarantined {
+        shop: shop.clone(),
+        came_by: came_by.to_owned(),
+        topic: truncated(topic, 100),
+        at: core.now(),
+        reason,
+        body: body.get(..QUARANTINE_MAX).unwrap_or(body).to_vec(),
+    };
+    core.store.quarantine(&item).await
+}
+
+/// Most bytes kept of an unreadable body: an item holds 400 KB.
+const QUARANTINE_MAX: usize = 300_000;
+
+/// An outcome in JSON, for the answer and the log.
+#[must_use]
+pub fn told(outcome: &Outcome) -> serde_json::Value {
+    match outcome {
+        Outcome::Changed(changes) => {
+            json!({"outcome": "changed", "order": changes.order.id, "seq": changes.event.seq})
+        }
+        Outcome::NoOp(reason) => json!({"outcome": "no_op", "reason": reason}),
+        Outcome::Ignored(why) => json!({"outcome": "ignored", "why": why}),
+        Outcome::Refused(_) => json!({"outcome": "refused"}),
+    }
+}
+
+/// The sender is to try again.
+#[must_use]
+pub fn store_away(error: &StoreError) -> Response<Body> {
+    tracing::error!(%error, "the store is away");
+    Problem::unavailable().response()
+}
+
+/// The sender is to try again.
+#[must_use]
+pub fn not_decided(error: &ApplyError) -> Response<Body> {
+    tracing::error!(%error, "not decided");
+    Problem::unavailable().response()
+}

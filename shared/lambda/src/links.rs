@@ -1,0 +1,44 @@
+//! The link behind `{{trackingUrl}}`.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use stagepost_app::notify::TrackingLinks;
+use stagepost_domain::order::Order;
+use url::Url;
+
+/// Links whose token nobody can guess: order and shop under a key of the deployment.
+#[derive(Clone)]
+pub struct SignedLinks {
+    base: Url,
+    key: [u8; 32],
+}
+
+impl SignedLinks {
+    /// Links under `base`, e.g. `https://track.example.com/`.
+    #[must_use]
+    pub fn new(base: Url, key: [u8; 32]) -> Self {
+        Self { base, key }
+    }
+
+    /// The order's token: its id's body and 128 bits of its mac.
+    #[must_use]
+    pub fn token(&self, order: &Order) -> String {
+        let body = order.id.as_str().trim_start_matches("ord_");
+        let mac = Hmac::<Sha256>::new_from_slice(&self.key).map(|mut mac| {
+            mac.update(order.shop.as_str().as_bytes());
+            mac.update(b"/");
+            mac.update(order.id.as_str().as_bytes());
+            mac.finalize().into_bytes()
+        });
+        let tag = mac.map(|m| URL_SAFE_NO_PAD.encode(m.get(..16).unwrap_or_default())).unwrap_or_default();
+        format!("{body}-{tag}")
+    }
+}
+
+impl TrackingLinks for SignedLinks {
+    fn link(&self, order: &Order) -> String {
+        format!("{}/t/{}", self.base.as_str().trim_end_matches('/'), self.token(order))
+    }
+}

@@ -1,0 +1,64 @@
+//! What the runners share: a doorbell message in, a decision out.
+
+use std::sync::Arc;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use stagepost_app::ports::DeadLetters;
+use stagepost_app::run::{Answered, RunnerError};
+use stagepost_domain::run::RunId;
+
+use crate::sqs::{ComesBack, answer};
+
+/// Messages worked on at once: most of a runner's time is waiting for others.
+pub const CONCURRENCY: usize = 10;
+
+/// Answers a batch of doorbell messages. One that cannot be decoded goes to the dead letters at once; one
+/// whose run could not be decided comes back; every decided outcome acknowledges.
+pub async fn run_batch<D, W, Fut>(
+    event: SqsEvent,
+    decode: fn(&str) -> Option<RunId>,
+    dead: Arc<D>,
+    work: W,
+) -> SqsBatchResponse
+where
+    D: DeadLetters + 'static,
+    W: Fn(RunId) -> Fut,
+    Fut: Future<Output = Result<Answered, RunnerError>> + Send + 'static,
+{
+    answer(event, CONCURRENCY, |body| {
+        let run = decode(&body).map(|id| (id.clone(), work(id)));
+        let dead = Arc::clone(&dead);
+        async move {
+            match run {
+                Some((id, work)) => decided(&id, work.await),
+                None => bury(&*dead, &body).await,
+            }
+        }
+    })
+    .await
+}
+
+fn decided(run: &RunId, result: Result<Answered, RunnerError>) -> Result<(), ComesBack> {
+    match result {
+        Ok(Answered::Recorded(after)) => {
+            tracing::info!(%run, state = after.state.code(), attempts = after.attempts, "run");
+            Ok(())
+        }
+        Ok(answered) => {
+            tracing::info!(%run, ?answered, "run");
+            Ok(())
+        }
+        Err(error) => {
+            tracing::warn!(%run, %error, "run not decided");
+            Err(ComesBack)
+        }
+    }
+}
+
+async fn bury<D: DeadLetters>(dead: &D, body: &str) -> Result<(), ComesBack> {
+    tracing::error!(bytes = body.len(), "a message that cannot be decoded goes to the dead letters");
+    dead.bury(body).await.map_err(|error| {
+        tracing::error!(%error, "the dead letters do not take it");
+        ComesBack
+    })
+}

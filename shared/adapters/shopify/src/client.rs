@@ -1,0 +1,357 @@
+//! Fulfilling on Shopify: look, then one `fulfillmentCreate` per location (integrations §2).
+
+use serde_json::{Value, json};
+use stagepost_app::ports::{
+    ActError, ApiCall, ChannelAccess, FulfillError, FulfillRequest, Fulfilled, FulfillmentPlatform,
+    PlatformHttp, PlatformLook, PlatformShipment,
+};
+use stagepost_domain::fact::{Coverage, ShipmentId};
+use stagepost_domain::order::Source;
+use stagepost_domain::package::{NUMBER_MAX, PACKAGES_MAX, PackageSeen};
+use stagepost_domain::text::tidy;
+use url::Url;
+
+use crate::graphql::{self, Connection, Effect, FulfillmentNode, FulfillmentOrderNode, OrderNode};
+
+#[cfg(test)]
+mod tests;
+
+/// The Admin API version that is spoken (integrations §2.1).
+pub const API_VERSION: &str = "2026-07";
+
+/// The end of every Shopify store's own domain name.
+const STORE_DOMAIN: &str = ".myshopify.com";
+
+/// Where the Admin API is.
+#[derive(Debug, Clone)]
+pub enum ApiBase {
+    /// `https://{store}`, for stores under `myshopify.com` only.
+    Shopify,
+    /// A stand-in that serves `{base}/{store}/admin/api/{version}/graphql.json`.
+    Override(Url),
+}
+
+impl ApiBase {
+    /// The endpoint of a store.
+    ///
+    /// # Errors
+    /// The store is not `{name}.myshopify.com`: the token must not go anywhere else.
+    fn endpoint(&self, store: &str) -> Result<Url, ActError> {
+        let not_a_store = || ActError::permanent("the channel's store is not a {name}.myshopify.com address");
+        let (mut url, first) = match self {
+            Self::Shopify if !is_store(store) => return Err(not_a_store()),
+            Self::Shopify => (Url::parse(&format!("https://{store}")).map_err(|_| not_a_store())?, None),
+            Self::Override(base) => (base.clone(), Some(store)),
+        };
+        url.path_segments_mut()
+            .map_err(|()| ActError::permanent("the address of the Shopify stand-in cannot have a path"))?
+            .pop_if_empty()
+            .extend(first)
+            .extend(["admin", "api", API_VERSION, "graphql.json"]);
+        Ok(url)
+    }
+}
+
+/// `^[a-z0-9][a-z0-9-]*\.myshopify\.com$` (integrations §2.7).
+fn is_store(store: &str) -> bool {
+    let Some(name) = store.strip_suffix(STORE_DOMAIN) else { return false };
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    name.len() <= 63 && name.bytes().next().is_some_and(plain) && name.bytes().all(|b| plain(b) || b == b'-')
+}
+
+/// What is left for us to fulfill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// Ids of fulfillment orders, those of one location together: one call takes one location.
+    groups: Vec<Vec<String>>,
+    /// Something remains beside them that we may not fulfill.
+    rest: bool,
+}
+
+/// Shopify's Admin API over an injected HTTP port.
+#[derive(Debug, Clone)]
+pub struct ShopifyClient<H> {
+    http: H,
+    base: ApiBase,
+}
+
+impl<H: PlatformHttp> ShopifyClient<H> {
+    /// A client that calls through `http`; timeouts, caps and the address guard are the port's.
+    pub fn new(http: H, base: ApiBase) -> Self {
+        Self { http, base }
+    }
+
+    async fn call<T: serde::de::DeserializeOwned>(
+        &self,
+        access: &ChannelAccess,
+        document: &str,
+        variables: Value,
+        effect: Effect,
+    ) -> Result<T, ActError> {
+        let call = ApiCall {
+            method: "POST",
+            url: self.base.endpoint(&access.channel.store)?,
+            headers: vec![
+                ("content-type", "application/json".to_owned()),
+                ("accept", "application/json".to_owned()),
+                ("x-shopify-access-token", access.credentials.clone()),
+            ],
+            body: Some(json!({ "query": document, "variables": variables }).to_string().into_bytes()),
+        };
+        let answer = self.http.call(call).await.map_err(|e| effect.transport(e))?;
+        graphql::data(&answer, effect)
+    }
+
+    /// One `fulfillmentCreate`: the fulfillment it made.
+    async fn create(&self, access: &ChannelAccess, input: Value) -> Result<ShipmentId, Failed> {
+        let variables = json!({ "fulfillment": input });
+        let data: graphql::FulfillData =
+            self.call(access, graphql::FULFILL, variables, Effect::Writes).await.map_err(Failed::plain)?;
+        made(data)
+    }
+}
+
+impl<H: PlatformHttp> FulfillmentPlatform for ShopifyClient<H> {
+    type Work = Work;
+
+    async fn look(&self, access: &ChannelAccess, order: &Source) -> Result<PlatformLook<Work>, ActError> {
+        let variables = json!({ "id": order_gid(access, order)? });
+        let data: graphql::LookData = self.call(access, graphql::LOOK, variables, Effect::Reads).await?;
+        match data.order {
+            Some(node) => Ok(seen(&node)),
+            None => Err(ActError::permanent("Shopify does not know this order")),
+        }
+    }
+
+    async fn fulfill(
+        &self,
+        access: &ChannelAccess,
+        order: &Source,
+        work: &Work,
+        request: &FulfillRequest,
+    ) -> Result<Fulfilled, FulfillError> {
+        let mut made = Vec::new();
+        if let Err(error) = order_gid(access, order) {
+            return Err(FulfillError { made, already_done: false, error });
+        }
+        let tracking = tracking_info(&request.packages);
+        for group in &work.groups {
+            match self.create(access, input(group, tracking.as_ref(), request.notify_customer)).await {
+                Ok(id) => made.push(id),
+                Err(failed) => {
+                    made.extend(failed.made);
+                    return Err(FulfillError {
+                        made,
+                        already_done: failed.already_done,
+                        error: failed.error,
+                    });
+                }
+            }
+        }
+        let coverage = if work.rest { Coverage::Partial } else { Coverage::Complete };
+        Ok(Fulfilled { shipments: made, coverage })
+    }
+}
+
+/// The order's global id. The token of one store is never used for an order of another.
+fn order_gid(access: &ChannelAccess, order: &Source) -> Result<String, ActError> {
+    if order.store != access.channel.store {
+        return Err(ActError::permanent("the order belongs to another store than the channel"));
+    }
+    crate::id_text(&order.external_id)
+        .map(|id| format!("gid://shopify/Order/{id}"))
+        .ok_or_else(|| ActError::permanent("the order's id is not one of Shopify's"))
+}
+
+// ---------------------------------------------------------------- look
+
+fn seen(node: &OrderNode) -> PlatformLook<Work> {
+    let shipments: Vec<_> = node.fulfillments.iter().flatten().filter_map(platform_shipment).collect();
+    let coverage = coverage(node, &shipments);
+    let (work, blocked) = if coverage == Coverage::Complete {
+        (None, None)
+    } else if node.cancelled_at.is_some() {
+        (None, Some("the order is cancelled on Shopify".to_owned()))
+    } else {
+        remaining(node)
+    };
+    PlatformLook { coverage, shipments, work, blocked }
+}
+
+fn platform_shipment(node: &FulfillmentNode) -> Option<PlatformShipment> {
+    let numbers = node.tracking_info.iter().flatten();
+    Some(PlatformShipment {
+        id: ShipmentId(graphql::numeric_id(&node.id, "Fulfillment")?),
+        created_at: node.created_at.as_deref()?.parse().ok()?,
+        active: node.status.as_deref().and_then(crate::active).unwrap_or(true),
+        numbers: numbers.filter_map(|t| tidy(t.number.as_deref()?, NUMBER_MAX)).collect(),
+        // Shopify keeps nothing of ours on a fulfillment: identity is its id.
+        marker: None,
+    })
+}
+
+/// Complete means that nothing remains (law 2). Shopify's word for the order counts; only the words for
+/// what goes on in between (`IN_PROGRESS`, `ON_HOLD`, …) do not say whether a part has gone already.
+fn coverage(node: &OrderNode, shipments: &[PlatformShipment]) -> Coverage {
+    match node.display_fulfillment_status.as_deref() {
+        Some("FULFILLED" | "FULFILLMENT_NOT_REQUIRED") => Coverage::Complete,
+        Some("PARTIALLY_FULFILLED") => Coverage::Partial,
+        Some("UNFULFILLED" | "RESTOCKED") => Coverage::None,
+        _ if shipments.iter().any(|s| s.active) => Coverage::Partial,
+        _ => Coverage::None,
+    }
+}
+
+/// What we may fulfill, or why there is nothing.
+fn remaining(node: &OrderNode) -> (Option<Work>, Option<String>) {
+    let Some(list) = node.fulfillment_orders.as_ref().filter(|l| !l.nodes.is_empty()) else {
+        // Shopify lists only what the app's scopes cover (integrations §2.2).
+        let hint = "Shopify shows no fulfillment orders: the app probably lacks the scope \
+                    write_merchant_managed_fulfillment_orders";
+        return (None, Some(hint.to_owned()));
+    };
+    let (ours, others): (Vec<_>, Vec<_>) =
+        list.nodes.iter().filter(|f| remains(f)).partition(|f| workable(f));
+    if ours.is_empty() {
+        return (None, Some(blocked(&others, list)));
+    }
+    let rest = !others.is_empty() || list.more();
+    (Some(Work { groups: by_location(&ours), rest }), None)
+}
+
+/// Whether something of it is left. A closed or cancelled one was replaced by another. Where more lines
+/// exist than were listed, the order's open state counts.
+fn remains(node: &FulfillmentOrderNode) -> bool {
+    let gone = matches!(node.status.as_deref(), Some("CLOSED" | "CANCELLED"));
+    let left = |lines: &Connection<graphql::LineNode>| {
+        lines.more() || lines.nodes.iter().any(|l| l.remaining_quantity > 0)
+    };
+    !gone && node.line_items.as_ref().is_some_and(left)
+}
+
+fn workable(node: &FulfillmentOrderNode) -> bool {
+    node.supported_actions.iter().flatten().any(|a| a.action == "CREATE_FULFILLMENT")
+}
+
+fn by_location(nodes: &[&FulfillmentOrderNode]) -> Vec<Vec<String>> {
+    let mut groups: Vec<(Option<&str>, Vec<String>)> = Vec::new();
+    for node in nodes {
+        let place = node.assigned_location.as_ref().and_then(|a| a.location.as_ref()).map(|l| l.id.as_str());
+        // A location that is gone from the shop may have been any: such a one goes alone.
+        match groups.iter_mut().find(|(p, _)| p.is_some() && *p == place) {
+            Some((_, ids)) => ids.push(node.id.clone()),
+            None => groups.push((place, vec![node.id.clone()])),
+        }
+    }
+    groups.into_iter().map(|(_, ids)| ids).collect()
+}
+
+fn blocked(others: &[&FulfillmentOrderNode], list: &Connection<FulfillmentOrderNode>) -> String {
+    let mut reasons: Vec<&str> = Vec::new();
+    for node in others {
+        let reason = match node.status.as_deref() {
+            Some("ON_HOLD") => "a platform hold: release it in Shopify",
+            Some("SCHEDULED") => "scheduled for a later date in Shopify",
+            _ => "another fulfillment service's to fulfill",
+        };
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    if reasons.is_empty() && list.more() {
+        reasons.push("more fulfillment orders than can be looked at");
+    }
+    if reasons.is_empty() {
+        reasons
+            .push("nothing that this app may fulfill remains; what does may need another scope of the app");
+    }
+    reasons.join("; ")
+}
+
+// ---------------------------------------------------------------- act
+
+/// One call that failed.
+struct Failed {
+    made: Option<ShipmentId>,
+    already_done: bool,
+    error: ActError,
+}
+
+impl Failed {
+    fn plain(error: ActError) -> Self {
+        Self { made: None, already_done: false, error }
+    }
+}
+
+/// `FulfillmentInput` for one location; without inner lines it takes all that remains.
+fn input(group: &[String], tracking: Option<&Value>, notify_customer: bool) -> Value {
+    let orders: Vec<Value> = group.iter().map(|id| json!({ "fulfillmentOrderId": id })).collect();
+    let mut input = json!({ "lineItemsByFulfillmentOrder": orders, "notifyCustomer": notify_customer });
+    if let (Some(fields), Some(info)) = (input.as_object_mut(), tracking) {
+        fields.insert("trackingInfo".to_owned(), info.clone());
+    }
+    input
+}
+
+/// `FulfillmentTrackingInput`: number or numbers, url or urls, never an url without a number
+/// (integrations §2.3).
+fn tracking_info(packages: &[PackageSeen]) -> Option<Value> {
+    // A parcel known by its link only has the link as its number too: Shopify refuses an url without a
+    // number, and dropping the merchant's link would be worse. Reading takes it back as a link.
+    let parcels: Vec<(&str, Option<&str>)> = packages
+        .iter()
+        .take(PACKAGES_MAX)
+        .filter_map(|p| Some((p.number.as_deref().or(p.url.as_deref())?, p.url.as_deref())))
+        .collect();
+    let mut info = match parcels.as_slice() {
+        [] => return None,
+        [(number, None)] => json!({ "number": number }),
+        [(number, Some(url))] => json!({ "number": number, "url": url }),
+        many => {
+            let numbers: Vec<&str> = many.iter().map(|(number, _)| *number).collect();
+            // Links are matched to numbers by place, so they go only when each number has one.
+            match many.iter().map(|(_, url)| *url).collect::<Option<Vec<&str>>>() {
+                Some(urls) => json!({ "numbers": numbers, "urls": urls }),
+                None => json!({ "numbers": numbers }),
+            }
+        }
+    };
+    if let (Some(fields), Some(company)) = (info.as_object_mut(), company(packages)) {
+        fields.insert("company".to_owned(), json!(company));
+    }
+    Some(info)
+}
+
+/// The carrier, if all parcels have the same: Shopify takes one for the whole fulfillment.
+fn company(packages: &[PackageSeen]) -> Option<&str> {
+    let first = packages.first()?.carrier.as_deref()?;
+    packages.iter().all(|p| p.carrier.as_deref() == Some(first)).then_some(first)
+}
+
+/// What a `fulfillmentCreate` answered.
+fn made(data: graphql::FulfillData) -> Result<ShipmentId, Failed> {
+    let unclear =
+        || Failed::plain(ActError::ambiguous("Shopify's answer does not name the fulfillment it made"));
+    let payload = data.fulfillment_create.ok_or_else(unclear)?;
+    let Some(node) = payload.fulfillment else {
+        return Err(payload.user_errors.as_deref().and_then(refused).unwrap_or_else(unclear));
+    };
+    let id = ShipmentId(graphql::numeric_id(&node.id, "Fulfillment").ok_or_else(unclear)?);
+    if node.status.as_deref().and_then(crate::active) == Some(false) {
+        let error = ActError::permanent("Shopify made the fulfillment and marked it as failed");
+        return Err(Failed { made: Some(id), already_done: false, error });
+    }
+    Ok(id)
+}
+
+/// What the first user error says. "Unfulfillable status" means that somebody was there before us: its
+/// exact words vary, and there is no code.
+fn refused(errors: &[graphql::UserError]) -> Option<Failed> {
+    let said = |e: &graphql::UserError| e.message.clone().unwrap_or_default();
+    let taken = errors.iter().find(|e| said(e).to_lowercase().contains("unfulfillable status"));
+    let first = taken.or(errors.first())?;
+    let message = format!("Shopify refused the fulfillment: {}", graphql::words(first.message.as_deref()));
+    // Another look tells what is left, so the run itself may go on.
+    let error = if taken.is_some() { ActError::retry(message) } else { ActError::permanent(message) };
+    Some(Failed { made: None, already_done: taken.is_some(), error })
+}

@@ -1,0 +1,269 @@
+//! Notifications into facts. The topic says which shape to expect and nothing else: the official samples
+//! of `orders/fulfilled` are copies of `orders/create` (integrations §1.5).
+
+use serde_json::Value;
+use stagepost_app::inbound::Reading;
+use stagepost_domain::Timestamp;
+use stagepost_domain::fact::{
+    Coverage, Fact, FulfillmentSeen, OrderFact, Origin, ShipmentFact, ShipmentId, ShipmentSeen,
+};
+use stagepost_domain::fulfillment::SHIPMENTS_MAX;
+use stagepost_domain::order::{Customer, FIELD_MAX, LINES_MAX, Lifecycle, Line, Platform, Snapshot, Source};
+use stagepost_domain::package::{PACKAGES_MAX, PackageSeen};
+use stagepost_domain::shop::Channel;
+use stagepost_domain::text::tidy;
+
+use crate::payload::Payload;
+
+#[cfg(test)]
+mod tests;
+
+/// Longest order number kept, in bytes: it stands on the small control item.
+const NUMBER_MAX: usize = 64;
+/// One more than an order may have, so that the domain sees that some did not fit.
+const SHIPMENTS_READ: usize = SHIPMENTS_MAX + 1;
+/// The same for parcels.
+const PACKAGES_READ: usize = PACKAGES_MAX + 1;
+
+/// Reads a notification of `channel`.
+///
+/// Topics: `orders/create|updated|fulfilled|partially_fulfilled|cancelled` (a whole order) and
+/// `fulfillments/create|update` (one fulfillment). State comes from the payload only, and so do all
+/// times: `_now` is not used, because a fact without a time of its own cannot be ordered (law 1).
+/// The caller caps the size of `body`; nesting is bounded by the parser.
+#[must_use]
+pub fn read(topic: &str, channel: &Channel, body: &[u8], _now: Timestamp) -> Reading {
+    let reader = match topic {
+        "orders/create"
+        | "orders/updated"
+        | "orders/fulfilled"
+        | "orders/partially_fulfilled"
+        | "orders/cancelled" => order,
+        "fulfillments/create" | "fulfillments/update" => fulfillment,
+        _ => return Reading::UnknownTopic,
+    };
+    let read = match serde_json::from_slice::<Value>(body) {
+        Ok(value) if value.is_object() => reader(channel, Payload(&value)),
+        Ok(_) => Err("the payload is not a JSON object"),
+        Err(_) => Err("the payload is not JSON"),
+    };
+    match read {
+        Ok((source, fact)) => Reading::Fact { source, fact },
+        Err(reason) => Reading::Unreadable { reason: reason.to_owned() },
+    }
+}
+
+/// The fact and its order, or why there is none (never with the payload's content).
+type Read = Result<(Source, Fact), &'static str>;
+
+fn source(channel: &Channel, external_id: String) -> Source {
+    Source {
+        platform: Platform::Shopify,
+        store: channel.store.clone(),
+        external_id,
+        channel: Some(channel.id.clone()),
+    }
+}
+
+fn order(channel: &Channel, payload: Payload<'_>) -> Read {
+    let id = payload.id("id").ok_or("the order has no id")?;
+    let updated_at = payload.time("updated_at");
+    let created_at = payload.time("created_at").or(updated_at).ok_or("the order has no time")?;
+    let source = source(channel, id);
+    let fact = OrderFact {
+        updated_at,
+        created_at,
+        number: order_number(payload, &source.external_id),
+        lifecycle: lifecycle(payload),
+        snapshot: snapshot(payload),
+        fulfillment: FulfillmentSeen {
+            coverage: coverage(payload),
+            shipments: shipments(payload, updated_at.unwrap_or(created_at)),
+            // Shopify tells parcels per fulfillment, and takes a fulfillment back by cancelling it.
+            packages: None,
+            reopened: false,
+            marker: None,
+        },
+        origin: Origin::Live,
+        armed_at: Some(channel.armed_at),
+        default_flow: channel.default_flow.clone(),
+        source: source.clone(),
+    };
+    Ok((source, Fact::Order(Box::new(fact))))
+}
+
+fn order_number(payload: Payload<'_>, id: &str) -> String {
+    payload
+        .text("name", NUMBER_MAX)
+        .or_else(|| payload.scalar("order_number", NUMBER_MAX).map(|n| format!("#{n}")))
+        .unwrap_or_else(|| id.to_owned())
+}
+
+fn lifecycle(payload: Payload<'_>) -> Lifecycle {
+    match payload.text("cancelled_at", NUMBER_MAX) {
+        Some(_) => Lifecycle::Cancelled { at: payload.time("cancelled_at") },
+        None => Lifecycle::Open,
+    }
+}
+
+/// The channel's one predicate (law 2): what Shopify says of the order as a whole. A fulfillment in the
+/// list proves nothing, because cancelled ones stay there.
+fn coverage(payload: Payload<'_>) -> Coverage {
+    match payload.raw("fulfillment_status") {
+        Some("fulfilled") => Coverage::Complete,
+        Some("partial") => Coverage::Partial,
+        _ => Coverage::None,
+    }
+}
+
+/// The order's fulfillments; one without an id or with a status that we do not know is left out, which
+/// changes nothing: absence is no cancellation.
+fn shipments(payload: Payload<'_>, order_time: Timestamp) -> Vec<ShipmentSeen> {
+    payload
+        .objects("fulfillments")
+        .filter_map(|f| shipment(f, Some(order_time)).ok())
+        .take(SHIPMENTS_READ)
+        .collect()
+}
+
+fn shipment(payload: Payload<'_>, order_time: Option<Timestamp>) -> Result<ShipmentSeen, &'static str> {
+    let id = payload.id("id").ok_or("the fulfillment has no id")?;
+    let status = payload.raw("status").ok_or("the fulfillment has no status")?;
+    let active = crate::active(status.trim()).ok_or("the fulfillment's status is not one we know")?;
+    let updated_at = payload
+        .time("updated_at")
+        .or_else(|| payload.time("created_at"))
+        .or(order_time)
+        .ok_or("the fulfillment has no time")?;
+    Ok(ShipmentSeen { id: ShipmentId(id), updated_at, active, packages: packages(payload) })
+}
+
+fn fulfillment(channel: &Channel, payload: Payload<'_>) -> Read {
+    let order_id = payload.id("order_id").ok_or("the fulfillment has no order id")?;
+    let source = source(channel, order_id);
+    let fact = ShipmentFact {
+        source: source.clone(),
+        number: payload.text("name", NUMBER_MAX).and_then(|n| order_number_of(&n)),
+        shipment: shipment(payload, None)?,
+    };
+    Ok((source, Fact::Shipment(fact)))
+}
+
+/// A fulfillment is named after its order: `#1001.1` → `#1001`.
+fn order_number_of(name: &str) -> Option<String> {
+    let (number, count) = name.rsplit_once('.')?;
+    let counts = !count.is_empty() && count.bytes().all(|b| b.is_ascii_digit());
+    (counts && !number.is_empty()).then(|| number.to_owned())
+}
+
+// ---------------------------------------------------------------- parcels
+
+/// Numbers and URLs by place; the lists may differ in length, and old fulfillments have only the singular
+/// fields (integrations §1.5).
+fn packages(payload: Payload<'_>) -> Vec<PackageSeen> {
+    let numbers = texts(payload, "tracking_numbers", "tracking_number");
+    let urls = texts(payload, "tracking_urls", "tracking_url");
+    let carrier = payload.raw("tracking_company");
+    let at = |list: &[Option<&'_ str>], place: usize| list.get(place).copied().flatten().map(str::to_owned);
+    let mut seen: Vec<PackageSeen> = Vec::new();
+    for place in 0..numbers.len().max(urls.len()).min(PACKAGES_READ) {
+        let (number, url) = (at(&numbers, place), at(&urls, place));
+        let Some(package) = package(number.as_deref(), url.as_deref(), carrier) else { continue };
+        // One link for several numbers is sometimes repeated beyond them; that is no further parcel.
+        let again =
+            |p: &PackageSeen| p.id() == package.id() || (package.number.is_none() && p.url == package.url);
+        if !seen.iter().any(again) {
+            seen.push(package);
+        }
+    }
+    seen
+}
+
+fn texts<'a>(payload: Payload<'a>, plural: &str, singular: &str) -> Vec<Option<&'a str>> {
+    let blank = |t: &&str| !t.trim().is_empty();
+    let many: Vec<_> = payload.list(plural).iter().map(|v| v.as_str().filter(blank)).collect();
+    if many.iter().any(Option::is_some) {
+        return many;
+    }
+    payload.raw(singular).filter(blank).map(|t| vec![Some(t)]).unwrap_or_default()
+}
+
+/// A link in the place of a number is a parcel known by its link: that is how our own fulfillment of such
+/// a parcel comes back, and it must be recognised as the same parcel.
+fn package(number: Option<&str>, url: Option<&str>, carrier: Option<&str>) -> Option<PackageSeen> {
+    number
+        .filter(|n| n.contains("://"))
+        .and_then(|link| PackageSeen::parse(None, Some(link), carrier))
+        .or_else(|| PackageSeen::parse(number, url, carrier))
+}
+
+// ---------------------------------------------------------------- people, lines, money
+
+fn snapshot(payload: Payload<'_>) -> Snapshot {
+    let lines = payload.list("line_items");
+    Snapshot {
+        customer: customer(payload),
+        ship_to: payload.object("shipping_address").map(address).unwrap_or_default(),
+        lines: payload.objects("line_items").take(LINES_MAX).map(line).collect(),
+        line_count: u32::try_from(lines.len()).unwrap_or(u32::MAX),
+        total: payload.scalar("total_price", FIELD_MAX),
+        currency: payload.text("currency", FIELD_MAX),
+        // Only the money's state: with the fulfillment's in it, the echo of our own fulfillment would look
+        // like a change of the order.
+        platform_status: payload.text("financial_status", FIELD_MAX).map(|s| s.replace('_', " ")),
+    }
+}
+
+fn customer(payload: Payload<'_>) -> Customer {
+    let customer = payload.object("customer");
+    let shipping = payload.object("shipping_address");
+    let billing = payload.object("billing_address");
+    let homes = [Some(payload), customer, shipping, billing];
+    Customer {
+        name: [customer, shipping, billing].into_iter().flatten().find_map(full_name),
+        email: email(payload, customer),
+        phone: homes.into_iter().flatten().find_map(|p| p.text("phone", FIELD_MAX)),
+    }
+}
+
+fn full_name(person: Payload<'_>) -> Option<String> {
+    let part = |key| person.text(key, FIELD_MAX).unwrap_or_default();
+    tidy(&format!("{} {}", part("first_name"), part("last_name")), FIELD_MAX)
+        .or_else(|| person.text("name", FIELD_MAX))
+}
+
+/// The three homes of the address, which may differ (integrations §1.5). An address that is too long or has
+/// white space in it is none: cut or mended, it might be another person's.
+fn email(payload: Payload<'_>, customer: Option<Payload<'_>>) -> Option<String> {
+    let odd = |c: char| c.is_whitespace() || c.is_control();
+    [payload.raw("email"), payload.raw("contact_email"), customer.and_then(|c| c.raw("email"))]
+        .into_iter()
+        .flatten()
+        .map(str::trim)
+        .find(|e| !e.is_empty() && e.len() <= FIELD_MAX && !e.contains(odd))
+        .map(str::to_owned)
+}
+
+fn address(address: Payload<'_>) -> Vec<String> {
+    let text = |key| address.text(key, FIELD_MAX);
+    let place: Vec<String> = ["zip", "city", "province"].into_iter().filter_map(text).collect();
+    let lines = [
+        address.text("name", FIELD_MAX).or_else(|| full_name(address)),
+        text("company"),
+        text("address1"),
+        text("address2"),
+        tidy(&place.join(" "), FIELD_MAX),
+        text("country"),
+    ];
+    lines.into_iter().flatten().collect()
+}
+
+fn line(line: Payload<'_>) -> Line {
+    Line {
+        // `name` is the title with its variant.
+        title: line.text("name", FIELD_MAX).or_else(|| line.text("title", FIELD_MAX)).unwrap_or_default(),
+        sku: line.text("sku", FIELD_MAX),
+        quantity: line.scalar("quantity", FIELD_MAX).unwrap_or_default(),
+        price: line.scalar("price", FIELD_MAX),
+    }
+}

@@ -1,0 +1,182 @@
+//! Completing orders: look, then act (integrations §4, live notes §2).
+
+use serde_json::{Value, json};
+use stagepost_app::ports::{
+    ActError, ApiAnswer, ChannelAccess, FulfillError, FulfillRequest, Fulfilled, FulfillmentPlatform,
+    PlatformHttp, PlatformLook, PlatformShipment,
+};
+use stagepost_domain::Timestamp;
+use stagepost_domain::fact::{Coverage, ShipmentId};
+use stagepost_domain::order::{Lifecycle, Source};
+use stagepost_domain::package::PackageSeen;
+
+use crate::json::{each, id, whole};
+use crate::order::{MARKER, Order, TRACKING, Tracking, fulfillments_id, parcel, slug};
+use crate::problem::{Wish, json as parsed, ok, problem};
+use crate::session::{Resource, Session};
+use crate::tell::Telling;
+
+/// WooCommerce as a place to fulfill on, over REST v3 with a consumer key (`ck_…:cs_…`).
+#[derive(Debug, Clone)]
+pub struct WooClient<H> {
+    http: H,
+}
+
+impl<H: PlatformHttp> WooClient<H> {
+    /// A client that calls through `http`. It keeps nothing between calls.
+    pub fn new(http: H) -> Self {
+        Self { http }
+    }
+}
+
+/// What an order's completion needs of what was seen before it.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// Parcels that the order shows already.
+    pub(crate) told: Vec<PackageSeen>,
+    /// The list of tracking plugins as stored; `None` when it has a shape that we would destroy.
+    pub(crate) items: Option<Vec<Value>>,
+    /// Line items with their quantities.
+    pub(crate) lines: Vec<(String, u64)>,
+    /// The run whose mark the order carries.
+    pub(crate) marker: Option<String>,
+}
+
+/// The metadata entry that marks an order as completed by this run.
+pub(crate) fn mark(request: &FulfillRequest) -> Value {
+    json!({ "key": MARKER, "value": request.run.to_string() })
+}
+
+impl<H: PlatformHttp> FulfillmentPlatform for WooClient<H> {
+    type Work = Work;
+
+    async fn look(&self, access: &ChannelAccess, order: &Source) -> Result<PlatformLook<Work>, ActError> {
+        let session = Session::open(&self.http, access, order)?;
+        let answer = session.get(Resource::Order).await?;
+        if !ok(&answer) {
+            return Err(problem(Wish::Read, &answer));
+        }
+        let strange = || ActError::retry("the store did not answer with the order");
+        let json = parsed(&answer).ok_or_else(strange)?;
+        let seen = Order::parse(&json).ok_or_else(strange)?;
+        if id(json.get("id")).as_deref() != Some(session.id()) {
+            return Err(strange());
+        }
+        Ok(looked(&json, &seen))
+    }
+
+    /// Tracking first, then the completion: WooCommerce mails the customer by itself when an order is
+    /// completed, whatever was asked for, and that mail can carry what is there by then. `notify_customer`
+    /// decides only about mails beside that one.
+    async fn fulfill(
+        &self,
+        access: &ChannelAccess,
+        order: &Source,
+        work: &Work,
+        request: &FulfillRequest,
+    ) -> Result<Fulfilled, FulfillError> {
+        let failed = |made: bool, error| FulfillError {
+            made: made.then(fulfillments_id).into_iter().collect(),
+            already_done: false,
+            error,
+        };
+        let session = Session::open(&self.http, access, order).map_err(|e| failed(false, e))?;
+        let mut telling = Telling::new(&session, work, request);
+        let told = telling.tell().await;
+        let made = telling.fulfilled;
+        let items = told.map_err(|e| failed(made, e))?;
+        let completion = complete(&session, request, items).await.map_err(|e| failed(made, e))?;
+        let shipments = std::iter::once(completion).chain(made.then(fulfillments_id)).collect();
+        Ok(Fulfilled { shipments, coverage: Coverage::Complete })
+    }
+}
+
+/// What an order shows to a reader who wants to complete it.
+fn looked(json: &Value, order: &Order<'_>) -> PlatformLook<Work> {
+    let coverage = order.coverage();
+    let blocked = blocked(order);
+    let remains = coverage < Coverage::Complete && blocked.is_none();
+    PlatformLook {
+        coverage,
+        shipments: shipments(order),
+        work: remains.then(|| work(json, order)),
+        blocked: blocked.filter(|_| coverage < Coverage::Complete),
+    }
+}
+
+fn blocked(order: &Order<'_>) -> Option<String> {
+    match order.lifecycle() {
+        // A change of a trashed order answers 200 and silently takes it out of the trash (live notes 18).
+        Lifecycle::Trashed => Some("the order is in the store's trash".to_owned()),
+        Lifecycle::Cancelled { .. } => {
+            Some(format!("the order is {} in the store", slug(order.status()).unwrap_or_default()))
+        }
+        Lifecycle::Open => order.is_draft().then(|| "the order is a cart that was never placed".to_owned()),
+    }
+}
+
+fn shipments(order: &Order<'_>) -> Vec<PlatformShipment> {
+    let parcels = order.parcels().unwrap_or_default();
+    let numbers: Vec<String> = parcels.into_iter().filter_map(|p| p.number).collect();
+    // Our completion writes its mark in the same call. An order without one is therefore not ours, and a
+    // mark that is no run's says so: nobody has to guess by time and numbers.
+    let marker = Some(order.marker().unwrap_or_default());
+    let completion = order.completion().map(|(id, at)| (id, at.or_else(|| order.modified_at())));
+    let fulfillments = order.fulfillments().map(|id| (id, order.modified_at()));
+    completion
+        .into_iter()
+        .chain(fulfillments)
+        .map(|(id, at)| PlatformShipment {
+            id,
+            created_at: at.unwrap_or(Timestamp::UNIX_EPOCH),
+            active: true,
+            numbers: numbers.clone(),
+            marker: marker.clone(),
+        })
+        .collect()
+}
+
+fn work(json: &Value, order: &Order<'_>) -> Work {
+    let items = match order.tracking() {
+        Tracking::Absent => Some(Vec::new()),
+        Tracking::Items(items) => Some(items),
+        Tracking::Garbage => None,
+    };
+    // A quantity that is not whole (sold by weight) counts as one piece.
+    let line = |item: &Value| Some((id(item.get("id"))?, whole(item.get("quantity")).unwrap_or(1)));
+    Work {
+        told: items.iter().flatten().filter_map(parcel).collect(),
+        items,
+        lines: each(json.get("line_items")).into_iter().filter_map(line).filter(|(_, n)| *n > 0).collect(),
+        marker: order.marker(),
+    }
+}
+
+/// The write that fulfills. Completing twice mails nobody twice and keeps the first time (live notes 45).
+async fn complete<H: PlatformHttp>(
+    session: &Session<'_, H>,
+    request: &FulfillRequest,
+    items: Option<Value>,
+) -> Result<ShipmentId, ActError> {
+    let mut meta = vec![mark(request)];
+    meta.extend(items.map(|items| json!({ "key": TRACKING, "value": items })));
+    let answer = session.put(&json!({ "status": "completed", "meta_data": meta })).await?;
+    if ok(&answer) { completed(&answer) } else { Err(problem(Wish::Write, &answer)) }
+}
+
+/// A 200 alone proves nothing: plugins change the status back, caches answer in the store's place.
+fn completed(answer: &ApiAnswer) -> Result<ShipmentId, ActError> {
+    let unclear = || ActError::ambiguous("the store's answer to the completion cannot be read");
+    let json = parsed(answer).ok_or_else(unclear)?;
+    let order = Order::parse(&json).ok_or_else(unclear)?;
+    if let Some((id, Some(_))) = order.completion() {
+        return Ok(id);
+    }
+    if order.status() == "completed" {
+        return Err(unclear());
+    }
+    let status = slug(order.status()).unwrap_or_default();
+    let message =
+        format!("the store left the order at \"{status}\"; a plugin may have changed the completion");
+    Err(ActError::permanent(message))
+}

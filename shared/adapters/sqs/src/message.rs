@@ -1,0 +1,102 @@
+//! What stands in a message: a version and a run's id.
+
+use serde::{Deserialize, Serialize};
+use stagepost_domain::run::RunId;
+
+const VERSION: u32 = 1;
+/// Ours have fewer than 200 bytes.
+const BODY_MAX: usize = 1_024;
+
+/// A message that was not made by [`encode`]: poison, to be put aside and not tried again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadMessage {
+    /// Not one of ours.
+    #[error("the message is not a doorbell")]
+    Garbage,
+    /// Made by another release.
+    #[error("the message has version {0}, which this release does not know")]
+    Version(u32),
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    v: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Message {
+    v: u32,
+    run: RunId,
+}
+
+/// `{"v":1,"run":"run_…"}`.
+#[must_use]
+pub fn encode(run: &RunId) -> String {
+    // The id's own letters need no escapes, so writing it cannot fail.
+    serde_json::to_string(&Message { v: VERSION, run: run.clone() }).unwrap_or_default()
+}
+
+/// Reads a message's body.
+///
+/// # Errors
+/// Anything that [`encode`] does not make. The version is looked at first: what else another version has
+/// is its own affair.
+pub fn decode(body: &str) -> Result<RunId, BadMessage> {
+    if body.len() > BODY_MAX {
+        return Err(BadMessage::Garbage);
+    }
+    match serde_json::from_str::<Envelope>(body) {
+        Ok(Envelope { v: VERSION }) => {}
+        Ok(Envelope { v }) => return Err(BadMessage::Version(v)),
+        Err(_) => return Err(BadMessage::Garbage),
+    }
+    serde_json::from_str::<Message>(body).map(|m| m.run).map_err(|_| BadMessage::Garbage)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_message_reads_as_documented() {
+        let run = RunId::parse("run_0a1b.12.webhook.ep_1.0").unwrap();
+        assert_eq!(encode(&run), r#"{"v":1,"run":"run_0a1b.12.webhook.ep_1.0"}"#);
+    }
+
+    #[test]
+    fn what_another_release_or_nobody_wrote_is_poison() {
+        assert_eq!(decode(r#"{"v":2,"runs":[]}"#), Err(BadMessage::Version(2)));
+        for garbage in [
+            "",
+            "null",
+            "{}",
+            r#"{"v":1}"#,
+            r#"{"v":-1,"run":"run_a.1.email.tmpl_1.0"}"#,
+            r#"{"v":1,"run":"ord_a"}"#,
+            r#"{"run":"run_a.1.email.tmpl_1.0"}"#,
+            &format!(r#"{{"v":1,"run":"run_a.1.email.tmpl_1.0","x":"{}"}}"#, "x".repeat(BODY_MAX)),
+        ] {
+            assert_eq!(decode(garbage), Err(BadMessage::Garbage), "{garbage}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_decodes(
+            order in "[0-9a-f]{1,40}",
+            seq: u64,
+            target in "email\\.tmpl_[a-z0-9]{1,40}|webhook\\.ep_[a-z0-9]{1,40}|fulfill\\.(none|chan_[a-z0-9]{1,40})",
+            generation: u32,
+        ) {
+            let run = RunId::parse(&format!("run_{order}.{seq}.{target}.{generation}")).unwrap();
+            prop_assert_eq!(decode(&encode(&run)), Ok(run));
+        }
+
+        #[test]
+        fn garbage_never_panics(body in "\\PC{0,100}|\\{\"v\":\\PC{0,40}\\}") {
+            let _ = decode(&body);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The real SDK against an SQS in this process, and against scripted answers.
+
+use aws_sdk_sqs::config::{BehaviorVersion, Builder, Credentials, Region};
+use stagepost_domain::run::RunId;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use winterbaume_core::MockAws;
+use winterbaume_sqs::SqsService;
+
+use super::*;
+
+fn base() -> Builder {
+    Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"))
+}
+
+async fn sqs() -> (Client, SqsDoorbell) {
+    let mock = MockAws::builder().with_service(SqsService::new()).build();
+    let client = client(base().http_client(mock.http_client()));
+    let mut urls = Vec::new();
+    for name in ["email", "webhook", "fulfillment"] {
+        let made = client.create_queue().queue_name(name).send().await.unwrap();
+        urls.push(made.queue_url.unwrap());
+    }
+    let queues = Queues { email: urls.remove(0), webhook: urls.remove(0), fulfillment: urls.remove(0) };
+    (client.clone(), SqsDoorbell::new(client, queues))
+}
+
+fn ring(run: &str, delay: Duration) -> Ring {
+    Ring { run: RunId::parse(run).unwrap(), delay }
+}
+
+async fn received(client: &Client, queue: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    loop {
+        let answer =
+            client.receive_message().queue_url(queue).max_number_of_messages(10).send().await.unwrap();
+        if answer.messages().is_empty() {
+            all.sort();
+            return all;
+        }
+        let runs = answer.messages().iter().map(|m| decode(m.body().unwrap()).unwrap().to_string());
+        all.extend(runs);
+    }
+}
+
+#[tokio::test]
+async fn every_run_is_rung_once_on_its_own_queue() {
+    let (client, bell) = sqs().await;
+    let mut rings: Vec<Ring> =
+        (0..23).map(|n| ring(&format!("run_a.{n}.webhook.ep_1.0"), Duration::ZERO)).collect();
+    rings.push(ring("run_b.1.email.tmpl_1.0", Duration::ZERO));
+    rings.push(ring("run_b.1.fulfill.chan_1.0", Duration::ZERO));
+    rings.push(ring("run_b.2.fulfill.none.0", Duration::ZERO));
+    bell.ring(&rings).await.unwrap();
+    assert_eq!(received(&client, &bell.queues.email).await, ["run_b.1.email.tmpl_1.0"]);
+    assert_eq!(
+        received(&client, &bell.queues.fulfillment).await,
+        ["run_b.1.fulfill.chan_1.0", "run_b.2.fulfill.none.0"]
+    );
+    let mut expected: Vec<String> = (0..23).map(|n| format!("run_a.{n}.webhook.ep_1.0")).collect();
+    expected.sort();
+    assert_eq!(received(&client, &bell.queues.webhook).await, expected);
+}
+
+#[tokio::test]
+async fn nothing_to_ring_is_no_call() {
+    let unreachable = client(base().endpoint_url("http://127.0.0.1:9"));
+    let queues = Queues { email: String::new(), webhook: String::new(), fulfillment: String::new() };
+    SqsDoorbell::new(unreachable, queues).ring(&[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_missing_queue_is_told_and_does_not_keep_the_others_silent() {
+    let (client, mut bell) = sqs().await;
+    bell.queues.email = bell.queues.email.replace("email", "nowhere");
+    let rings =
+        [ring("run_b.1.email.tmpl_1.0", Duration::ZERO), ring("run_b.1.webhook.ep_1.0", Duration::ZERO)];
+    let error = bell.ring(&rings).await.unwrap_err();
+    assert!(error.0.starts_with("1 of 2 messages not sent: email queue: "), "{error}");
+    assert_eq!(received(&client, &bell.queues.webhook).await, ["run_b.1.webhook.ep_1.0"]);
+}
+
+/// One connection, one answer; gives the request's body.
+async fn scripted(answer: &'static str, rings: &[Ring]) -> (serde_json::Value, Result<(), DoorbellError>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut seen = Vec::new();
+        loop {
+            let mut chunk = [0; 4096];
+            let n = socket.read(&mut chunk).await.unwrap();
+            assert_ne!(n, 0, "the request broke off");
+            seen.extend_from_slice(&chunk[..n]);
+            let text = String::from_utf8_lossy(&seen).into_owned();
+            let Some((_, body)) = text.split_once("\r\n\r\n") else { continue };
+            let Ok(body) = serde_json::from_str(body) else { continue };
+            let length = answer.len();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {length}\r\n\r\n"
+            );
+            socket.write_all(head.as_bytes()).await.unwrap();
+            socket.write_all(answer.as_bytes()).await.unwrap();
+            return body;
+        }
+    });
+    let http = aws_smithy_http_client::Builder::new().build_http();
+    let client = client(base().http_client(http).endpoint_url(&endpoint));
+    let url = |name: &str| format!("{endpoint}/000000000000/{name}");
+    let queues = Queues { email: url("email"), webhook: url("webhook"), fulfillment: url("fulfillment") };
+    let result = SqsDoorbell::new(client, queues).ring(rings).await;
+    (server.await.unwrap(), result)
+}
+
+const TAKEN: &str = r#"{"Successful":[{"Id":"0","MessageId":"m","MD5OfMessageBody":"x"}],"Failed":[]}"#;
+
+#[tokio::test]
+async fn a_batch_that_was_taken_in_part_is_an_error_with_a_count() {
+    let answer = r#"{"Successful":[{"Id":"0","MessageId":"m","MD5OfMessageBody":"x"}],
+        "Failed":[{"Id":"1","Code":"InternalError","SenderFault":false}]}"#;
+    let rings =
+        [ring("run_a.1.email.tmpl_1.0", Duration::ZERO), ring("run_a.2.email.tmpl_1.0", Duration::ZERO)];
+    let (_, result) = scripted(answer, &rings).await;
+    assert_eq!(result.unwrap_err().0, "1 of 2 messages refused");
+}
+
+#[tokio::test]
+async fn law_16_a_webhooks_message_group_is_its_endpoint() {
+    let (body, result) =
+        scripted(TAKEN, &[ring("run_a.1.webhook.ep_7.0", Duration::from_millis(9_001))]).await;
+    result.unwrap();
+    let entry = &body["Entries"][0];
+    assert_eq!(entry["MessageGroupId"], "ep_7");
+    assert_eq!(entry["DelaySeconds"], 10);
+    assert_eq!(entry["MessageBody"], r#"{"v":1,"run":"run_a.1.webhook.ep_7.0"}"#);
+    let (body, _) = scripted(TAKEN, &[ring("run_a.1.email.tmpl_7.0", Duration::ZERO)]).await;
+    assert_eq!(body["Entries"][0].get("MessageGroupId"), None);
+}
+
+#[test]
+fn a_delay_is_rounded_up_and_ends_at_what_a_queue_can_hold() {
+    for (wait, seconds) in [
+        (Duration::ZERO, 0),
+        (Duration::from_millis(1), 1),
+        (Duration::from_secs(10), 10),
+        (Duration::from_secs(900), 900),
+        (Duration::from_hours(20), 900),
+        (Duration::MAX, 900),
+    ] {
+        assert_eq!(delay(wait), seconds, "{wait:?}");
+    }
+}

@@ -1,1 +1,356 @@
-//! TODO
+//! What the black-box suites share: a host in memory with a clock that is driven, stand-ins for the far
+//! ends, a shop set up over HTTP, and words for what a test wants to see.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test library: what does not hold ends the test"
+)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stagepost_app::config::create_shop;
+use stagepost_app::ports::Clock;
+use stagepost_domain::id::ShopId;
+use stagepost_domain::{SignedDuration, Timestamp};
+use stagepost_local::{Captured, Host, HostConfig, start};
+use stagepost_standins::{Courier, EasyPost, Notification, Platform, Receiver, ShopifyStore, WooStore};
+use stagepost_testkit::{ManualClock, SeededEntropy};
+
+/// Longest that anything may take to come to rest, in real time.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Secret of the Shopify channel.
+pub const SHOPIFY_SECRET: &str = "shpss_test_secret";
+/// Secret of the WooCommerce channel.
+pub const WOO_SECRET: &str = "woo_test_secret";
+/// Secret of the carrier integration.
+pub const EASYPOST_SECRET: &str = "sécret";
+/// The Shopify store's domain.
+pub const SHOPIFY_DOMAIN: &str = "paper-boat.myshopify.com";
+
+/// An answer of the API.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// HTTP status.
+    pub status: u16,
+    /// JSON, or null.
+    pub body: Value,
+}
+
+impl Answered {
+    /// The body of a success.
+    #[must_use]
+    pub fn ok(self) -> Value {
+        assert!((200..300).contains(&self.status), "expected success, got {} {}", self.status, self.body);
+        self.body
+    }
+}
+
+/// A client of the API with one key.
+#[derive(Clone)]
+pub struct Api {
+    base: String,
+    key: String,
+    http: reqwest::Client,
+}
+
+impl Api {
+    /// A client for a host and a key.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "a test's client for a loopback host")]
+    pub fn new(base: &str, key: &str) -> Self {
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        Self { base: base.to_owned(), key: key.to_owned(), http }
+    }
+
+    /// The same host with another key.
+    #[must_use]
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { key: key.to_owned(), ..self.clone() }
+    }
+
+    /// One call; the body is sent as it is.
+    pub async fn send(&self, method: &str, path: &str, body: Option<Vec<u8>>) -> Answered {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await.unwrap();
+        Answered { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Answered {
+        self.send("GET", path, None).await
+    }
+
+    /// POST.
+    pub async fn post(&self, path: &str, body: &Value) -> Answered {
+        self.send("POST", path, Some(body.to_string().into_bytes())).await
+    }
+
+    /// PUT.
+    pub async fn put(&self, path: &str, body: &Value) -> Answered {
+        self.send("PUT", path, Some(body.to_string().into_bytes())).await
+    }
+}
+
+/// Ids of what the setup made.
+#[derive(Debug, Clone)]
+pub struct Ids {
+    /// The template of every mail.
+    pub template: String,
+    /// The receiver as an endpoint.
+    pub endpoint: String,
+    /// Its secret.
+    pub endpoint_secret: String,
+    /// The flow.
+    pub flow: String,
+    /// The Shopify channel.
+    pub shopify: String,
+    /// The WooCommerce channel.
+    pub woo: String,
+    /// The carrier integration.
+    pub carrier: String,
+}
+
+/// A running host with its surroundings.
+///
+/// The flow: New (mail) → Printing (webhook) → Ready (fulfill, mail) → Shipped (mail, fulfill, and the
+/// fulfilled stage: both directions) → Delivered (mail, advance on delivery).
+pub struct World {
+    /// The host.
+    pub host: Host,
+    /// Its time.
+    pub clock: ManualClock,
+    /// Its API with the owner's key.
+    pub api: Api,
+    /// The shop.
+    pub shop: ShopId,
+    /// The Shopify store.
+    pub shopify: ShopifyStore,
+    /// The WooCommerce site.
+    pub woo: WooStore,
+    /// The carrier service.
+    pub easypost: EasyPost,
+    /// The merchant's receiver.
+    pub receiver: Receiver,
+    /// Posts notifications.
+    pub courier: Courier,
+    /// What was set up.
+    pub ids: Ids,
+}
+
+/// Where the tests' time begins.
+#[must_use]
+pub fn start_time() -> Timestamp {
+    "2026-11-20T17:00:00Z".parse().unwrap()
+}
+
+/// The flow of the tests.
+#[must_use]
+pub fn flow(template: &str, endpoint: &str) -> Value {
+    let mail = json!({"enabled": true, "template": template});
+    let call = json!({"enabled": true, "endpoint": endpoint});
+    json!({
+        "name": "Paper boats",
+        "stages": [
+            {"name": "New", "automations": {"email": mail}},
+            {"name": "Printing", "automations": {"webhook": call}},
+            {"name": "Ready", "automations": {"fulfill": {"enabled": true}, "email": mail}},
+            {"name": "Shipped", "automations": {"email": mail, "fulfill": {"enabled": true}}},
+            {"name": "Delivered", "automations": {"email": mail, "advance_on_delivery": {"enabled": true}}},
+        ],
+        "default_stage": "New",
+        "fulfilled_stage": "Shipped",
+    })
+}
+
+impl World {
+    /// A host in memory with everything connected, set up over its API.
+    pub async fn start() -> Self {
+        let clock = ManualClock::new(start_time());
+        let time: Arc<dyn Clock> = Arc::new(clock.clone());
+        let shopify = ShopifyStore::start(SHOPIFY_DOMAIN, "shpat_test", SHOPIFY_SECRET, Arc::clone(&time));
+        let shopify = shopify.await.unwrap();
+        let woo = WooStore::start("ck_test:cs_test", WOO_SECRET, Arc::clone(&time)).await.unwrap();
+        let receiver = Receiver::start(Arc::clone(&time)).await.unwrap();
+        let config = HostConfig {
+            clock: time,
+            entropy: Arc::new(SeededEntropy::new(7)),
+            sweep_interval: Duration::from_millis(200),
+            shopify_base: Some(shopify.base_url().parse().unwrap()),
+            ..HostConfig::in_memory()
+        };
+        let host = start(config).await.unwrap();
+        let shop = ShopId::parse("shop_paperboat").unwrap();
+        let key = create_shop(host.core(), &shop, "Paper Boat", "hello@paperboat.example").await.unwrap();
+        let api = Api::new(&host.base_url(), &key);
+        let ids = set_up(&api, &woo.url(), &receiver.url()).await;
+        let courier = Courier::new(&host.base_url());
+        let easypost = EasyPost::new(EASYPOST_SECRET);
+        clock.advance(SignedDuration::from_secs(60));
+        Self { host, clock, api, shop, shopify, woo, easypost, receiver, courier, ids }
+    }
+
+    /// Lets everything come to rest at the present time.
+    pub async fn settle(&self) {
+        assert!(self.host.settle(PATIENCE).await, "the host does not come to rest");
+    }
+
+    /// Moves the clock on and lets everything come to rest.
+    pub async fn pass(&self, seconds: i64) {
+        self.clock.advance(SignedDuration::from_secs(seconds));
+        self.settle().await;
+    }
+
+    /// Posts a Shopify notification and gives the outcome.
+    pub async fn tell_shopify(&self, notification: &Notification) -> Value {
+        let posted = self.courier.shopify(&self.ids.shopify, notification).await.unwrap();
+        assert_eq!(posted.status, 200, "{}", String::from_utf8_lossy(&posted.body));
+        serde_json::from_slice(&posted.body).unwrap_or(Value::Null)
+    }
+
+    /// Posts a WooCommerce notification and gives the outcome.
+    pub async fn tell_woo(&self, notification: &Notification) -> Value {
+        let posted = self.courier.woocommerce(&self.ids.woo, notification).await.unwrap();
+        assert_eq!(posted.status, 200, "{}", String::from_utf8_lossy(&posted.body));
+        serde_json::from_slice(&posted.body).unwrap_or(Value::Null)
+    }
+
+    /// Posts a carrier's report and gives the outcome.
+    pub async fn tell_carrier(&self, notification: &Notification) -> Value {
+        let posted = self.courier.carrier(&self.ids.carrier, notification).await.unwrap();
+        assert_eq!(posted.status, 200, "{}", String::from_utf8_lossy(&posted.body));
+        serde_json::from_slice(&posted.body).unwrap_or(Value::Null)
+    }
+
+    /// Posts everything that the Shopify store has to say, in order.
+    pub async fn deliver_shopify(&self) -> Vec<Value> {
+        let mut outcomes = Vec::new();
+        for notification in self.shopify.take_outbox() {
+            outcomes.push(self.tell_shopify(&notification).await);
+        }
+        outcomes
+    }
+
+    /// Posts everything that the WooCommerce site has to say, in order.
+    pub async fn deliver_woo(&self) -> Vec<Value> {
+        let mut outcomes = Vec::new();
+        for notification in self.woo.take_outbox() {
+            outcomes.push(self.tell_woo(&notification).await);
+        }
+        outcomes
+    }
+
+    /// Our id of a Shopify order.
+    #[must_use]
+    pub fn shopify_order(&self, external_id: &str) -> String {
+        self.order_id("shopify", SHOPIFY_DOMAIN, external_id)
+    }
+
+    /// Our id of a WooCommerce order.
+    #[must_use]
+    pub fn woo_order(&self, external_id: &str) -> String {
+        self.order_id("woocommerce", &self.woo.url(), external_id)
+    }
+
+    fn order_id(&self, platform: &str, store: &str, external_id: &str) -> String {
+        stagepost_domain::id::OrderId::derive(&self.shop, platform, store, external_id).to_string()
+    }
+
+    /// The order as the API shows it.
+    pub async fn order(&self, id: &str) -> Value {
+        self.api.get(&format!("/v1/orders/{id}")).await.ok()
+    }
+
+    /// The name of the order's stage.
+    pub async fn stage(&self, id: &str) -> String {
+        self.order(id).await["stage"]["name"].as_str().unwrap_or("none").to_owned()
+    }
+
+    /// Moves an order by API from where it stands now.
+    pub async fn move_to(&self, id: &str, stage: &str) -> Answered {
+        let seq = self.order(id).await["seq"].clone();
+        self.api.post(&format!("/v1/orders/{id}/move"), &json!({"stage": stage, "expected_seq": seq})).await
+    }
+
+    /// The whole timeline, oldest first.
+    pub async fn timeline(&self, id: &str) -> Vec<Value> {
+        let page = self.api.get(&format!("/v1/orders/{id}/timeline?limit=100")).await.ok();
+        let mut entries = page["items"].as_array().unwrap().clone();
+        entries.reverse();
+        entries
+    }
+
+    /// The names of the stages that the order entered, in order.
+    pub async fn path(&self, id: &str) -> Vec<String> {
+        let entered = |e: &Value| e["transition"]["to"]["name"].as_str().map(str::to_owned);
+        self.timeline(id).await.iter().filter_map(entered).collect()
+    }
+
+    /// All runs of an order, oldest event first.
+    pub async fn runs(&self, id: &str) -> Vec<Value> {
+        let timeline = self.timeline(id).await;
+        timeline.iter().filter_map(|e| e["runs"].as_array()).flatten().cloned().collect()
+    }
+
+    /// The runs of one action.
+    pub async fn runs_of(&self, id: &str, action: &str) -> Vec<Value> {
+        self.runs(id).await.into_iter().filter(|r| r["action"] == action).collect()
+    }
+
+    /// States of the runs of one action, oldest first.
+    pub async fn states(&self, id: &str, action: &str) -> Vec<String> {
+        self.runs_of(id, action).await.iter().map(|r| r["state"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The captured mails.
+    #[must_use]
+    pub fn mails(&self) -> Vec<Captured> {
+        self.host.mailbox().mails()
+    }
+
+    /// Subjects of the captured mails.
+    #[must_use]
+    pub fn subjects(&self) -> Vec<String> {
+        self.mails().into_iter().map(|m| m.subject).collect()
+    }
+}
+
+async fn set_up(api: &Api, woo: &str, receiver: &str) -> Ids {
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    let template = json!({
+        "name": "Stage",
+        "subject": "{{orderNumber}}: {{stageName}}",
+        "text": "Hello {{customerName}}, see {{trackingUrl}}",
+        "html": "<p>Hello {{customerName}}, <a href=\"{{trackingUrl}}\">{{stageName}}</a></p>",
+    });
+    let template = text(&api.post("/v1/email-templates", &template).await.ok()["id"]);
+    let endpoint = api.post("/v1/webhook-endpoints", &json!({"name": "ERP", "url": receiver})).await.ok();
+    let flow = api.post("/v1/flows", &flow(&template, &text(&endpoint["id"]))).await.ok();
+    let shopify = json!({
+        "platform": "shopify", "name": "Paper Boat", "store": SHOPIFY_DOMAIN, "webhook_secret": SHOPIFY_SECRET,
+        "credentials": "shpat_test", "default_flow": flow["id"],
+    });
+    let woocommerce = json!({
+        "platform": "woocommerce", "name": "Paper Boat EU", "store": woo, "webhook_secret": WOO_SECRET,
+        "credentials": "ck_test:cs_test", "default_flow": flow["id"],
+    });
+    let carrier = json!({"kind": "easypost", "name": "EasyPost", "webhook_secret": EASYPOST_SECRET});
+    Ids {
+        shopify: text(&api.post("/v1/channels", &shopify).await.ok()["id"]),
+        woo: text(&api.post("/v1/channels", &woocommerce).await.ok()["id"]),
+        carrier: text(&api.post("/v1/carriers", &carrier).await.ok()["id"]),
+        endpoint: text(&endpoint["id"]),
+        endpoint_secret: text(&endpoint["secret"]),
+        flow: text(&flow["id"]),
+        template,
+    }
+}

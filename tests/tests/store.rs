@@ -1,5 +1,7 @@
 //! The store's contract, on the store in memory and on DynamoDB's; then what the table charges.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests: what does not hold ends the test")]
+
 use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};

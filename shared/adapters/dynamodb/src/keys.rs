@@ -1,0 +1,153 @@
+//! Keys of items and indexes, and the cursors made of them.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use stagepost_app::ports::{OrderFilter, StoreError};
+use stagepost_domain::Timestamp;
+use stagepost_domain::id::{OrderId, PackageId, ShopId};
+use stagepost_domain::package::normalised_number;
+
+use crate::table::DUE_SHARDS;
+
+pub(crate) const ORDER: &str = "ORDER";
+pub(crate) const SNAPSHOT: &str = "SNAPSHOT";
+pub(crate) const SETTINGS: &str = "SETTINGS";
+pub(crate) const LOOKUP: &str = "LOOKUP";
+pub(crate) const EVENTS: &str = "E#";
+pub(crate) const PACKAGES: &str = "P#";
+pub(crate) const IGNORED: &str = "I#";
+pub(crate) const HOLDERS: &str = "ORDER#";
+pub(crate) const PARKED: &str = "PARKED#";
+pub(crate) const QUARANTINE: &str = "Q#";
+
+/// An item's place in the table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub pk: String,
+    pub sk: String,
+}
+
+impl Key {
+    pub fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self { pk: pk.into(), sk: sk.into() }
+    }
+
+    /// For errors and logs.
+    pub fn name(&self) -> String {
+        format!("{} {}", self.pk, self.sk)
+    }
+}
+
+pub(crate) fn order_pk(order: &OrderId) -> String {
+    format!("ORDER#{order}")
+}
+
+pub(crate) fn order(order: &OrderId) -> Key {
+    Key::new(order_pk(order), ORDER)
+}
+
+pub(crate) fn snapshot(order: &OrderId) -> Key {
+    Key::new(order_pk(order), SNAPSHOT)
+}
+
+pub(crate) fn event_sk(seq: u64) -> String {
+    format!("{EVENTS}{seq:010}")
+}
+
+pub(crate) fn event(order: &OrderId, seq: u64) -> Key {
+    Key::new(order_pk(order), event_sk(seq))
+}
+
+pub(crate) fn body(order: &OrderId, seq: u64) -> Key {
+    Key::new(order_pk(order), format!("B#{seq:010}"))
+}
+
+pub(crate) fn package(order: &OrderId, package: &PackageId) -> Key {
+    Key::new(order_pk(order), format!("{PACKAGES}{package}"))
+}
+
+/// Where everything about a tracking number stands, however it is spelt.
+pub(crate) fn track_pk(shop: &ShopId, number: &str) -> String {
+    format!("TRACK#{shop}#{}", normalised_number(number))
+}
+
+pub(crate) fn shop_pk(shop: &ShopId) -> String {
+    format!("SHOP#{shop}")
+}
+
+/// Nanoseconds since 1970 in 21 digits: sorts as text like the time itself, and gives it back exactly.
+pub(crate) fn time_text(at: Timestamp) -> String {
+    format!("{:021}", at.as_nanosecond().max(0))
+}
+
+pub(crate) fn text_time(text: &str) -> Option<Timestamp> {
+    (text.len() == 21).then(|| text.parse().ok().and_then(|n| Timestamp::from_nanosecond(n).ok())).flatten()
+}
+
+/// Partition of the listing of a shop's stage.
+pub(crate) fn listing_pk(shop: &ShopId, filter: &OrderFilter) -> String {
+    match filter {
+        OrderFilter::Stage(stage) => format!("{shop}#{stage}"),
+        OrderFilter::Untriaged => format!("{shop}#untriaged"),
+    }
+}
+
+/// Place in the listing: by entry, then by order.
+pub(crate) fn listing_sk(entered_at: Timestamp, order: &OrderId) -> String {
+    format!("{}#{order}", time_text(entered_at))
+}
+
+pub(crate) fn parse_listing_sk(text: &str) -> Option<(Timestamp, OrderId)> {
+    let (at, order) = text.split_once('#')?;
+    Some((text_time(at)?, OrderId::parse(order).ok()?))
+}
+
+/// Partition of the due index for an item that is found under `pk`.
+pub(crate) fn due_pk(pk: &str) -> String {
+    // FNV-1a: the same shard for ever, whatever the standard library hashes with.
+    let hash =
+        pk.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    due_shard((hash % u32::from(DUE_SHARDS)) as u8)
+}
+
+pub(crate) fn due_shard(shard: u8) -> String {
+    format!("DUE#{shard}")
+}
+
+/// A cursor's text.
+pub(crate) fn cursor(inner: &str) -> String {
+    URL_SAFE_NO_PAD.encode(inner)
+}
+
+/// What a cursor says; it came from outside.
+pub(crate) fn parse_cursor<T>(text: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
+    let inner = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    inner.and_then(|inner| parse(&inner)).ok_or_else(|| StoreError::Corrupt {
+        item: "cursor".to_owned(),
+        reason: "not one of ours".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+        #[test]
+        fn times_sort_as_text_and_come_back(a in 0_i128..253_402_207_200_000_000_000, b in 0_i128..253_402_207_200_000_000_000) {
+            let (a, b) = (Timestamp::from_nanosecond(a).unwrap(), Timestamp::from_nanosecond(b).unwrap());
+            prop_assert_eq!(time_text(a).cmp(&time_text(b)), a.cmp(&b));
+            prop_assert_eq!(text_time(&time_text(a)), Some(a));
+        }
+    }
+
+    #[test]
+    fn orders_spread_over_all_shards_of_the_due_index() {
+        let shop = ShopId::parse("shop_a").unwrap();
+        let shards: std::collections::BTreeSet<String> =
+            (0..64).map(|n| due_pk(&order_pk(&OrderId::derive(&shop, "api", "", &n.to_string())))).collect();
+        assert_eq!(shards.len(), usize::from(DUE_SHARDS));
+    }
+}

@@ -1,0 +1,82 @@
+//! The contract of the stores: what use cases lean on, whichever implementation is behind the port.
+//!
+//! Each law is one function on a fresh store. [`store_contract!`](crate::store_contract) makes a test of
+//! each, named after it.
+
+pub mod config;
+pub mod inbound;
+pub mod orders;
+pub mod runs;
+
+/// One `#[tokio::test]` per law. The expression makes a fresh, empty store; it may await.
+#[macro_export]
+macro_rules! store_contract {
+    ($make:expr) => {
+        $crate::store_contract! { @laws orders $make;
+            an_order_and_its_event_are_written_together
+            of_two_commits_of_one_version_one_wins_and_nothing_is_half_written
+            a_commit_repeated_after_a_lost_answer_is_a_success
+            a_commit_with_another_write_id_over_the_same_version_has_lost
+            an_order_is_created_once
+            the_control_item_alone_is_written_only_over_the_version_that_was_read
+            a_repeated_write_of_the_control_item_is_a_success
+            everything_that_an_order_can_carry_comes_back_as_it_was
+            order_and_snapshot_are_read_together
+            removed_packages_stay_readable
+            the_package_index_finds_orders_by_any_spelling_of_a_number
+            another_shop_does_not_find_a_number
+            a_removed_package_leaves_the_index_and_comes_back_with_it
+            an_order_with_the_most_packages_is_stored_whole
+            the_timeline_is_paged_newest_first_with_ignored_facts_in_between
+            a_listing_is_paged_newest_first_and_follows_the_order
+            untriaged_orders_are_listed_apart
+            another_shop_lists_nothing
+            a_cursor_that_is_not_ours_is_refused
+            an_unknown_order_is_nothing
+        }
+        $crate::store_contract! { @laws runs $make;
+            a_claim_is_granted_to_one
+            the_same_update_again_is_a_success
+            two_runs_of_one_event_finish_at_the_same_time
+            an_event_is_due_from_birth_until_its_last_run_ends
+            an_event_without_open_runs_is_never_due
+            a_retry_moves_the_due_time_to_its_earliest_run
+            a_failed_run_that_is_tried_again_is_due_again
+            due_items_come_oldest_first_and_not_before_their_time
+            setting_the_due_time_moves_an_event
+            setting_the_due_time_loses_to_a_change_of_the_runs
+            a_run_that_is_not_there_is_a_lost_race
+            the_webhook_body_is_kept_as_frozen
+        }
+        $crate::store_contract! { @laws inbound $make;
+            an_ignored_fact_told_twice_is_one
+            a_parked_report_is_found_due_and_forgotten
+            the_same_report_parked_twice_is_one
+            a_parked_report_can_be_put_off
+            another_shop_does_not_see_what_is_parked
+            what_is_quarantined_is_listed_newest_first_with_its_body
+            a_large_quarantined_body_comes_back_whole
+        }
+        $crate::store_contract! { @laws config $make;
+            settings_are_written_with_every_change
+            of_two_saves_of_one_version_one_wins
+            a_shop_is_made_once
+            a_flow_is_read_as_it_was_saved_last
+            template_versions_stay_as_they_were
+            a_stored_template_version_cannot_be_replaced
+            channels_carriers_and_keys_are_found_without_their_shop
+            a_channel_does_not_change_hands
+            another_shop_finds_no_configuration_by_id
+            another_shop_lists_no_configuration
+        }
+    };
+    (@laws $part:ident $make:expr; $($law:ident)+) => {
+        $(
+            #[tokio::test]
+            async fn $law() {
+                let store = $make;
+                $crate::contract::$part::$law(&store).await;
+            }
+        )+
+    };
+}

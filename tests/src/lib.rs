@@ -17,7 +17,9 @@ use stagepost_app::ports::Clock;
 use stagepost_domain::id::ShopId;
 use stagepost_domain::{SignedDuration, Timestamp};
 use stagepost_local::{Captured, Host, HostConfig, start};
-use stagepost_standins::{Courier, EasyPost, Notification, Platform, Receiver, ShopifyStore, WooStore};
+use stagepost_standins::{
+    Courier, EasyPost, LineSpec, Notification, OrderSpec, Platform, Receiver, ShopifyStore, WooStore,
+};
 use stagepost_testkit::{ManualClock, SeededEntropy};
 
 /// Longest that anything may take to come to rest, in real time.
@@ -42,7 +44,6 @@ pub struct Answered {
 
 impl Answered {
     /// The body of a success.
-    #[must_use]
     pub fn ok(self) -> Value {
         assert!((200..300).contains(&self.status), "expected success, got {} {}", self.status, self.body);
         self.body
@@ -62,6 +63,8 @@ impl Api {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "a test's client for a loopback host")]
     pub fn new(base: &str, key: &str) -> Self {
+        // Another client of this process may have been first.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         Self { base: base.to_owned(), key: key.to_owned(), http }
     }
@@ -70,6 +73,12 @@ impl Api {
     #[must_use]
     pub fn with_key(&self, key: &str) -> Self {
         Self { key: key.to_owned(), ..self.clone() }
+    }
+
+    /// The same key at another host.
+    #[must_use]
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
     }
 
     /// One call; the body is sent as it is.
@@ -145,6 +154,12 @@ pub struct World {
     pub courier: Courier,
     /// What was set up.
     pub ids: Ids,
+}
+
+/// An order of two paper boats.
+#[must_use]
+pub fn boats(name: &str, email: &str) -> OrderSpec {
+    OrderSpec::new(name, email).line(LineSpec::new("Paper boat", 2, 950))
 }
 
 /// Where the tests' time begins.

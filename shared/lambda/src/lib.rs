@@ -3,7 +3,9 @@
 //! A function is: decode → authenticate → one use case → encode. Everything here serves the first and the
 //! last of these.
 
+pub mod aws;
 pub mod cache;
+pub mod env;
 pub mod http;
 pub mod inbound;
 pub mod links;

@@ -22,6 +22,17 @@ impl SignedLinks {
         Self { base, key }
     }
 
+    /// Links under `base`, with a key of their own that hangs on the deployment's.
+    #[must_use]
+    pub fn of_deployment(base: Url, key: &[u8; 32]) -> Self {
+        let derived = Hmac::<Sha256>::new_from_slice(key).map(|mut mac| {
+            mac.update(b"tracking links");
+            mac.finalize().into_bytes().into()
+        });
+        // A key of 32 bytes is never refused.
+        Self::new(base, derived.unwrap_or(*key))
+    }
+
     /// The order's token: its id's body and 128 bits of its mac.
     #[must_use]
     pub fn token(&self, order: &Order) -> String {

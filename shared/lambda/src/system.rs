@@ -1,6 +1,9 @@
 //! The real clock and the real chance: the only places that read either.
 
+use std::sync::Arc;
+
 use rand::{Rng, RngCore};
+use stagepost_app::Core;
 use stagepost_app::ports::{Clock, Entropy};
 use stagepost_domain::Timestamp;
 
@@ -41,6 +44,11 @@ fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand::rng().fill_bytes(&mut bytes);
     bytes
+}
+
+/// The use cases' core on this store, with the real clock and the real chance.
+pub fn core<S>(store: S) -> Core<S> {
+    Core { store, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
 }
 
 #[cfg(test)]

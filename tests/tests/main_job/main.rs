@@ -1,4 +1,9 @@
 //! The main job, black-box over HTTP: what goes in as a notification or a call comes out as a mail, a
 //! webhook and a platform call, once, with no loop.
 
+mod epochs;
+mod loops;
+mod moves;
 mod orders;
+mod parcels;
+mod webhooks;

@@ -1,6 +1,7 @@
 //! The doorbell on SQS: small messages that name a run. The run's record is the truth, so a message that
 //! is lost, late or doubled costs nothing but a look.
 
+mod dead_letters;
 mod message;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use stagepost_domain::event::Action;
 use stagepost_domain::run::Target;
 
 pub use aws_sdk_sqs::Client;
+pub use dead_letters::SqsDeadLetters;
 pub use message::{BadMessage, decode, encode};
 
 /// Most messages of one call (SQS).

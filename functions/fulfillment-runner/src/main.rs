@@ -1,0 +1,37 @@
+//! The Lambda binary of `fulfillment-runner`.
+
+use std::sync::Arc;
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use stagepost_app::platform::Platforms;
+use stagepost_dynamodb::DynamoStore;
+use stagepost_fulfillment_runner::{FulfillmentRunner, handle};
+use stagepost_lambda::{aws, env, system, telemetry};
+use stagepost_outbound_http::{Guard, OutboundHttp};
+use stagepost_secrets::LocalSecrets;
+use stagepost_shopify::{ApiBase, ShopifyClient};
+use stagepost_sqs::SqsDeadLetters;
+use stagepost_woocommerce::WooClient;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let aws = aws::config().await;
+    let store = DynamoStore::new(stagepost_dynamodb::client(None).await, env::text(env::TABLE_NAME)?);
+    let dead = SqsDeadLetters::new(stagepost_sqs::client(&aws), env::text(env::DEAD_LETTER_QUEUE_URL)?);
+    let http = OutboundHttp::new(Guard::Public)?;
+    let function = &Arc::new(FulfillmentRunner {
+        core: system::core(store),
+        secrets: LocalSecrets::from_key(env::key()?)?,
+        platforms: Platforms {
+            shopify: ShopifyClient::new(http.clone(), ApiBase::Shopify),
+            woocommerce: WooClient::new(http),
+        },
+        dead: Arc::new(dead),
+    });
+    run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+        Ok::<_, Error>(handle(function, event.payload).await)
+    }))
+    .await
+}

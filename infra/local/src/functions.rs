@@ -1,0 +1,163 @@
+//! The functions of the deployment on local ports: the same libraries that the Lambda binaries wrap.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use lambda_http::{Request, service_fn};
+use stagepost_api::Api;
+use stagepost_app::Core;
+use stagepost_app::platform::Platforms;
+use stagepost_carrier_webhook::Carriers;
+use stagepost_dispatch::Dispatch;
+use stagepost_dynamodb::DynamoStore;
+use stagepost_email_runner::EmailRunner;
+use stagepost_fulfillment_runner::FulfillmentRunner;
+use stagepost_lambda::inbound::Inbound;
+use stagepost_lambda::links::SignedLinks;
+use stagepost_outbound_http::{Guard, OutboundHttp, check_url};
+use stagepost_secrets::LocalSecrets;
+use stagepost_shopify::{ApiBase, ShopifyClient};
+use stagepost_sqs::SqsDeadLetters;
+use stagepost_wake::Wake;
+use stagepost_webhook_runner::WebhookRunner;
+use stagepost_woocommerce::WooClient;
+use url::Url;
+
+use crate::gateway::{Functions, HttpFunction, function};
+use crate::mailbox::Mailbox;
+use crate::pulse::LocalDoorbell;
+use crate::queues::{LocalQueues, Source, SqsFunction, TIMEOUTS};
+
+/// What the functions act through.
+pub struct Ports {
+    /// Store, clock, ids.
+    pub core: Core<DynamoStore>,
+    /// Seals and opens.
+    pub secrets: LocalSecrets,
+    /// Tracking links.
+    pub links: SignedLinks,
+    /// Stands in for SES.
+    pub mailbox: Mailbox,
+    /// The queues.
+    pub doorbell: LocalDoorbell,
+    /// For messages that nobody can read.
+    pub dead: Arc<SqsDeadLetters>,
+    /// Calls to the outside, loopback included.
+    pub http: OutboundHttp,
+    /// Shopify, or its stand-in.
+    pub shopify: ApiBase,
+}
+
+fn allowed(url: &Url) -> Result<(), String> {
+    check_url(url, Guard::LoopbackAllowed).map_err(|refused| refused.to_string())
+}
+
+impl Ports {
+    /// The functions behind HTTP routes.
+    pub fn http_functions(&self) -> Functions {
+        let api = Api::new(self.core.clone(), self.secrets.clone(), Arc::new(self.links.clone()), allowed);
+        Functions {
+            api: function(stagepost_api::router(Arc::new(api))),
+            shopify: self.shopify_webhook(),
+            woocommerce: self.woocommerce_webhook(),
+            carriers: self.carrier_webhook(),
+        }
+    }
+
+    fn shopify_webhook(&self) -> HttpFunction {
+        let inbound = Arc::new(Inbound::new(self.core.clone(), self.secrets.clone()));
+        function(service_fn(move |request: Request| {
+            let inbound = Arc::clone(&inbound);
+            async move { Ok::<_, Infallible>(stagepost_shopify_webhook::handle(&inbound, request).await) }
+        }))
+    }
+
+    fn woocommerce_webhook(&self) -> HttpFunction {
+        let inbound = Arc::new(Inbound::new(self.core.clone(), self.secrets.clone()));
+        function(service_fn(move |request: Request| {
+            let inbound = Arc::clone(&inbound);
+            async move { Ok::<_, Infallible>(stagepost_woocommerce_webhook::handle(&inbound, request).await) }
+        }))
+    }
+
+    fn carrier_webhook(&self) -> HttpFunction {
+        let carriers = Arc::new(Carriers::new(self.core.clone(), self.secrets.clone()));
+        function(service_fn(move |request: Request| {
+            let carriers = Arc::clone(&carriers);
+            async move { Ok::<_, Infallible>(carriers.handle(request).await) }
+        }))
+    }
+
+    /// The runners with their queues.
+    pub fn sources(&self, queues: &LocalQueues) -> [Source; 3] {
+        let [email, webhook, fulfillment] = TIMEOUTS;
+        let source = |url: &String, timeout, function| Source { url: url.clone(), timeout, function };
+        [
+            source(&queues.urls.email, email, self.email_runner()),
+            source(&queues.urls.webhook, webhook, self.webhook_runner()),
+            source(&queues.urls.fulfillment, fulfillment, self.fulfillment_runner()),
+        ]
+    }
+
+    fn email_runner(&self) -> SqsFunction {
+        let runner = Arc::new(EmailRunner {
+            core: self.core.clone(),
+            mailer: self.mailbox.clone(),
+            links: self.links.clone(),
+            dead: Arc::clone(&self.dead),
+        });
+        sqs(move |event| {
+            let runner = Arc::clone(&runner);
+            async move { stagepost_email_runner::handle(&runner, event).await }
+        })
+    }
+
+    fn webhook_runner(&self) -> SqsFunction {
+        let runner = Arc::new(WebhookRunner {
+            core: self.core.clone(),
+            sender: self.http.clone(),
+            secrets: self.secrets.clone(),
+            dead: Arc::clone(&self.dead),
+        });
+        sqs(move |event| {
+            let runner = Arc::clone(&runner);
+            async move { stagepost_webhook_runner::handle(&runner, event).await }
+        })
+    }
+
+    fn fulfillment_runner(&self) -> SqsFunction {
+        let platforms = Platforms {
+            shopify: ShopifyClient::new(self.http.clone(), self.shopify.clone()),
+            woocommerce: WooClient::new(self.http.clone()),
+        };
+        let runner = Arc::new(FulfillmentRunner {
+            core: self.core.clone(),
+            secrets: self.secrets.clone(),
+            platforms,
+            dead: Arc::clone(&self.dead),
+        });
+        sqs(move |event| {
+            let runner = Arc::clone(&runner);
+            async move { stagepost_fulfillment_runner::handle(&runner, event).await }
+        })
+    }
+
+    /// The function behind the table's stream.
+    pub fn dispatch(&self) -> Dispatch<LocalDoorbell> {
+        Dispatch { clock: Arc::clone(&self.core.clock), doorbell: self.doorbell.clone() }
+    }
+
+    /// The function behind the schedule.
+    pub fn wake(&self) -> Wake<DynamoStore, LocalDoorbell> {
+        Wake { core: self.core.clone(), doorbell: self.doorbell.clone() }
+    }
+}
+
+fn sqs<F, Fut>(handle: F) -> SqsFunction
+where
+    F: Fn(SqsEvent) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = SqsBatchResponse> + Send + 'static,
+{
+    Arc::new(move |event| Box::pin(handle(event)))
+}

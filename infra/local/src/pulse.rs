@@ -1,0 +1,81 @@
+//! What goes on in the host, so that a test can wait for the end of it instead of sleeping.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use stagepost_app::ports::{Doorbell, DoorbellError, Ring};
+use stagepost_sqs::SqsDoorbell;
+use tokio::sync::watch;
+
+/// Counts what has begun and what is not finished. Clones share the counts.
+#[derive(Debug, Clone)]
+pub struct Pulse {
+    begun: Arc<AtomicU64>,
+    records: Arc<AtomicUsize>,
+    rung: watch::Sender<()>,
+}
+
+impl Pulse {
+    /// Nothing has begun.
+    pub fn new() -> Self {
+        Self { begun: Arc::default(), records: Arc::default(), rung: watch::Sender::new(()) }
+    }
+
+    /// Notes that something begins: whoever looked before has seen too little.
+    pub fn begin(&self) {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How much has begun so far.
+    pub fn begun(&self) -> u64 {
+        self.begun.load(Ordering::SeqCst)
+    }
+
+    /// Notes a stream record on its way to dispatch.
+    pub fn record(&self) {
+        self.begin();
+        self.records.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Notes that dispatch is through with so many records.
+    pub fn recorded(&self, count: usize) {
+        self.records.fetch_sub(count, Ordering::SeqCst);
+    }
+
+    /// Stream records that dispatch has not finished.
+    pub fn records(&self) -> usize {
+        self.records.load(Ordering::SeqCst)
+    }
+
+    /// Sees every ring from now on.
+    pub fn rings(&self) -> watch::Receiver<()> {
+        self.rung.subscribe()
+    }
+
+    fn ring(&self) {
+        self.begin();
+        self.rung.send_replace(());
+    }
+}
+
+/// The doorbell on the in-process queues, which wakes their pollers at once.
+#[derive(Debug, Clone)]
+pub struct LocalDoorbell {
+    sqs: SqsDoorbell,
+    pulse: Pulse,
+}
+
+impl LocalDoorbell {
+    /// A doorbell that rings by `sqs`.
+    pub fn new(sqs: SqsDoorbell, pulse: Pulse) -> Self {
+        Self { sqs, pulse }
+    }
+}
+
+impl Doorbell for LocalDoorbell {
+    async fn ring(&self, rings: &[Ring]) -> Result<(), DoorbellError> {
+        let rung = self.sqs.ring(rings).await;
+        self.pulse.ring();
+        rung
+    }
+}

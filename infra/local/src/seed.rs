@@ -1,0 +1,108 @@
+//! The demo shop that a first start finds: a flow whose stages mail the customer.
+
+use stagepost_app::Core;
+use stagepost_app::config::{
+    ConfigError, FlowInput, StageInput, TemplateInput, create_key, create_shop, put_flow, put_template,
+};
+use stagepost_app::ports::ConfigStore;
+use stagepost_domain::flow::{
+    AdvanceOnDelivery, Automations, EmailAutomation, Flow, FulfillAutomation, FulfilledWhen,
+};
+use stagepost_domain::id::{ShopId, TemplateId};
+use stagepost_domain::shop::Role;
+
+/// The demo shop's id.
+pub const DEMO_SHOP: &str = "shop_demo";
+
+/// What a first start made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seeded {
+    /// An owner's API key: shown now and never again.
+    pub key: String,
+    /// The flow.
+    pub flow: Flow,
+}
+
+/// Makes the demo shop if it is not there. One that a killed start left half-made is completed, with a new
+/// key.
+///
+/// # Errors
+/// The store failed.
+pub async fn seed<S: ConfigStore>(core: &Core<S>) -> Result<Option<Seeded>, ConfigError> {
+    let shop = ShopId::parse(DEMO_SHOP)?;
+    let key = match core.store.settings(&shop).await? {
+        None => create_shop(core, &shop, "Demo Shop", "orders@demo-shop.example").await?,
+        Some(_) if core.store.flows(&shop).await?.is_empty() => {
+            create_key(core, &shop, "owner key", Role::Owner).await?.1
+        }
+        Some(_) => return Ok(None),
+    };
+    let flow = flow(core, &shop).await?;
+    Ok(Some(Seeded { key, flow }))
+}
+
+async fn flow<S: ConfigStore>(core: &Core<S>, shop: &ShopId) -> Result<Flow, ConfigError> {
+    let started = template(core, shop, "In production", STARTED).await?;
+    let shipped = template(core, shop, "On its way", SHIPPED).await?;
+    let delivered = template(core, shop, "Delivered", DELIVERED).await?;
+    let fulfill = Some(FulfillAutomation { enabled: true, notify_customer: false });
+    let advance_on_delivery = Some(AdvanceOnDelivery { enabled: true });
+    let input = FlowInput {
+        name: "Made to order".into(),
+        stages: vec![
+            stage("New", "#64748b", Automations::default()),
+            stage("Printing", "#2563eb", mailing(started)),
+            stage("Packed", "#9333ea", Automations::default()),
+            stage("Shipped", "#ea580c", Automations { fulfill, ..mailing(shipped) }),
+            stage("Delivered", "#16a34a", Automations { advance_on_delivery, ..mailing(delivered) }),
+        ],
+        default_stage: Some("New".into()),
+        fulfilled_stage: Some("Shipped".into()),
+        fulfilled_when: FulfilledWhen::Complete,
+    };
+    put_flow(core, shop, None, &input).await
+}
+
+fn stage(name: &str, color: &str, automations: Automations) -> StageInput {
+    StageInput {
+        id: None,
+        name: name.into(),
+        color: Some(color.into()),
+        description: None,
+        customer_visible: true,
+        automations,
+    }
+}
+
+fn mailing(template: TemplateId) -> Automations {
+    Automations { email: Some(EmailAutomation { enabled: true, template }), ..Automations::default() }
+}
+
+/// Subject and text of a mail.
+type Words = (&'static str, &'static str);
+
+const STARTED: Words =
+    ("Order {{orderNumber}}: we have started", "we have started on your order {{orderNumber}}.");
+const SHIPPED: Words =
+    ("Order {{orderNumber}} is on its way", "your order {{orderNumber}} has left our workshop.");
+const DELIVERED: Words =
+    ("Order {{orderNumber}} has arrived", "your order {{orderNumber}} has been delivered.");
+
+async fn template<S: ConfigStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    name: &str,
+    (subject, news): Words,
+) -> Result<TemplateId, ConfigError> {
+    let input = TemplateInput {
+        name: name.into(),
+        subject: subject.into(),
+        html: Some(format!(
+            "<p>Hello {{{{customerName}}}},</p><p>{news}</p><p><a href=\"{{{{trackingUrl}}}}\">See where it is</a></p>"
+        )),
+        text: Some(format!(
+            "Hello {{{{customerName}}}},\n\n{news}\n\nSee where it is: {{{{trackingUrl}}}}\n"
+        )),
+    };
+    Ok(put_template(core, shop, None, &input).await?.id)
+}

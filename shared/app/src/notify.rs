@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use stagepost_domain::disposition::Disposition;
-use stagepost_domain::event::{Action, Event};
+use stagepost_domain::event::{Action, Actor, Cause, Event};
 use stagepost_domain::id::TemplateId;
 use stagepost_domain::order::{Order, Snapshot};
 use stagepost_domain::outcome::SkipReason;
-use stagepost_domain::run::{AttemptOutcome, Run, RunId, RunState, Target};
+use stagepost_domain::run::{AttemptOutcome, Run, RunId, RunKey, RunState, Target};
 use stagepost_domain::shop::Endpoint;
 use stagepost_domain::signing::{webhook_key, webhook_signature};
 use stagepost_domain::template::{EmailTemplate, Rendered, Variables};
@@ -16,11 +16,11 @@ use stagepost_domain::webhook::message_id;
 use crate::Core;
 use crate::ports::{
     ActError, Answer, ConfigStore, Mail, Mailer, OrderStore, Post, RunStore, SecretKind, Secrets, StoreError,
-    WebhookSender,
+    WebhookSender, run_id,
 };
 use crate::run::{
     Answered, HOLD_LOOK_AGAIN, LOOK_AGAIN, Opened, RunnerError, claim, finish, open, postpone,
-    second_thoughts, skip,
+    second_thoughts, skip, superseded,
 };
 
 /// Builds the link behind `{{trackingUrl}}`.
@@ -90,14 +90,14 @@ async fn prepare<S, L>(
     id: &RunId,
 ) -> Result<Result<Mail, Instead>, StoreError>
 where
-    S: OrderStore + ConfigStore,
+    S: OrderStore + RunStore + ConfigStore,
     L: TrackingLinks,
 {
     let Some((order, snapshot)) = core.store.order_with_snapshot(&id.order).await? else {
         return Ok(Err(Instead::Fail("the order is gone".into())));
     };
     let snapshot = snapshot.unwrap_or_default();
-    if let Some(why) = second_thoughts(event, &order, true) {
+    if let Some(why) = second_thoughts(event, &id.key, &order) {
         return Ok(Err(Instead::Skip(why)));
     }
     if order.hold.is_some() {
@@ -106,7 +106,7 @@ where
     let Some(to) = snapshot.customer.email.clone() else {
         return Ok(Err(Instead::Skip(SkipReason::NoAddress)));
     };
-    if earlier_mail_open(core, run, id).await? {
+    if earlier_mail_in_flight(core, &order, run).await? {
         return Ok(Err(Instead::Wait(LOOK_AGAIN)));
     }
     let found = core.store.template(&order.shop, template, Some(run.target_version)).await?;
@@ -146,11 +146,48 @@ fn variables<L: TrackingLinks>(event: &Event, order: &Order, snapshot: &Snapshot
     }
 }
 
-/// Mails of one order go in the order of their events.
-async fn earlier_mail_open<S: OrderStore>(core: &Core<S>, run: &Run, id: &RunId) -> Result<bool, StoreError> {
-    let Some(seq) = run.after_mail else { return Ok(false) };
-    let Some(earlier) = core.store.event(&id.order, seq).await? else { return Ok(false) };
-    Ok(earlier.runs.iter().any(|(key, run)| key.action() == Action::Email && run.is_open()))
+/// How many earlier mails of one order are looked at: more cannot be in flight at once.
+const MAILS_BACK_MAX: usize = 20;
+
+/// Mails of one order go in the order of their events: whether one before this is being sent right now.
+///
+/// One that only waits (for its grace, or after a refusal) holds nothing up: its order has left the stage,
+/// so it is told here already what it would find out when it is rung.
+async fn earlier_mail_in_flight<S>(core: &Core<S>, order: &Order, run: &Run) -> Result<bool, StoreError>
+where
+    S: OrderStore + RunStore,
+{
+    let mut before = run.after_mail;
+    for _ in 0..MAILS_BACK_MAX {
+        let Some(seq) = before else { return Ok(false) };
+        let Some(event) = core.store.event(&order.id, seq).await? else { return Ok(false) };
+        before = None;
+        for (key, mail) in event.runs.iter().filter(|(key, _)| key.action() == Action::Email) {
+            match &mail.state {
+                RunState::Pending { .. } if !given_up(core, &event, key, mail, order).await? => {
+                    return Ok(true);
+                }
+                RunState::Claimed { .. } => return Ok(true),
+                // One that never left may have one before it that is leaving.
+                RunState::Pending { .. } | RunState::Skipped { .. } => before = mail.after_mail,
+                RunState::Succeeded { .. } | RunState::Failed { .. } | RunState::Uncertain { .. } => {}
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Ends a mail whose order has left its stage; false if it is not the time, or somebody else was faster.
+async fn given_up<S: RunStore>(
+    core: &Core<S>,
+    event: &Event,
+    key: &RunKey,
+    mail: &Run,
+    order: &Order,
+) -> Result<bool, StoreError> {
+    let Some(why) = second_thoughts(event, key, order) else { return Ok(false) };
+    let answered = skip(core, &run_id(&order.id, event.seq, key), mail, why).await?;
+    Ok(matches!(answered, Answered::Recorded(_)))
 }
 
 async fn fail_unsent<S: RunStore>(
@@ -185,12 +222,8 @@ where
         Ok(opened) => opened,
         Err(answered) => return Ok(answered),
     };
-    if let Some(instead) = hesitate(core, &event, id).await? {
-        return Ok(match instead {
-            Instead::Skip(why) => skip(core, id, &run, why).await?,
-            Instead::Wait(wait) => postpone(core, id, &run, wait).await?,
-            Instead::Fail(error) => return fail_unsent(core, id, &run, error).await,
-        });
+    if let Some(why) = hesitate(core, &event, id).await? {
+        return Ok(skip(core, id, &run, why).await?);
     }
     let endpoint = match core.store.endpoint(&event.shop, endpoint).await? {
         None => return Ok(skip(core, id, &run, SkipReason::TargetGone).await?),
@@ -200,7 +233,9 @@ where
     let Some(body) = core.store.webhook_body(&id.order, id.seq).await? else {
         return fail_unsent(core, id, &run, "the stored body has expired".into()).await;
     };
-    let post = signed(core, secrets, &endpoint, id, body).await?;
+    let Some(post) = signed(core, secrets, &endpoint, id, body).await? else {
+        return fail_unsent(core, id, &run, "the endpoint has no secret to sign with".into()).await;
+    };
     let attempt = core.attempt()?;
     let claimed = match claim(core, id, &run, &attempt).await? {
         Ok(claimed) => claimed,
@@ -215,33 +250,34 @@ async fn hesitate<S: OrderStore>(
     core: &Core<S>,
     event: &Event,
     id: &RunId,
-) -> Result<Option<Instead>, StoreError> {
-    use stagepost_domain::event::{Actor, Cause};
+) -> Result<Option<SkipReason>, StoreError> {
     if !matches!(event.cause, Cause::Manual { actor: Actor::Console { .. } }) {
         return Ok(None);
     }
-    let Some(order) = core.store.order(&id.order).await? else { return Ok(None) };
-    Ok(second_thoughts(event, &order, false)
-        .filter(|why| matches!(why, SkipReason::Superseded { .. }))
-        .map(Instead::Skip))
+    let order = core.store.order(&id.order).await?;
+    Ok(order.and_then(|order| superseded(event, &id.key, &order)))
 }
 
+/// The call with its signatures; `None` if no secret can sign: nothing leaves unsigned.
 async fn signed<S, K: Secrets>(
     core: &Core<S>,
     secrets: &K,
     endpoint: &Endpoint,
     id: &RunId,
     body: String,
-) -> Result<Post, RunnerError> {
+) -> Result<Option<Post>, RunnerError> {
     let mut keys = Vec::with_capacity(endpoint.secrets.len());
     for sealed in &endpoint.secrets {
         let secret = secrets.open(&endpoint.shop, SecretKind::EndpointSecret, sealed).await?;
         keys.extend(webhook_key(&secret).ok());
     }
+    if keys.is_empty() {
+        return Ok(None);
+    }
     let message = message_id(id);
     let timestamp = core.now().as_second();
     let signature = webhook_signature(&keys, &message, timestamp, body.as_bytes());
-    Ok(Post {
+    Ok(Some(Post {
         url: endpoint.url.clone(),
         headers: vec![
             ("content-type", "application/json".to_owned()),
@@ -250,7 +286,7 @@ async fn signed<S, K: Secrets>(
             ("webhook-signature", signature),
         ],
         body: body.into_bytes(),
-    })
+    }))
 }
 
 /// 2xx is success; 410 ends it; everything else is tried again, with the patience that was asked for.

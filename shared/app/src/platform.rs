@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 
 use stagepost_domain::decide::{Context, Settled, settle};
 use stagepost_domain::disposition::Disposition;
-use stagepost_domain::event::{Action, Event};
+use stagepost_domain::event::Action;
 use stagepost_domain::fact::{Coverage, Settlement, ShipmentId};
 use stagepost_domain::fulfillment::{Attribution, Lock, LockRefused};
 use stagepost_domain::id::{AttemptId, ChannelId};
 use stagepost_domain::order::{Lifecycle, Order, Platform};
 use stagepost_domain::outcome::SkipReason;
-use stagepost_domain::package::normalised_number;
+use stagepost_domain::package::{Package, normalised_number};
 use stagepost_domain::run::{AttemptOutcome, Run, RunId, RunState, Target, later};
 use stagepost_domain::{SignedDuration, Timestamp};
 
@@ -59,31 +59,46 @@ where
     Q: FulfillmentPlatform,
 {
     let Target::Fulfill(channel) = &id.key.target else { return Ok(Answered::Unknown) };
-    let Opened { event, run } = match open(core, id).await? {
-        Ok(opened) => opened,
+    let (order, opened) = match read(core, id).await? {
+        Ok(found) => found,
         Err(answered) => return Ok(answered),
     };
-    let access = match access(core, secrets, channel.as_ref()).await? {
-        Ok(access) => access,
-        Err(why) => return Ok(give_up(core, id, &run, why).await?),
-    };
-    let job = Job { core, id, attempt: core.attempt()?, access };
-    let locked = match job.lock(&event, &run).await? {
+    let access = access(core, secrets, channel.as_ref()).await?;
+    let job = Job { core, id, attempt: core.attempt()? };
+    let (locked, run) = match job.lock(order, opened).await? {
         Ok(locked) => locked,
         Err(answered) => return Ok(answered),
     };
     let claimed = match claim(core, id, &run, &job.attempt).await? {
         Ok(claimed) => claimed,
-        Err(answered) => return Ok(answered),
+        Err(answered) => {
+            job.let_go(&locked).await?;
+            return Ok(answered);
+        }
     };
-    let end = match job.access.channel.platform {
-        Platform::Shopify => job.work(&platforms.shopify, &locked, &claimed).await?,
-        Platform::Woocommerce => job.work(&platforms.woocommerce, &locked, &claimed).await?,
-        Platform::Api => End::nothing(failure(&ActError::permanent("the API is no sales channel"))),
+    let end = match access {
+        Err(why) => job.without_call(&locked, why),
+        Ok(access) => match access.channel.platform {
+            Platform::Shopify => job.work(&platforms.shopify, &access, &locked, &claimed).await?,
+            Platform::Woocommerce => job.work(&platforms.woocommerce, &access, &locked, &claimed).await?,
+            Platform::Api => job.without_call(&locked, "the API is no sales channel".into()),
+        },
     };
     job.record(&claimed, end).await
 }
 
+/// The order, then its run. In this turn: a run ends only after its lock was released, so a run that is
+/// still open has not ended before the order was read, and a lock taken on that very version is never left
+/// behind on behalf of a run that nobody rings any more.
+async fn read<S>(core: &Core<S>, id: &RunId) -> Result<Result<(Order, Opened), Answered>, StoreError>
+where
+    S: OrderStore + RunStore,
+{
+    let Some(order) = core.store.order(&id.order).await? else { return Ok(Err(Answered::Unknown)) };
+    Ok(open(core, id).await?.map(|opened| (order, opened)))
+}
+
+/// The channel with its credentials, or in words why it cannot be called.
 async fn access<S, K>(
     core: &Core<S>,
     secrets: &K,
@@ -106,19 +121,6 @@ where
     Ok(Ok(ChannelAccess { channel, credentials }))
 }
 
-/// Fails a run before anything was locked or claimed.
-async fn give_up<S: RunStore>(
-    core: &Core<S>,
-    id: &RunId,
-    run: &Run,
-    error: String,
-) -> Result<Answered, StoreError> {
-    let mut next = run.clone();
-    next.last_error = Some(error.clone());
-    next.state = RunState::Failed { at: core.now(), error };
-    crate::run::store(core, id, run, &next).await
-}
-
 fn failure(error: &ActError) -> AttemptOutcome {
     AttemptOutcome::Failure { disposition: error.disposition, error: error.message.clone() }
 }
@@ -130,22 +132,18 @@ struct End {
 }
 
 enum LockEnd {
-    /// Released, with what was found.
-    Settle(Settlement),
+    /// Released, with what was found. What is known to be made by our call stays ours, whoever did the rest.
+    Settle { found: Settlement, made: Vec<ShipmentId> },
     /// Kept until the next attempt: nobody knows yet what the call did. What is known is noted.
     Keep { made: Vec<ShipmentId> },
 }
 
 impl End {
-    fn nothing(outcome: AttemptOutcome) -> Self {
-        Self { lock: LockEnd::Settle(Settlement::Nothing), outcome }
-    }
-
     fn ours(shipments: Vec<ShipmentId>, coverage: Coverage, detail: &str) -> Self {
         let ids = shipments.iter().map(|s| s.0.as_str()).collect::<Vec<_>>().join(", ");
         let detail = if ids.is_empty() { detail.to_owned() } else { format!("{detail}: {ids}") };
         Self {
-            lock: LockEnd::Settle(Settlement::Ours { shipments, coverage }),
+            lock: LockEnd::Settle { found: Settlement::Ours { shipments, coverage }, made: Vec::new() },
             outcome: AttemptOutcome::Success { detail },
         }
     }
@@ -156,7 +154,6 @@ struct Job<'a, S> {
     core: &'a Core<S>,
     id: &'a RunId,
     attempt: AttemptId,
-    access: ChannelAccess,
 }
 
 impl<S> Job<'_, S>
@@ -164,60 +161,82 @@ where
     S: OrderStore + RunStore + ConfigStore,
 {
     /// Takes the lock on the order, or says why not.
-    async fn lock(&self, event: &Event, run: &Run) -> Result<Result<Order, Answered>, RunnerError> {
+    async fn lock(
+        &self,
+        mut order: Order,
+        mut opened: Opened,
+    ) -> Result<Result<(Order, Run), Answered>, RunnerError> {
         let (core, id) = (self.core, self.id);
         for _ in 0..TRIES_MAX {
-            let Some(order) = core.store.order(&id.order).await? else { return Ok(Err(Answered::Unknown)) };
-            if let Some(answered) = self.before_lock(event, run, &order).await? {
+            if let Some(answered) = self.before_lock(&opened, &order).await? {
                 return Ok(Err(answered));
             }
-            let next = match order.fulfillment.locked(
-                id.seq,
-                &id.key,
-                &self.attempt,
-                core.now(),
-                lease(Action::Fulfill),
-            ) {
+            let (now, lease) = (core.now(), lease(Action::Fulfill));
+            let next = match order.fulfillment.locked(id.seq, &id.key, &self.attempt, now, lease) {
                 Ok(fulfillment) => bumped(&order, fulfillment),
-                Err(LockRefused::Fulfilled { by, at }) => {
-                    let platform = order.source.platform;
-                    let why = SkipReason::AlreadyFulfilled { by, platform, at };
-                    return Ok(Err(skip(core, id, run, why).await?));
-                }
-                Err(LockRefused::Held { until }) => {
-                    let wait = until.duration_since(core.now()).max(SignedDuration::from_secs(1));
-                    return Ok(Err(postpone(core, id, run, wait).await?));
-                }
+                Err(why) => return Ok(Err(self.refused(&opened.run, &order, why).await?)),
             };
             match core.store.put_order(&next, order.version, &core.entropy.id_body()).await {
-                Ok(()) => return Ok(Ok(next)),
+                Ok(()) => return Ok(Ok((next, opened.run))),
                 Err(CommitError::LostRace | CommitError::Conflict) => {}
                 Err(CommitError::Store(e)) => return Err(e.into()),
             }
+            (order, opened) = match read(core, id).await? {
+                Ok(found) => found,
+                Err(answered) => return Ok(Err(answered)),
+            };
         }
         Err(ApplyError::Busy.into())
     }
 
+    async fn refused(&self, run: &Run, order: &Order, why: LockRefused) -> Result<Answered, StoreError> {
+        let (core, id) = (self.core, self.id);
+        match why {
+            LockRefused::Fulfilled { by, at } => {
+                let platform = order.source.platform;
+                skip(core, id, run, SkipReason::AlreadyFulfilled { by, platform, at }).await
+            }
+            // Another doorbell of this very run is at it: its claim must not find the run changed.
+            LockRefused::Held { .. } if self.is_mine(order) => Ok(Answered::Held),
+            LockRefused::Held { until } => {
+                let wait = until.duration_since(core.now()).max(SignedDuration::from_secs(1));
+                postpone(core, id, run, wait).await
+            }
+        }
+    }
+
+    /// Whether the order's lock belongs to this run, by whichever attempt.
+    fn is_mine(&self, order: &Order) -> bool {
+        order.fulfillment.lock.as_ref().is_some_and(|l| l.seq == self.id.seq && l.run == self.id.key)
+    }
+
+    /// Gives back a lock whose run somebody else changed before it was claimed: nothing was called. One that
+    /// was taken over stays: its run is open, and an earlier call may be in doubt.
+    async fn let_go(&self, locked: &Order) -> Result<(), RunnerError> {
+        if !locked.fulfillment.lock.as_ref().is_some_and(taken_over) {
+            let made = ours_of(locked, self.id.seq).cloned().collect();
+            self.settle(&settlement(made), &[]).await?;
+        }
+        Ok(())
+    }
+
     /// What makes the lock needless: a finished settlement that the run has not mirrored yet, a hold, a
     /// move taken back, a cancelled order.
-    async fn before_lock(
-        &self,
-        event: &Event,
-        run: &Run,
-        order: &Order,
-    ) -> Result<Option<Answered>, RunnerError> {
+    async fn before_lock(&self, opened: &Opened, order: &Order) -> Result<Option<Answered>, RunnerError> {
         let (core, id) = (self.core, self.id);
-        if order.fulfillment.lock.as_ref().is_some_and(|l| l.seq == id.seq && l.run == id.key) {
+        let Opened { event, run } = opened;
+        if self.is_mine(order) {
             return Ok(None);
         }
         let ours: Vec<_> = ours_of(order, id.seq).map(|s| s.0.clone()).collect();
         if !ours.is_empty() && order.fulfillment.coverage == Coverage::Complete {
             let mut next = run.clone();
             let detail = format!("fulfilled: {}", ours.join(", "));
+            next.last_error = None;
             next.state = RunState::Succeeded { at: core.now(), detail };
             return Ok(Some(crate::run::store(core, id, run, &next).await?));
         }
-        if let Some(why) = second_thoughts(event, order, false) {
+        if let Some(why) = second_thoughts(event, &id.key, order) {
             return Ok(Some(skip(core, id, run, why).await?));
         }
         if order.lifecycle != Lifecycle::Open {
@@ -231,45 +250,84 @@ where
 
     /// Looks, and acts if something is left to do. A platform that says in mid-call that nothing was left
     /// is looked at once more.
-    async fn work<P>(&self, platform: &P, order: &Order, claimed: &Run) -> Result<End, RunnerError>
+    async fn work<P>(
+        &self,
+        platform: &P,
+        access: &ChannelAccess,
+        order: &Order,
+        claimed: &Run,
+    ) -> Result<End, RunnerError>
     where
         P: FulfillmentPlatform,
     {
-        let Some(lock) = &order.fulfillment.lock else { return Ok(End::nothing(failure(&lost()))) };
-        // Taken again after its lease: an earlier attempt may have called without hearing the answer.
-        let mut in_doubt = lock.since < later(lock.until, -lease(Action::Fulfill));
         let mut made: BTreeSet<ShipmentId> = ours_of(order, self.id.seq).cloned().collect();
+        let Some(lock) = &order.fulfillment.lock else { return Ok(call_failed(&lost(), made)) };
+        // An earlier attempt may have called without hearing the answer. One that only took the lock has not.
+        let in_doubt = taken_over(lock) && claimed.attempts > 1;
         for _ in 0..2 {
-            let look = match platform.look(&self.access, &order.source).await {
+            let look = match platform.look(access, &order.source).await {
                 Ok(look) => look,
                 Err(error) => return Ok(look_failed(&error, in_doubt, made)),
             };
-            let request = self.request(claimed).await?;
-            made.extend(recognised(&look.shipments, order, lock, &request, in_doubt).cloned());
+            let packages = self.core.store.packages(&self.id.order).await?;
+            let told = loose(packages, &look.shipments);
+            made.extend(self.recognised(&look.shipments, order, lock, &told, in_doubt).cloned());
+            let request = self.request(claimed, told);
             let Some(work) = &look.work else { return Ok(nothing_left(&look, made, order)) };
-            match platform.fulfill(&self.access, &order.source, work, &request).await {
+            match platform.fulfill(access, &order.source, work, &request).await {
                 Ok(Fulfilled { shipments, coverage }) => {
                     made.extend(shipments);
                     return Ok(End::ours(made.into_iter().collect(), coverage, "fulfilled"));
                 }
+                // In doubt still: what is done already may have been done by our own late request.
                 Err(FulfillError { made: parts, already_done: true, .. }) => made.extend(parts),
                 Err(FulfillError { made: parts, error, .. }) => {
                     made.extend(parts);
                     return Ok(call_failed(&error, made));
                 }
             }
-            in_doubt = false;
         }
         Ok(call_failed(&ActError::retry("the platform contradicts itself; looking again later"), made))
     }
 
-    async fn request(&self, claimed: &Run) -> Result<FulfillRequest, StoreError> {
-        let packages = self.core.store.packages(&self.id.order).await?;
-        Ok(FulfillRequest {
+    /// The end of an attempt that cannot call: what an earlier one left is settled by what is known.
+    fn without_call(&self, locked: &Order, why: String) -> End {
+        let made = ours_of(locked, self.id.seq).cloned().collect();
+        End { lock: released(made), outcome: failure(&ActError::permanent(why)) }
+    }
+
+    fn request(&self, claimed: &Run, told: Vec<Package>) -> FulfillRequest {
+        FulfillRequest {
             run: self.id.clone(),
-            packages: packages.into_iter().filter(|p| !p.removed).map(|p| p.seen).collect(),
+            packages: told.into_iter().filter(|p| !p.removed).map(|p| p.seen).collect(),
             notify_customer: claimed.notify_customer,
-        })
+        }
+    }
+
+    /// Which of the platform's fulfillments are ours: those that carry our run's id, and, after a call without
+    /// an answer, those made since we hold the lock with tracking that we would have sent.
+    fn recognised<'s>(
+        &self,
+        shipments: &'s [PlatformShipment],
+        order: &Order,
+        lock: &Lock,
+        told: &[Package],
+        in_doubt: bool,
+    ) -> impl Iterator<Item = &'s ShipmentId> {
+        let marker = self.id.to_string();
+        let since = later(lock.since, -CLOCK_SKEW);
+        let sent: BTreeSet<String> = told.iter().filter_map(tracked_by).collect();
+        let ours = move |s: &PlatformShipment| {
+            if let Some(told) = &s.marker {
+                return *told == marker;
+            }
+            let known = order.fulfillment.shipments.get(&s.id).map(|k| &k.by);
+            let numbers: BTreeSet<String> = s.numbers.iter().map(|n| normalised_number(n)).collect();
+            // A package that came since the call was not sent: some of what we know is enough, none is not.
+            let fits = sent.is_empty() || (!numbers.is_empty() && numbers.is_subset(&sent));
+            in_doubt && s.created_at >= since && known != Some(&Attribution::Theirs) && fits
+        };
+        shipments.iter().filter(move |s| s.active && ours(s)).map(|s| &s.id)
     }
 
     /// The order first, then the run that mirrors it: should this stop in between, the run finds its
@@ -282,8 +340,8 @@ where
         let held = match (end.lock, &next.state) {
             (LockEnd::Keep { made }, RunState::Pending { due }) => self.keep_lock(*due, &made).await?,
             // The last attempt is over: what is still in doubt is settled by what is known.
-            (LockEnd::Keep { made }, _) => self.settle(&settlement(made)).await?,
-            (LockEnd::Settle(found), _) => self.settle(&found).await?,
+            (LockEnd::Keep { made }, _) => self.settle(&settlement(made), &[]).await?,
+            (LockEnd::Settle { found, made }, _) => self.settle(&found, &made).await?,
         };
         if !held {
             return Ok(Answered::LeaseLost);
@@ -311,10 +369,11 @@ where
     }
 
     /// The finishing write: releases the lock, attributes, and moves the order if it was theirs.
-    async fn settle(&self, found: &Settlement) -> Result<bool, RunnerError> {
+    async fn settle(&self, found: &Settlement, made: &[ShipmentId]) -> Result<bool, RunnerError> {
         let core = self.core;
         for _ in 0..TRIES_MAX {
-            let Some(order) = self.locked_order().await? else { return Ok(false) };
+            let Some(mut order) = self.locked_order().await? else { return Ok(false) };
+            order.fulfillment.note_ours(made, self.id.seq, core.now());
             let playbook = playbook(core, &order.shop, order.flow()).await?;
             let known = Known { order: Some(order.clone()), snapshot: None, packages: Vec::new(), playbook };
             let context: Context<'_> = known.context(&order.shop, &order.id, core.now());
@@ -344,6 +403,12 @@ fn lost() -> ActError {
     ActError::retry("the lock was lost")
 }
 
+/// Whether the lock was taken again after its lease: its run had an attempt that went silent, or waits for
+/// a call to become clear.
+fn taken_over(lock: &Lock) -> bool {
+    lock.since < later(lock.until, -lease(Action::Fulfill))
+}
+
 fn bumped(order: &Order, fulfillment: stagepost_domain::fulfillment::Fulfillment) -> Order {
     Order { fulfillment, version: order.version.saturating_add(1), ..order.clone() }
 }
@@ -353,57 +418,47 @@ fn ours_of(order: &Order, seq: u64) -> impl Iterator<Item = &ShipmentId> {
     order.fulfillment.shipments.iter().filter(move |(_, s)| s.by == ours && s.active).map(|(id, _)| id)
 }
 
-/// Which of the platform's fulfillments are ours: those that carry our run's id, and, after a call without
-/// an answer, those made since we hold the lock with the tracking that we would have sent.
-fn recognised<'a>(
-    shipments: &'a [PlatformShipment],
-    order: &'a Order,
-    lock: &'a Lock,
-    request: &'a FulfillRequest,
-    in_doubt: bool,
-) -> impl Iterator<Item = &'a ShipmentId> {
-    let marker = request.run.to_string();
-    let since = later(lock.since, -CLOCK_SKEW);
-    let sent: BTreeSet<String> =
-        request.packages.iter().filter_map(|p| p.number.as_deref()).map(normalised_number).collect();
-    shipments
-        .iter()
-        .filter(move |s| {
-            if let Some(told) = &s.marker {
-                return *told == marker && s.active;
-            }
-            let known = order.fulfillment.shipments.get(&s.id).map(|k| &k.by);
-            let numbers: BTreeSet<String> = s.numbers.iter().map(|n| normalised_number(n)).collect();
-            in_doubt
-                && s.active
-                && s.created_at >= since
-                && !matches!(known, Some(Attribution::Theirs))
-                && (sent.is_empty() || sent.is_subset(&numbers))
-        })
-        .map(|s| &s.id)
+/// The packages that are told for the order itself. Those that a fulfillment on the platform brought belong
+/// to that one: we send them with none of ours.
+fn loose(packages: Vec<Package>, shipments: &[PlatformShipment]) -> Vec<Package> {
+    let brought =
+        |p: &Package| p.shipment.as_ref().is_some_and(|tag| shipments.iter().any(|s| s.id.0 == *tag));
+    packages.into_iter().filter(|p| !brought(p)).collect()
 }
 
-/// Nothing remains for us: it was ours all along, somebody else's, or cannot be done.
+/// What a platform shows of a package that we sent: its number, or its link in the number's place.
+fn tracked_by(package: &Package) -> Option<String> {
+    package.seen.number.as_deref().or(package.seen.url.as_deref()).map(normalised_number)
+}
+
+/// Nothing remains for us: it was ours all along, somebody else's, or cannot be done. Of an order of two
+/// hands, whoever made the last fulfillment completed it (law 5).
 fn nothing_left<W>(look: &PlatformLook<W>, made: BTreeSet<ShipmentId>, order: &Order) -> End {
-    if look.coverage == Coverage::Complete && !made.is_empty() {
-        return End::ours(made.into_iter().collect(), Coverage::Complete, "found fulfilled by us");
-    }
     if look.coverage == Coverage::Complete {
         let active = look.shipments.iter().filter(|s| s.active);
-        let at = active.clone().map(|s| s.created_at).max();
-        let shipments = active.map(|s| s.id.clone()).collect();
-        let by = Attribution::Theirs;
-        let platform = order.source.platform;
+        let last = active.clone().max_by_key(|s| (s.created_at, made.contains(&s.id)));
+        if !made.is_empty() && last.is_none_or(|s| made.contains(&s.id)) {
+            return End::ours(made.into_iter().collect(), Coverage::Complete, "found fulfilled by us");
+        }
+        let shipments = active.map(|s| s.id.clone()).filter(|id| !made.contains(id)).collect();
+        let found = Settlement::Theirs { shipments, coverage: Coverage::Complete };
+        let why = SkipReason::AlreadyFulfilled {
+            by: Attribution::Theirs,
+            platform: order.source.platform,
+            at: last.map(|s| s.created_at),
+        };
         return End {
-            lock: LockEnd::Settle(Settlement::Theirs { shipments, coverage: Coverage::Complete }),
-            outcome: AttemptOutcome::Skip(SkipReason::AlreadyFulfilled { by, platform, at }),
+            lock: LockEnd::Settle { found, made: made.into_iter().collect() },
+            outcome: AttemptOutcome::Skip(why),
         };
     }
     let why = look.blocked.clone().unwrap_or_else(|| "the platform offers nothing to fulfill".into());
-    End {
-        lock: LockEnd::Settle(settlement(made.into_iter().collect())),
-        outcome: failure(&ActError::permanent(why)),
-    }
+    End { lock: released(made.into_iter().collect()), outcome: failure(&ActError::permanent(why)) }
+}
+
+/// The lock given back by an attempt that made these and no more.
+fn released(made: Vec<ShipmentId>) -> LockEnd {
+    LockEnd::Settle { found: settlement(made), made: Vec::new() }
 }
 
 fn settlement(made: Vec<ShipmentId>) -> Settlement {
@@ -421,17 +476,17 @@ fn look_failed(error: &ActError, in_doubt: bool, made: BTreeSet<ShipmentId>) -> 
         _ => error.clone(),
     };
     let made: Vec<_> = made.into_iter().collect();
-    let lock = if in_doubt { LockEnd::Keep { made } } else { LockEnd::Settle(settlement(made)) };
+    let lock = if in_doubt { LockEnd::Keep { made } } else { released(made) };
     End { lock, outcome: failure(&error) }
 }
 
+/// Only a call without an answer keeps the lock. One that surely did not happen frees the order for
+/// everybody; its own parts that did happen are ours by their ids, and the rest is tried later.
 fn call_failed(error: &ActError, made: BTreeSet<ShipmentId>) -> End {
     let made: Vec<_> = made.into_iter().collect();
     let lock = match error.disposition {
-        Disposition::Permanent => LockEnd::Settle(settlement(made)),
-        // A call that surely did not happen frees the order for everybody; its own parts that did keep it.
-        Disposition::Retry { .. } if made.is_empty() => LockEnd::Settle(Settlement::Nothing),
-        Disposition::Retry { .. } | Disposition::Ambiguous => LockEnd::Keep { made },
+        Disposition::Permanent | Disposition::Retry { .. } => released(made),
+        Disposition::Ambiguous => LockEnd::Keep { made },
     };
     End { lock, outcome: failure(error) }
 }

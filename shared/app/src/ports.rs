@@ -533,7 +533,7 @@ pub struct ChannelAccess {
 pub struct FulfillRequest {
     /// Our run, kept in the platform's metadata where it has any.
     pub run: RunId,
-    /// The order's packages that are not taken away.
+    /// The order's packages that are not taken away and that no fulfillment on the platform brought.
     pub packages: Vec<PackageSeen>,
     /// Whether the platform mails the customer.
     pub notify_customer: bool,

@@ -1,11 +1,11 @@
 //! What all runners share: read the run, ask for the claim, record the end.
 
 use stagepost_domain::disposition::Disposition;
-use stagepost_domain::event::{Action, Event};
+use stagepost_domain::event::{Action, Actor, Cause, Event};
 use stagepost_domain::id::AttemptId;
 use stagepost_domain::order::{Lifecycle, Order, Placement};
 use stagepost_domain::outcome::SkipReason;
-use stagepost_domain::run::{AttemptOutcome, Claim, InvalidTransition, Run, RunId, RunState, later};
+use stagepost_domain::run::{AttemptOutcome, Claim, InvalidTransition, Run, RunId, RunKey, RunState, later};
 use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::Core;
@@ -168,27 +168,26 @@ pub(crate) async fn store<S: RunStore>(
 }
 
 /// Why the order as it is now speaks against a run that was decided earlier (law 12).
-pub(crate) fn second_thoughts(event: &Event, order: &Order, mail: bool) -> Option<SkipReason> {
+pub(crate) fn second_thoughts(event: &Event, key: &RunKey, order: &Order) -> Option<SkipReason> {
     if order.lifecycle != Lifecycle::Open && order.lifecycle_seq > event.seq {
         return Some(SkipReason::OrderCancelled);
     }
-    let Placement::Placed { entered_seq, entered_at, .. } = &order.placement else { return None };
-    let left = *entered_seq > event.seq;
-    let undone = left && undone_in_grace(event, *entered_at);
-    ((mail && left) || undone).then_some(SkipReason::Superseded { by_seq: *entered_seq })
+    superseded(event, key, order)
 }
 
-/// A move in the console can be undone while its runs still wait; then none of them leaves.
-fn undone_in_grace(event: &Event, left_at: Timestamp) -> bool {
-    use stagepost_domain::event::{Actor, Cause};
+/// A mail is superseded once its order has left the stage, anything else only if the move was taken back in
+/// the console while the run still waited for its first attempt.
+pub(crate) fn superseded(event: &Event, key: &RunKey, order: &Order) -> Option<SkipReason> {
+    let Placement::Placed { entered_seq, entered_at, .. } = &order.placement else { return None };
+    let left = *entered_seq > event.seq;
+    let too_late = key.action() == Action::Email || undone_in_grace(event, key, *entered_at);
+    (left && too_late).then_some(SkipReason::Superseded { by_seq: *entered_seq })
+}
+
+fn undone_in_grace(event: &Event, key: &RunKey, left_at: Timestamp) -> bool {
     let by_hand = matches!(event.cause, Cause::Manual { actor: Actor::Console { .. } });
-    by_hand
-        && event
-            .runs
-            .values()
-            .filter(|r| r.attempts == 0)
-            .filter_map(|r| r.state.due())
-            .any(|due| left_at < due)
+    let waits = event.runs.get(key).filter(|run| run.attempts == 0).and_then(|run| run.state.due());
+    by_hand && waits.is_some_and(|due| left_at < due)
 }
 
 /// A person wants an ended run tried again.

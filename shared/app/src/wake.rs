@@ -9,7 +9,7 @@ use crate::apply::ApplyError;
 use crate::carrier::{next_look, retry_parked};
 use crate::dispatch::rings;
 use crate::ports::{
-    ConfigStore, Doorbell, DoorbellError, DueItem, InboundStore, OrderStore, RunStore, StoreError,
+    ConfigStore, Doorbell, DoorbellError, DueItem, InboundStore, OrderStore, ParkedFact, RunStore, StoreError,
 };
 
 /// How long a rung run is left alone before it is rung again.
@@ -89,13 +89,32 @@ where
             woken.rung += rings.len();
             next_ring(event, now)
         }
-        DueItem::Parked(parked) if retry_parked(core, parked).await? => {
-            woken.unparked += 1;
-            return Ok(());
+        DueItem::Parked(parked) => {
+            if found_home(core, parked).await? {
+                woken.unparked += 1;
+                return Ok(());
+            }
+            Some(next_look(parked, now))
         }
-        DueItem::Parked(parked) => Some(next_look(parked, now)),
     };
     Ok(core.store.set_due(&item, next).await?)
+}
+
+/// Looks for the order of a parked report. A report that cannot be applied as things stand waits its turn:
+/// it must not keep the rest of the index waiting.
+async fn found_home<S>(core: &Core<S>, parked: &ParkedFact) -> Result<bool, ApplyError>
+where
+    S: OrderStore + InboundStore + ConfigStore,
+{
+    match retry_parked(core, parked).await {
+        Err(
+            error @ (ApplyError::Busy | ApplyError::Store(StoreError::Corrupt { .. } | StoreError::TooLarge)),
+        ) => {
+            tracing::warn!(shop = %parked.shop, %error, "a parked report is left for its next look");
+            Ok(false)
+        }
+        found => found,
+    }
 }
 
 /// Rung runs get a minute; others their own time.

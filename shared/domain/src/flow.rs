@@ -183,7 +183,8 @@ impl Flow {
         let mut delivery = self.stages.iter().enumerate().filter(|(_, s)| s.advances_on_delivery());
         if let (Some((_, first)), Some((i, _))) = (delivery.next(), delivery.next()) {
             let field = format!("stages[{i}].automations.advance_on_delivery");
-            let reason = format!("\"{}\" already advances on delivery; only one stage of a flow can", first.name);
+            let reason =
+                format!("\"{}\" already advances on delivery; only one stage of a flow can", first.name);
             wrong.push(Invalid::new(field, reason));
         }
         wrong
@@ -221,4 +222,108 @@ fn check_stage(
 
 fn is_color(text: &str) -> bool {
     text.strip_prefix('#').is_some_and(|hex| hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stage(name: &str) -> Stage {
+        Stage {
+            id: StageId::from_body(name).unwrap(),
+            name: format!(" {name} "),
+            color: Some("#1a2B3c".into()),
+            description: None,
+            customer_visible: true,
+            automations: Automations::default(),
+        }
+    }
+
+    fn flow() -> Flow {
+        Flow {
+            id: FlowId::from_body("a").unwrap(),
+            shop: ShopId::from_body("a").unwrap(),
+            name: " Orders ".into(),
+            version: 1,
+            stages: ["new", "packed", "shipped"].map(stage).to_vec(),
+            default_stage: StageId::from_body("new").unwrap(),
+            fulfilled_stage: Some(StageId::from_body("shipped").unwrap()),
+            fulfilled_when: FulfilledWhen::Complete,
+        }
+    }
+
+    fn delivery(enabled: bool) -> Option<AdvanceOnDelivery> {
+        Some(AdvanceOnDelivery { enabled })
+    }
+
+    #[test]
+    fn a_good_flow_is_tidied() {
+        let good = flow().validated().unwrap();
+        assert_eq!((good.name.as_str(), good.stages[1].name.as_str()), ("Orders", "packed"));
+        assert_eq!(good.clone().validated(), Ok(good));
+    }
+
+    #[test]
+    fn every_refusal_names_its_field() {
+        let gone = || StageId::from_body("gone").unwrap();
+        let many = |n: usize| (0..n).map(|i| stage(&format!("s{i}"))).collect::<Vec<_>>();
+        type Edit = Box<dyn Fn(&mut Flow)>;
+        let edits: Vec<(&str, Edit)> = vec![
+            ("name", Box::new(|f| f.name = " ".into())),
+            ("name", Box::new(|f| f.name = "x".repeat(NAME_CHARS_MAX + 1))),
+            ("name", Box::new(|f| f.name = "a\nb".into())),
+            ("default_stage", Box::new(move |f| f.default_stage = gone())),
+            ("fulfilled_stage", Box::new(move |f| f.fulfilled_stage = Some(gone()))),
+            ("stages[1].name", Box::new(|f| f.stages[1].name = String::new())),
+            ("stages[1].name", Box::new(|f| f.stages[1].name = "NEW".into())),
+            (
+                "stages[2].id",
+                Box::new(|f| (f.stages[2].id, f.fulfilled_stage) = (f.stages[0].id.clone(), None)),
+            ),
+            ("stages[1].color", Box::new(|f| f.stages[1].color = Some("red".into()))),
+            ("stages[1].color", Box::new(|f| f.stages[1].color = Some("#12345g".into()))),
+            ("stages[1].color", Box::new(|f| f.stages[1].color = Some("#12345é".into()))),
+            ("stages[0].description", Box::new(|f| f.stages[0].description = Some("x".repeat(501)))),
+            (
+                "stages[2].automations.advance_on_delivery",
+                Box::new(|f| {
+                    [0, 2]
+                        .into_iter()
+                        .for_each(|i| f.stages[i].automations.advance_on_delivery = delivery(true))
+                }),
+            ),
+            (
+                "stages",
+                Box::new(move |f| {
+                    f.stages = many(STAGES_MAX + 1);
+                    f.default_stage = f.stages[0].id.clone();
+                    f.fulfilled_stage = None;
+                }),
+            ),
+        ];
+        for (field, edit) in edits {
+            let mut flow = flow();
+            edit(&mut flow);
+            let wrong = flow.validated().expect_err(field);
+            assert_eq!(wrong.iter().map(|w| w.field.as_str()).collect::<Vec<_>>(), [field], "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let empty = Flow { name: String::new(), stages: vec![], ..flow() };
+        let fields: Vec<_> = empty.validated().unwrap_err().into_iter().map(|w| w.field).collect();
+        assert_eq!(fields, ["name", "stages", "default_stage", "fulfilled_stage"]);
+    }
+
+    #[test]
+    fn limits_are_inclusive_and_a_disabled_advance_does_not_count() {
+        let mut flow = flow();
+        flow.name = "é".repeat(NAME_CHARS_MAX);
+        flow.stages[0].description = Some("é".repeat(DESCRIPTION_CHARS_MAX));
+        flow.stages[0].automations.advance_on_delivery = delivery(false);
+        flow.stages[2].automations.advance_on_delivery = delivery(true);
+        let flow = flow.validated().unwrap();
+        assert_eq!(flow.delivery_stage().map(|s| &s.id), flow.fulfilled_stage.as_ref());
+    }
 }

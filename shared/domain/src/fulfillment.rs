@@ -150,7 +150,9 @@ impl Fulfillment {
         if observed.changed && !observed.reopened && seen.active {
             next.coverage = next.coverage.max(Coverage::Partial);
         }
-        next.take_edge(rule, seen.updated_at, &mut observed);
+        if next.gained_on(self, &observed) {
+            observed.edge = next.take_edge(rule);
+        }
         (next, observed)
     }
 
@@ -169,20 +171,50 @@ impl Fulfillment {
         for shipment in &seen.shipments {
             next.note_shipment(shipment, edited.contains(&shipment.id), &mut observed);
         }
-        if seen.reopened && newer && next.coverage == Coverage::Complete {
+        if seen.reopened && newer && next.coverage == Coverage::Complete && next.told_before(seen_at) {
             // A platform that says "open again" in so many words takes back all it said before.
             next.shipments.values_mut().for_each(|s| s.active = false);
             next.open_epoch(&mut observed);
         }
-        if observed.reopened {
+        if next.counts_cancelled(seen) {
+            // Older than a cancellation that we know of: what it says of the whole is out of date.
+        } else if observed.reopened {
             next.coverage = seen.coverage;
         } else if seen.coverage > next.coverage {
             // Absence never lowers it, an added line never lowers it: only an explicit cancellation does.
             next.coverage = seen.coverage;
             observed.changed = true;
         }
-        next.take_edge(rule, seen_at, &mut observed);
+        next.name_completion(seen_at);
+        if next.gained_on(self, &observed) {
+            observed.edge = next.take_edge(rule);
+        }
         (next, observed)
+    }
+
+    /// Whether everything that counts was told before `at`: only a newer word takes it back.
+    fn told_before(&self, at: Timestamp) -> bool {
+        self.shipments.values().filter(|s| s.active).all(|s| s.mark < at)
+    }
+
+    /// Whether the fact still counts a fulfillment that is known to be cancelled.
+    fn counts_cancelled(&self, seen: &FulfillmentSeen) -> bool {
+        seen.shipments
+            .iter()
+            .any(|s| s.active && self.shipments.get(&s.id).is_some_and(|known| !known.active))
+    }
+
+    /// Whether more is fulfilled than before: an edge needs a step up. A cancellation that leaves a part,
+    /// or a changed rule, is none.
+    fn gained_on(&self, before: &Self, observed: &Observed) -> bool {
+        let still_active = |id| self.shipments.get(id).is_some_and(|s: &Shipment| s.active);
+        let left = match observed.reopened {
+            false => before.coverage,
+            true if before.shipments.iter().any(|(id, s)| s.active && still_active(id)) => Coverage::Partial,
+            true => Coverage::None,
+        };
+        let one_more = self.shipments.iter().any(|(id, s)| s.active && !before.shipments.contains_key(id));
+        self.coverage > left || one_more
     }
 
     /// `edited`: its packages differ from those stored.
@@ -227,25 +259,25 @@ impl Fulfillment {
         observed.changed = true;
     }
 
-    /// Decides the edge once per epoch: ours if every active fulfillment is, theirs otherwise, nobody's
-    /// yet while the lock is held.
-    fn take_edge(&mut self, rule: FulfilledWhen, at: Timestamp, observed: &mut Observed) {
+    fn name_completion(&mut self, at: Timestamp) {
         if self.coverage == Coverage::Complete && self.by.is_none() {
             self.by = Some(self.whose());
             self.at = Some(at);
         }
-        let reached = match rule {
-            FulfilledWhen::Complete => self.coverage == Coverage::Complete,
-            FulfilledWhen::First => self.coverage > Coverage::None,
-        };
-        if !reached || self.edge_spent {
-            return;
+    }
+
+    /// Decides the edge once per epoch: ours if every active fulfillment is, theirs otherwise, nobody's
+    /// yet while the lock is held.
+    pub(crate) fn take_edge(&mut self, rule: FulfilledWhen) -> Option<Attribution> {
+        if self.edge_spent || !edge_reached(rule, self.coverage) {
+            return None;
         }
         let by = self.whose();
-        if by != Attribution::Undetermined {
-            self.edge_spent = true;
-            observed.edge = Some(by);
+        if by == Attribution::Undetermined {
+            return None;
         }
+        self.edge_spent = true;
+        Some(by)
     }
 
     fn whose(&self) -> Attribution {
@@ -298,9 +330,24 @@ impl Fulfillment {
         next
     }
 
+    /// Notes fulfillments that the platform has confirmed as made by our run while its lock goes on.
+    pub fn note_ours(&mut self, ids: &[ShipmentId], seq: u64, now: Timestamp) {
+        let by = Attribution::Ours { seq };
+        for id in ids.iter().take(SHIPMENTS_MAX) {
+            let noted = Shipment { mark: mark_of(id, now), active: true, by: by.clone() };
+            self.shipments.entry(id.clone()).or_insert(noted).by = by.clone();
+        }
+    }
+
     /// The runner's finishing write: releases the lock and attributes everything seen under it.
     #[must_use]
-    pub fn settled(&self, seq: u64, found: &Settlement, now: Timestamp, rule: FulfilledWhen) -> (Self, Observed) {
+    pub fn settled(
+        &self,
+        seq: u64,
+        found: &Settlement,
+        now: Timestamp,
+        rule: FulfilledWhen,
+    ) -> (Self, Observed) {
         let mut next = self.clone();
         let mut observed = Observed { changed: true, ..Observed::default() };
         next.lock = None;
@@ -311,7 +358,7 @@ impl Fulfillment {
         };
         for id in ids.iter().take(SHIPMENTS_MAX) {
             let shipment = next.shipments.entry(id.clone()).or_insert_with(|| Shipment {
-                mark: now,
+                mark: mark_of(id, now),
                 active: true,
                 by: by.clone(),
             });
@@ -325,16 +372,24 @@ impl Fulfillment {
                 observed.shipments.push(id.clone());
             }
         }
-        next.coverage = next.coverage.max(coverage);
-        if let Settlement::Ours { .. } = found {
+        // What was cancelled while we waited for the answer stays cancelled.
+        let cancelled = ids.iter().any(|id| next.shipments.get(id).is_some_and(|s| !s.active));
+        if !cancelled {
+            next.coverage = next.coverage.max(coverage);
+        }
+        let ours = matches!(found, Settlement::Ours { .. });
+        if ours && edge_reached(rule, coverage.min(next.coverage)) {
+            next.edge_spent = true;
+        }
+        if ours && coverage >= next.coverage {
             // Our answer names the write that completed it: that is the edge, and it moves nothing.
             next.by = (next.coverage == Coverage::Complete).then_some(by);
             next.at = next.by.is_some().then(|| next.at.unwrap_or(now));
-            next.edge_spent = next.edge_spent || edge_reached(rule, next.coverage);
         } else {
+            // Not ours, or a part of ours that others completed while we waited for the answer.
             next.by = None;
-            let seen_at = next.at.unwrap_or(now);
-            next.take_edge(rule, seen_at, &mut observed);
+            next.name_completion(next.at.unwrap_or(now));
+            observed.edge = next.take_edge(rule);
         }
         (next, observed)
     }
@@ -345,4 +400,12 @@ fn edge_reached(rule: FulfilledWhen, coverage: Coverage) -> bool {
         FulfilledWhen::Complete => coverage == Coverage::Complete,
         FulfilledWhen::First => coverage > Coverage::None,
     }
+}
+
+/// The high-water mark of a fulfillment that only an answer of the platform has told: its completion time
+/// where that is its identity (`completed@…`), else the beginning of time. Our own clock is only an upper
+/// bound: marks are compared with the platform's.
+fn mark_of(id: &ShipmentId, now: Timestamp) -> Timestamp {
+    let completed = id.0.strip_prefix("completed@").and_then(|at| at.parse().ok());
+    completed.unwrap_or(Timestamp::UNIX_EPOCH).min(now)
 }

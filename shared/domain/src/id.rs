@@ -154,6 +154,8 @@ pub fn content_key(parts: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prop_assert_eq, proptest};
+
     use super::*;
 
     #[test]
@@ -172,5 +174,34 @@ mod tests {
         assert_eq!(id, OrderId::derive(&shop, "shopify", "a.myshopify.com", "820982911946154508"));
         assert_ne!(id, OrderId::derive(&other, "shopify", "a.myshopify.com", "820982911946154508"));
         assert_ne!(id, OrderId::derive(&shop, "shopify", "a.myshopify.co", "m820982911946154508"));
+    }
+
+    #[test]
+    fn parts_do_not_collide_by_concatenation() {
+        assert_ne!(content_key(&["ab", "c"]), content_key(&["a", "bc"]));
+        assert_ne!(content_key(&["a", ""]), content_key(&["a"]));
+        assert_eq!(token_hash("sp_x").len(), 64);
+        assert_ne!(token_hash("sp_x"), token_hash("sp_y"));
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_is_read_back_as_it_was_written(body in "[a-zA-Z0-9]{1,40}", any in "\\PC{0,50}") {
+            let id = FlowId::from_body(&body).unwrap();
+            prop_assert_eq!(FlowId::parse(id.as_str()), Ok(id.clone()));
+            prop_assert_eq!(serde_json::from_str::<FlowId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
+            if let Ok(id) = FlowId::parse(&any) {
+                prop_assert_eq!(id.to_string(), any);
+            }
+        }
+
+        #[test]
+        fn a_derived_id_is_an_id(parts in ["\\PC{0,30}", "\\PC{0,30}"]) {
+            let shop = ShopId::from_body("a").unwrap();
+            let order = OrderId::derive(&shop, "shopify", &parts[0], &parts[1]);
+            prop_assert_eq!(OrderId::parse(order.as_str()), Ok(order));
+            let package = PackageId::derive(&parts[0]);
+            prop_assert_eq!(PackageId::parse(package.as_str()), Ok(package));
+        }
     }
 }

@@ -1,0 +1,11 @@
+//! The laws of the design, each by a table or a property named after it.
+
+mod law_01_marks;
+mod law_02_fulfilled;
+mod law_03_04_silence;
+mod law_05_06_07_loops;
+mod law_08_09_moves;
+mod law_10_runs;
+mod law_11_at_most_once;
+mod law_12_grace;
+mod scene;

@@ -16,7 +16,7 @@ pub const NUMBER_MAX: usize = 100;
 pub const URL_MAX: usize = 1_000;
 
 /// Where a parcel is, in the words common to all carriers (integrations §5.0).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrackingStatus {
     /// The carrier says nothing that we know.

@@ -66,6 +66,11 @@ pub struct RunKey {
 #[error("not a run id")]
 pub struct InvalidRunId;
 
+/// A number as we write it: one text for one number, so that no two texts name one run.
+fn canonical<N: std::str::FromStr + fmt::Display>(text: &str) -> Result<N, InvalidRunId> {
+    text.parse::<N>().ok().filter(|n| n.to_string() == text).ok_or(InvalidRunId)
+}
+
 impl RunKey {
     /// The first generation.
     #[must_use]
@@ -85,10 +90,11 @@ impl RunKey {
     /// Anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidRunId> {
         let mut parts = text.splitn(3, '.');
-        let (Some(action), Some(target), Some(generation)) = (parts.next(), parts.next(), parts.next()) else {
+        let (Some(action), Some(target), Some(generation)) = (parts.next(), parts.next(), parts.next())
+        else {
             return Err(InvalidRunId);
         };
-        let generation = generation.parse().map_err(|_| InvalidRunId)?;
+        let generation = canonical(generation)?;
         let target = match (action, target) {
             ("email", t) => Target::Email(TemplateId::parse(t).map_err(|_| InvalidRunId)?),
             ("webhook", t) => Target::Webhook(EndpointId::parse(t).map_err(|_| InvalidRunId)?),
@@ -143,7 +149,7 @@ impl RunId {
         };
         Ok(Self {
             order: OrderId::from_body(order).map_err(|_| InvalidRunId)?,
-            seq: seq.parse().map_err(|_| InvalidRunId)?,
+            seq: canonical(seq)?,
             key: RunKey::parse(key)?,
         })
     }
@@ -196,8 +202,7 @@ pub enum RunState {
     Skipped {
         /// When.
         at: Timestamp,
-        /// Why.
-        #[serde(flatten)]
+        /// Why: an object of its own, because a reason may have a time as well.
         why: SkipReason,
     },
     /// Given up; a person may retry it.
@@ -368,6 +373,10 @@ impl Run {
             RunState::Pending { due } if *due > now => Claim::Early { due: *due },
             RunState::Claimed { until, .. } if *until > now => Claim::Held { until: *until },
             RunState::Claimed { .. } if action == Action::Email => Claim::InDoubt(self.in_doubt(now)),
+            // A platform call is looked after again however often: its lock must be settled.
+            RunState::Claimed { .. } if action == Action::Webhook && !self.may_try_again(action) => {
+                Claim::InDoubt(self.gone_silent(now))
+            }
             RunState::Pending { .. } | RunState::Claimed { .. } => {
                 let mut run = self.clone();
                 run.attempts = run.attempts.saturating_add(1);
@@ -382,6 +391,14 @@ impl Run {
         let mut run = self.clone();
         let error = "the sender stopped between sending and recording; the mail may have gone out".to_owned();
         run.state = RunState::Uncertain { at: now, error };
+        run
+    }
+
+    fn gone_silent(&self, now: Timestamp) -> Self {
+        let mut run = self.clone();
+        let error = "the last attempt stopped before it recorded an answer".to_owned();
+        run.last_error = Some(error.clone());
+        run.state = RunState::Failed { at: now, error };
         run
     }
 
@@ -431,7 +448,9 @@ impl Run {
     ) -> RunState {
         let asked = match disposition {
             Disposition::Permanent => return RunState::Failed { at: now, error },
-            Disposition::Ambiguous if action == Action::Email => return RunState::Uncertain { at: now, error },
+            Disposition::Ambiguous if action == Action::Email => {
+                return RunState::Uncertain { at: now, error };
+            }
             Disposition::Ambiguous => None,
             Disposition::Retry { after } => after,
         };
@@ -441,10 +460,13 @@ impl Run {
         }
     }
 
-    /// Ends an open, unclaimed run without acting.
+    /// Ends an open, unclaimed run without acting; one that has ended stays as it ended.
     #[must_use]
     pub fn skip(&self, why: SkipReason, now: Timestamp) -> Self {
         let mut run = self.clone();
+        if !self.is_open() {
+            return run;
+        }
         run.state = RunState::Skipped { at: now, why };
         run
     }
@@ -478,4 +500,110 @@ impl Run {
 #[must_use]
 pub fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Just, Strategy};
+    use proptest::{prop_assert_eq, prop_oneof, proptest};
+
+    use super::*;
+
+    #[test]
+    fn only_what_we_write_is_a_run_id() {
+        assert!(RunId::parse("run_0a1b.2.email.tmpl_x.0").is_ok());
+        assert!(RunId::parse("run_0a1b.2.fulfill.none.0").is_ok());
+        let bad = [
+            "",
+            "run_",
+            "run_0a1b",
+            "run_0a1b.2",
+            "run_0a1b.2.email",
+            "run_0a1b.2.email.tmpl_x",
+            "run_0a1b.2.email.tmpl_x.0.1",
+            "run_0a1b.2.email.ep_x.0",
+            "run_0a1b.2.email.none.0",
+            "run_0a1b.2.sms.tmpl_x.0",
+            "run_0a1b.02.email.tmpl_x.0",
+            "run_0a1b.+2.email.tmpl_x.0",
+            "run_0a1b.2.email.tmpl_x.+0",
+            "run_0a1b.2.email.tmpl_x.00",
+            "run_0a1b.2.email.tmpl_x.4294967296",
+            "run_ord_0a1b.2.email.tmpl_x.0",
+            "0a1b.2.email.tmpl_x.0",
+        ];
+        for text in bad {
+            assert_eq!(RunId::parse(text), Err(InvalidRunId), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_skip_is_read_back_with_its_time_and_with_the_time_of_its_reason() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let why = SkipReason::AlreadyFulfilled {
+            by: crate::fulfillment::Attribution::Theirs,
+            platform: crate::order::Platform::Shopify,
+            at: Some(at(1)),
+        };
+        let run = Run::skipped(at(2), why);
+        let text = serde_json::to_string(&run).unwrap();
+        assert_eq!(serde_json::from_str::<Run>(&text).unwrap(), run, "{text}");
+    }
+
+    fn any_target() -> impl Strategy<Value = Target> {
+        let id = "[a-zA-Z0-9]{1,40}";
+        prop_oneof![
+            id.prop_map(|b| Target::Email(TemplateId::from_body(&b).unwrap())),
+            id.prop_map(|b| Target::Webhook(EndpointId::from_body(&b).unwrap())),
+            id.prop_map(|b| Target::Fulfill(Some(ChannelId::from_body(&b).unwrap()))),
+            Just(Target::Fulfill(None)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_run_id_is_read_back_as_it_was_written(
+            order in "[a-zA-Z0-9]{1,40}", seq in 0_u64.., generation in 0_u32.., target in any_target(),
+        ) {
+            let key = RunKey { target, generation };
+            let id = RunId { order: OrderId::from_body(&order).unwrap(), seq, key };
+            prop_assert_eq!(RunId::parse(&id.to_string()), Ok(id.clone()));
+            let json = serde_json::to_string(&id).unwrap();
+            prop_assert_eq!(serde_json::from_str::<RunId>(&json).unwrap(), id);
+        }
+
+        #[test]
+        fn what_is_read_as_a_run_id_was_written_like_that(
+            text in prop_oneof![
+                "\\PC{0,60}",
+                "run_[a-z0-9]{0,3}\\.[+0-9]{1,3}\\.(email|webhook|fulfill)\\.(tmpl_|ep_|chan_|none)[a-z]{0,2}\\.[+0-9]{1,3}",
+            ],
+        ) {
+            if let Ok(id) = RunId::parse(&text) {
+                prop_assert_eq!(id.to_string(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_error_is_cut() {
+        let att = AttemptId::from_body("a").unwrap();
+        let Claim::Granted(run) = Run::pending(Timestamp::UNIX_EPOCH, 1).claim(
+            Action::Webhook,
+            &att,
+            Timestamp::UNIX_EPOCH,
+            SignedDuration::ZERO,
+        ) else {
+            panic!("due")
+        };
+        let outcome =
+            AttemptOutcome::Failure { disposition: Disposition::Permanent, error: "é".repeat(ERROR_MAX) };
+        let run = run.finish(Action::Webhook, &att, &outcome, Timestamp::UNIX_EPOCH, 0.5).unwrap();
+        assert_eq!(run.last_error.unwrap().len(), ERROR_MAX);
+    }
+
+    #[test]
+    fn a_schedule_never_panics() {
+        assert_eq!(later(Timestamp::MAX, SignedDuration::MAX), Timestamp::MAX);
+    }
 }

@@ -18,7 +18,8 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> Option<Hmac<Sha256>> {
 }
 
 fn verify(key: &[u8], parts: &[&[u8]], signature: &[u8]) -> bool {
-    mac(key, parts).is_some_and(|mac| mac.verify_slice(signature).is_ok())
+    // Anybody can sign with an empty key.
+    !key.is_empty() && mac(key, parts).is_some_and(|mac| mac.verify_slice(signature).is_ok())
 }
 
 fn digest(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
@@ -159,4 +160,143 @@ pub fn webhook_signature(keys: &[Vec<u8>], id: &str, timestamp: i64, body: &[u8]
         .map(|key| format!("v1,{}", STANDARD.encode(digest(key, &parts))))
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::prop;
+    use proptest::{prop_assert, prop_assert_eq, proptest};
+
+    use super::*;
+
+    const BODY: &[u8] = b"{\"id\":820982911946154508}";
+
+    /// A well-known pair: HMAC-SHA256 of the body under the key, made with another implementation.
+    const PAIR: (&str, &[u8], &str) = (
+        "key",
+        b"The quick brown fox jumps over the lazy dog",
+        "97yD9DBThCSxMpjmqm+xQ+9NWaFJRhdZl0edvC0aPNg=",
+    );
+
+    #[test]
+    fn a_signature_is_the_base64_of_hmac_sha256() {
+        assert_eq!(base64_hmac(PAIR.0, PAIR.1), PAIR.2);
+        assert!(base64_hmac_matches([PAIR.0].into_iter(), PAIR.1, Some(PAIR.2)));
+    }
+
+    #[test]
+    fn any_active_secret_matches_and_nothing_else() {
+        let good = base64_hmac("new", BODY);
+        let ok = |secrets: &[&str], header: Option<&str>| {
+            base64_hmac_matches(secrets.iter().copied(), BODY, header)
+        };
+        assert!(ok(&["new"], Some(&good)));
+        assert!(ok(&["old", "new"], Some(&good)), "while a secret is rotated");
+        assert!(ok(&["new"], Some(&format!(" {good}\n"))), "some helpers append a newline");
+        let cut = STANDARD.encode(&STANDARD.decode(&good).unwrap()[..31]);
+        let long = good.repeat(10);
+        let empty_key = base64_hmac("", BODY);
+        let wrong: [(&str, &[&str], Option<&str>); 9] = [
+            ("no secret", &[], Some(&good)),
+            ("another secret", &["old"], Some(&good)),
+            ("missing", &["new"], None),
+            ("empty", &["new"], Some("")),
+            ("too short", &["new"], Some(&cut)),
+            ("overlong", &["new"], Some(&long)),
+            ("not base64", &["new"], Some("not base64!")),
+            ("hex", &["new"], Some("f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8")),
+            ("an empty secret signs nothing", &["", "new"], Some(&empty_key)),
+        ];
+        for (what, secrets, header) in wrong {
+            assert!(!ok(secrets, header), "{what}");
+        }
+        assert!(!base64_hmac_matches(["new"].into_iter(), b"{}", Some(&good)), "another body");
+    }
+
+    #[test]
+    fn a_woocommerce_secret_is_html_decoded_once() {
+        let cases = [
+            ("plain", "plain"),
+            ("a&b<c>'\"", "a&b<c>'\""),
+            ("a&amp;b", "a&b"),
+            ("&lt;&gt;&quot;&#039;", "<>\"'"),
+            ("&#034;&#x22;&#x27;&#060;&#062;&#038;&#x26;", "\"\"'<>&&"),
+            ("&amp;lt;", "&lt;"),
+            ("&amp;amp;", "&amp;"),
+            ("&nbsp;&unknown;&", "&nbsp;&unknown;&"),
+            ("Žluť&amp;ký", "Žluť&ký"),
+            ("", ""),
+        ];
+        for (secret, key) in cases {
+            assert_eq!(woocommerce_key(secret), key, "{secret}");
+        }
+    }
+
+    #[test]
+    fn easypost_signatures_are_checked_in_both_versions() {
+        let v1 = easypost_v1("secret", BODY);
+        let sign = |parts: &[&[u8]]| {
+            let hex: String = digest(b"secret", parts).iter().map(|b| format!("{b:02x}")).collect();
+            format!("hmac-sha256-hex={hex}")
+        };
+        let v2 = sign(&[b"1700000000", b"POST", b"/webhooks", BODY]);
+        let second = EasypostHeaders {
+            v1: None,
+            v2: Some(&v2),
+            timestamp: Some("1700000000"),
+            path: Some("/webhooks"),
+        };
+        let cases = [
+            ("first", EasypostHeaders { v1: Some(&v1), ..Default::default() }, true),
+            ("second", second, true),
+            ("second, another path", EasypostHeaders { path: Some("/x"), ..second }, false),
+            ("second, another time", EasypostHeaders { timestamp: Some("1"), ..second }, false),
+            (
+                "a wrong second beside a right first",
+                EasypostHeaders { v1: Some(&v1), v2: Some(&v1), ..second },
+                false,
+            ),
+            (
+                "no prefix",
+                EasypostHeaders { v1: v1.strip_prefix("hmac-sha256-hex="), ..Default::default() },
+                false,
+            ),
+            ("none", EasypostHeaders::default(), false),
+        ];
+        for (what, headers, accepted) in cases {
+            assert_eq!(easypost_matches(["old", "secret"].into_iter(), BODY, headers), accepted, "{what}");
+        }
+        // Two spellings of one secret: composed and decomposed.
+        let headers = EasypostHeaders { v1: Some(&easypost_v1("caf\u{e9}", BODY)), ..Default::default() };
+        assert!(easypost_matches(["cafe\u{301}"].into_iter(), BODY, headers));
+    }
+
+    #[test]
+    fn a_webhook_secret_has_24_to_64_bytes() {
+        assert_eq!(webhook_key(&webhook_secret(&[7; 32])), Ok(vec![7; 32]));
+        for (bytes, ok) in [(23, false), (24, true), (64, true), (65, false)] {
+            assert_eq!(
+                webhook_key(&format!("whsec_{}", STANDARD.encode(vec![1; bytes]))).is_ok(),
+                ok,
+                "{bytes}"
+            );
+        }
+        assert_eq!(webhook_key("whsec_not base64"), Err(InvalidSecret));
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_panics_and_none_but_the_right_one_matches(
+            header in "\\PC{0,260}", secret in "\\PC{0,40}", body in prop::collection::vec(0_u8.., 0..64),
+        ) {
+            let secrets = || [secret.as_str()].into_iter();
+            let prefixed = format!("{EASYPOST_PREFIX}{header}");
+            let headers = EasypostHeaders { v1: Some(&prefixed), ..Default::default() };
+            prop_assert!(!base64_hmac_matches(secrets(), &body, Some(&header)));
+            prop_assert!(!easypost_matches(secrets(), &body, headers));
+            let good = base64_hmac(&secret, &body);
+            prop_assert_eq!(base64_hmac_matches(secrets(), &body, Some(&good)), !secret.is_empty());
+            let _ = (woocommerce_key(&header), webhook_key(&header));
+        }
+    }
 }

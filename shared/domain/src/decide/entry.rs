@@ -45,12 +45,13 @@ impl Draft<'_> {
         let forward = flow.position(target) > flow.position(from);
         let reason = if self.order.lifecycle != Lifecycle::Open {
             Some(IgnoreReason::OrderCancelled)
-        } else if self.order.hold.is_some() {
-            Some(IgnoreReason::OnHold)
         } else if !forward {
             Some(IgnoreReason::NotForward)
         } else if visit.fresh {
             Some(IgnoreReason::AlreadyEntered)
+        } else if self.order.hold.is_some() {
+            // Asked last, so that only a move that is allowed otherwise waits for the release.
+            Some(IgnoreReason::OnHold)
         } else {
             None
         };
@@ -134,7 +135,9 @@ impl Draft<'_> {
                     let after_mail = self.order.last_mail.replace(self.order.seq);
                     Run { after_mail, ..Run::pending(grace, version.unwrap_or_default()) }
                 }
-                (None, _) => Run { notify_customer: notify, ..Run::pending(due, version.unwrap_or_default()) },
+                (None, _) => {
+                    Run { notify_customer: notify, ..Run::pending(due, version.unwrap_or_default()) }
+                }
             };
             self.runs.entry(RunKey::first(target)).or_insert(run);
         }
@@ -188,9 +191,7 @@ fn fulfill_reason(order: &Order, has_channel: bool) -> Option<SkipReason> {
     match order.fulfillment.complete() {
         // Seen under our own lock: the runner that holds it will tell whose it is.
         Some((Attribution::Undetermined, _)) => None,
-        Some((by, at)) => {
-            Some(SkipReason::AlreadyFulfilled { by, platform: order.source.platform, at })
-        }
+        Some((by, at)) => Some(SkipReason::AlreadyFulfilled { by, platform: order.source.platform, at }),
         None => (order.lifecycle != Lifecycle::Open).then_some(SkipReason::OrderCancelled),
     }
 }

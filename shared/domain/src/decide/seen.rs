@@ -1,15 +1,16 @@
 //! What the sales channels show: orders and fulfillments, in any order of arrival (laws 1 to 6).
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use super::entry::staleness;
 use super::manual::changed;
+use super::tracking::all_arrived;
 use super::{Context, Decision, Draft};
 use crate::event::{Cause, Change};
-use crate::fact::{FulfillmentSeen, OrderFact, Origin, ShipmentFact, ShipmentId, ShipmentSeen};
+use crate::fact::{FulfillmentSeen, OrderFact, Origin, ShipmentFact, ShipmentId};
 use crate::flow::{Flow, FulfilledWhen, Stage};
 use crate::fulfillment::{Attribution, Fulfillment, Observed};
 use crate::order::{Lifecycle, Order, Placement, Snapshot};
@@ -67,9 +68,11 @@ fn blank_order(
 fn first_sighting(context: Context<'_>, order: Order, fact: &OrderFact) -> Decision {
     let rule = rule_of(context);
     let seen_at = fact.updated_at.unwrap_or(context.now);
-    let packages = told_packages(context.packages, &fact.fulfillment, &order.fulfillment);
-    let (fulfillment, observed) =
+    let packages = told_packages(context.packages, &fact.fulfillment, &order.fulfillment, true);
+    let (mut fulfillment, observed) =
         order.fulfillment.observe(&fact.fulfillment, seen_at, true, &packages.edited, rule);
+    // What was told before the order itself has not been decided yet.
+    let edge = observed.edge.or_else(|| fulfillment.take_edge(rule));
     let imported = fact.origin == Origin::Import || fact.armed_at.is_some_and(|at| fact.created_at < at);
     let silent = if imported {
         Some(SkipReason::Imported)
@@ -83,8 +86,8 @@ fn first_sighting(context: Context<'_>, order: Order, fact: &OrderFact) -> Decis
     draft.set_packages(packages.changed);
     draft.take_in(fact);
     draft.order.lifecycle_seq = draft.order.seq;
-    let fulfilled = observed.edge == Some(Attribution::Theirs);
     draft.order.fulfillment = fulfillment;
+    let fulfilled = edge == Some(Attribution::Theirs);
     match context.playbook {
         Some(playbook) => draft.adopt(playbook, fulfilled, silent.as_ref()),
         None => draft.order.placement = Placement::Untriaged,
@@ -104,21 +107,23 @@ fn again(context: Context<'_>, known: &Order, fact: &OrderFact) -> Decision {
     }
     let seen_at = fact.updated_at.unwrap_or(context.now);
     let newer = freshness == Ordering::Greater;
-    let packages = told_packages(context.packages, &fact.fulfillment, &known.fulfillment);
+    let current = newer || fact.updated_at.is_none();
+    let packages = told_packages(context.packages, &fact.fulfillment, &known.fulfillment, current);
     let (fulfillment, observed) =
         known.fulfillment.observe(&fact.fulfillment, seen_at, newer, &packages.edited, rule_of(context));
     let same_content = !newer_content(context, known, fact, freshness);
     if same_content && !observed.changed && packages.changed.is_empty() {
+        if observed.overflow {
+            return Decision::Ignored(IgnoreReason::TooMany { limit: crate::fulfillment::SHIPMENTS_MAX });
+        }
         return Decision::NoOp(told_before(known, &fact.fulfillment));
-    }
-    if observed.overflow && same_content {
-        return Decision::Ignored(IgnoreReason::TooMany { limit: crate::fulfillment::SHIPMENTS_MAX });
     }
     let lifecycle = if same_content { &known.lifecycle } else { &fact.lifecycle };
     let change = what_changed(known, lifecycle, &observed, !packages.changed.is_empty());
     let cause = Cause::Platform { channel: fact.source.channel.clone() };
     let mut draft = Draft::new(context, known.clone(), cause, fact.updated_at);
     draft.set_packages(packages.changed);
+    draft.order.mark = draft.order.mark.max(fact.updated_at);
     if !same_content {
         draft.snapshot = context.snapshot.is_none_or(|s| *s != fact.snapshot).then(|| fact.snapshot.clone());
         draft.take_in(fact);
@@ -130,7 +135,8 @@ fn again(context: Context<'_>, known: &Order, fact: &OrderFact) -> Decision {
 /// Whether the fact's people, lines, number or lifecycle replace the stored ones.
 ///
 /// Two facts of one second cannot be told apart by time. They are then ordered by their content, so that
-/// every order of arrival ends in the same state.
+/// every order of arrival ends in the same state: the later lifecycle first, then the smaller text, which is
+/// the fuller one where a field is missing in the other.
 fn newer_content(context: Context<'_>, known: &Order, fact: &OrderFact, freshness: Ordering) -> bool {
     let same = context.snapshot == Some(&fact.snapshot)
         && known.lifecycle == fact.lifecycle
@@ -139,13 +145,13 @@ fn newer_content(context: Context<'_>, known: &Order, fact: &OrderFact, freshnes
         return !same;
     }
     let rank = |lifecycle: &Lifecycle| match lifecycle {
-        Lifecycle::Open => 0,
-        Lifecycle::Cancelled { .. } => 1,
-        Lifecycle::Trashed => 2,
+        Lifecycle::Open => (0, None),
+        Lifecycle::Cancelled { at } => (1, *at),
+        Lifecycle::Trashed => (2, None),
     };
-    let words = |snapshot: Option<&Snapshot>| snapshot.and_then(|s| serde_json::to_string(s).ok());
-    let theirs = (rank(&fact.lifecycle), fact.fulfillment.coverage, words(Some(&fact.snapshot)), &fact.number);
-    let ours = (rank(&known.lifecycle), known.fulfillment.coverage, words(context.snapshot), &known.number);
+    let words = |snapshot: Option<&Snapshot>| Reverse(snapshot.and_then(|s| serde_json::to_string(s).ok()));
+    let theirs = (rank(&fact.lifecycle), words(Some(&fact.snapshot)), &fact.number);
+    let ours = (rank(&known.lifecycle), words(context.snapshot), &known.number);
     theirs > ours
 }
 
@@ -190,9 +196,12 @@ pub(super) fn shipment(context: Context<'_>, fact: &ShipmentFact) -> Decision {
         blank_order(context, fact.source.clone(), number, seen.updated_at)
     });
     let told = FulfillmentSeen { shipments: vec![seen.clone()], ..FulfillmentSeen::default() };
-    let packages = told_packages(context.packages, &told, &known.fulfillment);
+    let packages = told_packages(context.packages, &told, &known.fulfillment, true);
     let edited = packages.edited.contains(&seen.id);
-    let (fulfillment, observed) = known.fulfillment.observe_shipment(seen, edited, rule_of(context));
+    // The edge of an order that is not placed yet is decided when it is; a part never completes it.
+    let awaiting = known.placement == Placement::Awaiting;
+    let rule = if awaiting { FulfilledWhen::Complete } else { rule_of(context) };
+    let (fulfillment, observed) = known.fulfillment.observe_shipment(seen, edited, rule);
     if observed.overflow {
         return Decision::Ignored(IgnoreReason::TooMany { limit: crate::fulfillment::SHIPMENTS_MAX });
     }
@@ -259,7 +268,7 @@ impl Draft<'_> {
         let asked = [
             Some(&flow.default_stage),
             flow.fulfilled_stage.as_ref().filter(|_| fulfilled),
-            flow.delivery_stage().map(|s| &s.id).filter(|_| self.order.packages.all_delivered()),
+            flow.delivery_stage().map(|s| &s.id).filter(|_| all_arrived(&self.order)),
         ];
         let start = flow.position(&flow.default_stage).unwrap_or_default();
         let furthest = asked.into_iter().flatten().filter_map(|id| flow.position(id)).max().unwrap_or(start);
@@ -286,52 +295,75 @@ struct ToldPackages {
 }
 
 /// New packages, corrected ones (a corrected number is a new package, the old one is taken away), and
-/// those that went with a cancelled fulfillment.
-fn told_packages(stored: &[Package], seen: &FulfillmentSeen, known: &Fulfillment) -> ToldPackages {
+/// those that went with a cancelled fulfillment. `newer`: the list for the order as a whole replaces the
+/// stored one; of the same second, only a longer list does.
+fn told_packages(
+    stored: &[Package],
+    seen: &FulfillmentSeen,
+    known: &Fulfillment,
+    newer: bool,
+) -> ToldPackages {
     let mut told = ToldPackages::default();
-    let mut count = stored.len();
-    let current =
-        |s: &&ShipmentSeen| known.shipments.get(&s.id).is_none_or(|shipment| s.updated_at >= shipment.mark);
-    for shipment in seen.shipments.iter().filter(current) {
+    let mut packages = stored.to_vec();
+    // The cancelled ones first: a parcel that went into two fulfillments stays with the other.
+    let (active, gone): (Vec<_>, Vec<_>) = seen.shipments.iter().partition(|s| s.active);
+    for shipment in gone.into_iter().chain(active) {
         let listed: &[PackageSeen] = if shipment.active { &shipment.packages } else { &[] };
-        let changes = replaced(stored, &shipment.id.0, listed, &mut count);
-        if !changes.is_empty() {
-            if is_edit(stored, shipment) {
-                told.edited.insert(shipment.id.clone());
+        let tag = shipment.id.0.as_str();
+        let current = match known.shipments.get(&shipment.id) {
+            None => true,
+            // A cancelled fulfillment does not come back, nor do its packages.
+            Some(mark) if shipment.active && !mark.active => false,
+            Some(mark) if shipment.active && shipment.updated_at == mark.mark => {
+                longer(&packages, tag, listed)
             }
-            told.changed.extend(changes);
+            Some(mark) => shipment.updated_at >= mark.mark,
+        };
+        let was_known = packages.iter().any(|p| p.shipment.as_deref() == Some(tag));
+        if current && replace(&mut packages, tag, listed) && (shipment.active || was_known) {
+            told.edited.insert(shipment.id.clone());
         }
     }
-    if let Some(listed) = &seen.packages {
-        told.changed.extend(replaced(stored, WHOLE_ORDER, listed, &mut count));
+    if let Some(listed) = &seen.packages
+        && (newer || longer(&packages, WHOLE_ORDER, listed))
+    {
+        replace(&mut packages, WHOLE_ORDER, listed);
     }
+    told.changed = packages.into_iter().filter(|p| !stored.contains(p)).collect();
     told
 }
 
-/// Whether the fulfillment was known with other packages (a cancellation is told apart by its own flag).
-fn is_edit(stored: &[Package], shipment: &ShipmentSeen) -> bool {
-    shipment.active || stored.iter().any(|p| p.shipment.as_deref() == Some(shipment.id.0.as_str()))
+/// Whether the list outranks the one that is stored under the tag: more packages, then by their ids, so
+/// that two lists of one second end the same in either order.
+fn longer(packages: &[Package], tag: &str, listed: &[PackageSeen]) -> bool {
+    let tagged = |p: &&Package| p.shipment.as_deref() == Some(tag) && !p.removed;
+    let known: BTreeSet<_> = packages.iter().filter(tagged).map(|p| p.id.clone()).collect();
+    let told: BTreeSet<_> = listed.iter().map(PackageSeen::id).collect();
+    (told.len(), told) > (known.len(), known)
 }
 
-fn replaced(stored: &[Package], tag: &str, listed: &[PackageSeen], count: &mut usize) -> Vec<Package> {
+/// Makes the list the packages of the tag; says whether that changed anything.
+fn replace(packages: &mut Vec<Package>, tag: &str, listed: &[PackageSeen]) -> bool {
     let ids: BTreeSet<_> = listed.iter().map(PackageSeen::id).collect();
-    let mut changes: Vec<Package> = stored
-        .iter()
-        .filter(|p| p.shipment.as_deref() == Some(tag) && !p.removed && !ids.contains(&p.id))
-        .map(|p| Package { removed: true, ..p.clone() })
-        .collect();
+    let mut changed = false;
+    for p in packages.iter_mut().filter(|p| p.shipment.as_deref() == Some(tag) && !p.removed) {
+        p.removed = !ids.contains(&p.id);
+        changed |= p.removed;
+    }
     for seen in listed {
         let id = seen.id();
-        match stored.iter().find(|p| p.id == id) {
+        let full = packages.len() >= PACKAGES_MAX;
+        match packages.iter_mut().find(|p| p.id == id) {
             // Taken away by hand (no tag): what a person decided, the next notification does not undo.
-            Some(p) if !p.removed || p.shipment.is_none() => {}
-            Some(p) => changes.push(Package { removed: false, shipment: Some(tag.to_owned()), ..p.clone() }),
-            None if *count >= PACKAGES_MAX || changes.iter().any(|p| p.id == id) => {}
-            None => {
-                *count += 1;
-                changes.push(Package::new(seen.clone(), Some(tag.to_owned())));
+            Some(p) if !p.removed || p.shipment.is_none() => continue,
+            Some(p) => {
+                p.removed = false;
+                p.shipment = Some(tag.to_owned());
             }
+            None if full => continue,
+            None => packages.push(Package::new(seen.clone(), Some(tag.to_owned()))),
         }
+        changed = true;
     }
-    changes
+    changed
 }

@@ -1,6 +1,7 @@
 //! The fulfillment runner's finishing write: release the lock, attribute what was seen under it, and
 //! decide, all at once (law 6).
 
+use super::tracking::all_arrived;
 use super::{Changeset, Context, Draft};
 use crate::event::{Cause, Change};
 use crate::fact::Settlement;
@@ -38,15 +39,18 @@ pub fn settle(context: Context<'_>, order: &Order, seq: u64, run: &RunKey, found
         draft.cause = Cause::PlatformFulfillment { channel: order.source.channel.clone() };
         draft.move_to_fulfilled_stage();
     }
-    let change =
-        Change::Fulfillment { by: observed.edge, shipments: observed.shipments, reopened: false };
+    let change = Change::Fulfillment { by: observed.edge, shipments: observed.shipments, reopened: false };
     Settled::Changed(Box::new(draft.finish(change)))
 }
 
 impl Draft<'_> {
-    /// A fulfillment that was not ours moves the order to the flow's fulfilled stage.
+    /// A fulfillment that was not ours moves the order to the flow's fulfilled stage, or at once to the one
+    /// that advances on delivery when its parcels have arrived before it was told.
     pub(super) fn move_to_fulfilled_stage(&mut self) {
-        if let Some(target) = self.context.playbook.and_then(|p| p.flow.fulfilled_stage.clone()) {
+        let Some(flow) = self.context.playbook.map(|p| &p.flow) else { return };
+        let arrived = flow.delivery_stage().map(|s| s.id.clone()).filter(|_| all_arrived(&self.order));
+        let asked = flow.fulfilled_stage.clone().into_iter().chain(arrived);
+        if let Some(target) = asked.max_by_key(|id| flow.position(id)) {
             self.move_automatically(&target);
         }
     }

@@ -31,8 +31,13 @@ pub(super) fn tracked(context: Context<'_>, fact: &TrackingFact) -> Decision {
         _ if same => return Decision::NoOp(NoOpReason::Same),
         _ => {}
     }
-    if fact.status.rank() < package.status.rank() && package.status.rank() >= TrackingStatus::Delivered.rank() {
+    if fact.status.rank() < package.status.rank() && package.status.rank() >= TrackingStatus::Delivered.rank()
+    {
         return Decision::Ignored(IgnoreReason::LateScan { status: package.status });
+    }
+    // Two scans of one moment: ordered by their content, so that either order of arrival ends the same.
+    if package.mark == Some(fact.occurred_at) && (package.status, last) > (fact.status, detail.as_ref()) {
+        return Decision::NoOp(NoOpReason::Older);
     }
     let next = scanned(package, fact, detail);
     let cause = Cause::Carrier { package: package.id.clone(), carrier: None };
@@ -105,8 +110,10 @@ impl Draft<'_> {
     /// *Advance on Delivery*: all packages delivered and nothing left to ship.
     pub(super) fn advance_if_delivered(&mut self) {
         let Some(flow) = self.context.playbook.map(|p| &p.flow) else { return };
-        let Some(target) = flow.delivery_stage().filter(|_| self.order.packages.all_delivered()) else { return };
-        if awaits_more_packages(&self.order) {
+        let Some(target) = flow.delivery_stage().filter(|_| self.order.packages.all_delivered()) else {
+            return;
+        };
+        if !all_arrived(&self.order) {
             let to = StageRef { id: target.id.clone(), name: target.name.clone() };
             self.refused = Some(Refusal { to, reason: IgnoreReason::NotAllShipped });
             return;
@@ -116,7 +123,8 @@ impl Draft<'_> {
     }
 }
 
-/// A partly fulfilled order still has parcels to come, even if all that are known have arrived.
-fn awaits_more_packages(order: &Order) -> bool {
-    order.fulfillment.coverage == Coverage::Partial
+/// All packages are delivered and none is to come: a partly fulfilled order still has parcels to ship, even
+/// if all that are known have arrived.
+pub(super) fn all_arrived(order: &Order) -> bool {
+    order.packages.all_delivered() && order.fulfillment.coverage != Coverage::Partial
 }

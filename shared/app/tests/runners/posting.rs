@@ -1,0 +1,220 @@
+//! Webhooks: at least once, with one id and one body (laws 11 and 12).
+
+use stagepost_app::ports::{ActError, ConfigChange, Post};
+use stagepost_app::run::Answered;
+use stagepost_domain::SignedDuration;
+use stagepost_domain::event::Action;
+use stagepost_domain::outcome::SkipReason;
+use stagepost_domain::run::{RunId, RunState};
+use stagepost_domain::shop::Sealed;
+use stagepost_domain::signing::{webhook_key, webhook_signature};
+use stagepost_testkit::build;
+
+use super::far_end::Reply;
+use super::wire::{Side, crashed, done};
+use super::world::{World, due, secrets};
+
+fn ripe() -> (World, RunId) {
+    let world = World::new();
+    let call = world.run_of(world.enter("packing"), Action::Webhook);
+    (world, call)
+}
+
+fn header(post: &Post, name: &str) -> String {
+    post.headers.iter().find(|(n, _)| *n == name).expect("the header").1.clone()
+}
+
+/// Checks the signature like a receiver that knows both secrets.
+fn verified(post: &Post) {
+    let keys = secrets().map(|secret| webhook_key(&secret).unwrap());
+    let timestamp = header(post, "webhook-timestamp").parse().unwrap();
+    let expected = webhook_signature(&keys, &header(post, "webhook-id"), timestamp, &post.body);
+    assert_eq!(header(post, "webhook-signature"), expected);
+    assert_eq!(expected.split(' ').count(), 2, "one for each secret");
+}
+
+#[test]
+fn a_stage_entry_sends_a_signed_event() {
+    let (world, call) = ripe();
+    assert!(matches!(world.ring_to(&call), RunState::Succeeded { detail, .. } if detail == "HTTP 204"));
+    assert_eq!(world.ring(&call), Answered::Ended);
+    let posts = world.receiver.posts();
+    assert_eq!(posts.len(), 1);
+    verified(&posts[0]);
+    assert_eq!(posts[0].url.as_str(), "https://warehouse.test/hook");
+    assert_eq!(header(&posts[0], "content-type"), "application/json");
+    let body: serde_json::Value = serde_json::from_slice(&posts[0].body).unwrap();
+    assert_eq!(body["type"], "order.stage_entered");
+    assert_eq!((&body["data"]["stage"]["name"], &body["data"]["seq"]), (&"Packing".into(), &2.into()));
+    assert_eq!(body["data"]["previous_stage"]["name"], "New");
+    assert_eq!(body["data"]["order"]["customer"]["email"], "ada@customer.test");
+}
+
+#[test]
+fn law_11_every_attempt_has_the_same_id_and_body_and_its_own_signed_time() {
+    let (world, call) = ripe();
+    for failure in [Reply::Status(500), Reply::Fails(ActError::ambiguous("no answer")), Reply::Status(404)] {
+        world.receiver.then(failure);
+        let again = due(&world.ring_to(&call));
+        world.clock.set(again);
+    }
+    world.ring_to(&call);
+    let posts = world.receiver.posts();
+    assert_eq!(posts.len(), 4);
+    let mut times = Vec::new();
+    for post in &posts {
+        verified(post);
+        assert_eq!(header(post, "webhook-id"), header(&posts[0], "webhook-id"));
+        assert_eq!(post.body, posts[0].body);
+        times.push(header(post, "webhook-timestamp").parse::<i64>().unwrap());
+    }
+    assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
+    assert!(header(&posts[0], "webhook-id").starts_with("msg_"));
+}
+
+#[test]
+fn a_receiver_that_keeps_failing_is_given_up_after_eight_attempts_on_the_schedule() {
+    let (world, call) = ripe();
+    for base in [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000] {
+        world.receiver.then(Reply::Status(500));
+        let again = due(&world.ring_to(&call));
+        let wait = again.duration_since(world.now()).as_millis();
+        assert!((base * 800..=base * 1_200).contains(&wait), "{wait} ms where {base} s were planned");
+        world.clock.set(again);
+    }
+    world.receiver.then(Reply::Status(500));
+    assert!(matches!(world.ring_to(&call), RunState::Failed { error, .. } if error == "HTTP 500"));
+    assert_eq!((world.ring(&call), world.receiver.posts().len()), (Answered::Ended, 8));
+}
+
+#[test]
+fn a_receiver_that_asks_for_patience_gets_it_up_to_six_hours() {
+    for (asked, given) in [(3_600, 3_600), (86_400, 21_600)] {
+        let (world, call) = ripe();
+        world.receiver.then(Reply::Later(429, asked));
+        let wait = due(&world.ring_to(&call)).duration_since(world.now());
+        assert_eq!(wait, SignedDuration::from_secs(given));
+    }
+}
+
+#[test]
+fn a_receiver_that_is_gone_ends_it() {
+    let (world, call) = ripe();
+    world.receiver.then(Reply::Status(410));
+    assert!(matches!(world.ring_to(&call), RunState::Failed { .. }));
+    assert_eq!(world.ring(&call), Answered::Ended);
+    assert_eq!(world.receiver.posts().len(), 1);
+}
+
+#[test]
+fn law_11_a_silent_attempt_is_sent_again_after_its_lease_with_the_same_id() {
+    let (world, call) = ripe();
+    world.receiver.then(Reply::Hangs);
+    crashed(world.answer(&call));
+    world.pass(44);
+    assert_eq!(world.ring(&call), Answered::Held);
+    world.pass(1);
+    assert!(matches!(world.ring_to(&call), RunState::Succeeded { .. }));
+    let posts = world.receiver.posts();
+    assert_eq!(posts.len(), 2);
+    assert_eq!(header(&posts[0], "webhook-id"), header(&posts[1], "webhook-id"));
+}
+
+#[test]
+fn a_receiver_that_kills_every_attempt_is_given_up_too() {
+    let (world, call) = ripe();
+    for _ in 0..8 {
+        world.receiver.then(Reply::Hangs);
+        crashed(world.answer(&call));
+        world.pass(45);
+    }
+    assert!(matches!(world.ring_to(&call), RunState::Failed { .. }));
+    assert_eq!(world.receiver.posts().len(), 8);
+}
+
+#[test]
+fn law_11_a_crash_after_the_receivers_yes_sends_it_once_more_and_no_more() {
+    let (world, call) = ripe();
+    world.wire.cut_second(Side::Before, "update_run");
+    crashed(world.answer(&call));
+    world.pass(45);
+    assert!(matches!(world.ring_to(&call), RunState::Succeeded { .. }));
+    assert_eq!((world.ring(&call), world.receiver.posts().len()), (Answered::Ended, 2));
+}
+
+#[test]
+fn an_endpoint_that_is_switched_off_or_gone_is_a_visible_skip() {
+    let (world, call) = ripe();
+    let mut endpoint = build::endpoint(&build::shop());
+    endpoint.enabled = false;
+    world.save(ConfigChange::Endpoint(endpoint));
+    let disabled = SkipReason::EndpointDisabled;
+    assert!(matches!(world.ring_to(&call), RunState::Skipped { why, .. } if why == disabled));
+    // Gone: the settings know it no more when the event is decided.
+    let (world, _) = ripe();
+    world.save_with(ConfigChange::Shop, |settings| settings.endpoints.clear());
+    let call = world.run_of(world.enter("ready"), Action::Webhook);
+    assert!(matches!(world.state(&call), RunState::Skipped { why, .. } if why == SkipReason::TargetGone));
+    assert!(world.receiver.posts().is_empty());
+}
+
+#[test]
+fn law_11_the_body_is_frozen_when_the_event_is_decided() {
+    let (world, call) = ripe();
+    world.receiver.then(Reply::Status(500));
+    let again = due(&world.ring_to(&call));
+    let mut renamed = build::order_fact(1001, 5);
+    renamed.snapshot.customer.name = Some("Somebody Else".to_owned());
+    renamed.number = "#1001-B".to_owned();
+    world.tell(&build::told(renamed));
+    world.clock.set(again);
+    world.ring_to(&call);
+    let posts = world.receiver.posts();
+    assert_eq!(posts[0].body, posts[1].body);
+    assert!(String::from_utf8_lossy(&posts[1].body).contains("Ada Example"));
+}
+
+#[test]
+fn an_event_decided_without_the_snapshot_at_hand_still_freezes_it() {
+    let world = World::with(|flow| {
+        let calls = stagepost_domain::flow::Automations { webhook: build::calls(), ..Default::default() };
+        flow.stages[3].automations = calls;
+    });
+    // Told by a fulfillment on its own: the order item knows no customer.
+    world.platform.merchant_fulfills("M1");
+    world.tell(&world.platform.order_fact());
+    let call = world.run_of(world.order().seq, Action::Webhook);
+    world.ring_to(&call);
+    assert!(String::from_utf8_lossy(&world.receiver.posts()[0].body).contains("ada@customer.test"));
+}
+
+#[test]
+fn nothing_leaves_unsigned() {
+    let (world, call) = ripe();
+    let mut endpoint = build::endpoint(&build::shop());
+    endpoint.secrets = vec![Sealed("not a signing secret".to_owned())];
+    world.save(ConfigChange::Endpoint(endpoint));
+    assert!(matches!(world.ring_to(&call), RunState::Failed { .. }));
+    assert!(world.receiver.posts().is_empty());
+}
+
+#[test]
+fn law_10_two_doorbells_at_once_make_one_attempt() {
+    let (world, call) = ripe();
+    let (one, two) = done(async { tokio::join!(world.answer(&call), world.answer(&call)) });
+    let recorded = [one.unwrap(), two.unwrap()];
+    assert_eq!(recorded.iter().filter(|a| matches!(a, Answered::Recorded(_))).count(), 1, "{recorded:?}");
+    assert_eq!((world.receiver.posts().len(), world.run(&call).attempts), (1, 1));
+}
+
+#[test]
+fn law_12_a_webhook_that_was_tried_in_time_is_not_taken_back_by_a_later_move() {
+    let world = World::new();
+    let call = world.run_of(world.go("packing", build::person()), Action::Webhook);
+    world.pass(10);
+    world.receiver.then(Reply::Status(503));
+    let again = due(&world.ring_to(&call));
+    world.go("ready", build::person());
+    world.clock.set(again);
+    assert!(matches!(world.ring_to(&call), RunState::Succeeded { .. }), "at least once");
+}

@@ -1,0 +1,150 @@
+//! Carriers' reports, before and after their order (laws 1, 13).
+
+use stagepost_app::apply::{Outcome, apply};
+use stagepost_app::carrier::{Tracked, next_look, track};
+use stagepost_app::ports::{InboundStore, OrderStore, ParkedFact};
+use stagepost_domain::fact::{Fact, PackageEdit, TrackingFact};
+use stagepost_domain::outcome::NoOpReason;
+use stagepost_domain::package::TrackingStatus;
+use stagepost_testkit::{Fault, build};
+
+use super::wire::{Side, crashed, done};
+use super::world::{World, id};
+
+fn delivered() -> TrackingFact {
+    build::tracking("1Z 999", TrackingStatus::Delivered, 5)
+}
+
+fn reported(world: &World, fact: &TrackingFact) -> Tracked {
+    done(track(&world.core, &build::shop(), &build::carrier_id(), fact)).unwrap()
+}
+
+/// The order as its platform ships it with the parcel.
+fn shipped() -> Fact {
+    build::told(build::fulfilled_fact(1001, 10, vec![build::shipment("7000", 10, &["1Z999"])]))
+}
+
+fn add_package() -> Fact {
+    Fact::Packages { edit: PackageEdit::Add(build::parcel("1Z999")), actor: build::person() }
+}
+
+fn status(world: &World) -> TrackingStatus {
+    done(world.store.packages(&id())).unwrap()[0].status
+}
+
+fn parked(world: &World) -> usize {
+    done(world.store.parked(&build::shop(), "1Z999")).unwrap().len()
+}
+
+#[test]
+fn a_report_advances_every_order_that_holds_the_parcel() {
+    let world = World::new();
+    world.tell(&shipped());
+    let Tracked::Applied(outcomes) = reported(&world, &delivered()) else { panic!("an order holds it") };
+    assert_eq!(outcomes.len(), 1);
+    assert_eq!(world.stage(), "delivered");
+    let again = reported(&world, &delivered());
+    assert_eq!(again, Tracked::Applied(vec![(id(), Outcome::NoOp(NoOpReason::Same))]));
+}
+
+#[test]
+fn law_13_a_report_before_its_order_is_parked_and_applied_at_once_when_the_order_comes() {
+    let world = World::empty(|_| {});
+    assert_eq!(reported(&world, &delivered()), Tracked::Parked);
+    assert_eq!(reported(&world, &delivered()), Tracked::Parked, "told twice, kept once");
+    assert_eq!(parked(&world), 1);
+    let outcome = done(apply(&world.core, &build::shop(), &id(), &shipped())).unwrap();
+    assert!(matches!(outcome, Outcome::Changed(_)));
+    assert_eq!((status(&world), parked(&world)), (TrackingStatus::Delivered, 0));
+    assert_eq!(world.stage(), "delivered");
+}
+
+#[test]
+fn law_13_a_report_before_its_package_waits_for_it_too() {
+    let world = World::new();
+    assert_eq!(reported(&world, &delivered()), Tracked::Parked);
+    done(apply(&world.core, &build::shop(), &id(), &add_package())).unwrap();
+    assert_eq!((status(&world), parked(&world)), (TrackingStatus::Delivered, 0));
+}
+
+#[test]
+fn law_13_a_crash_between_the_order_and_its_parked_report_is_made_good_by_wake() {
+    let world = World::empty(|_| {});
+    reported(&world, &delivered());
+    world.wire.cut(Side::Before, "parked");
+    crashed(apply(&world.core, &build::shop(), &id(), &shipped()));
+    assert_eq!((status(&world), parked(&world)), (TrackingStatus::Unknown, 1));
+    world.pass(60);
+    assert_eq!(world.sweep().unparked, 1);
+    assert_eq!((status(&world), parked(&world)), (TrackingStatus::Delivered, 0));
+    assert_eq!(world.stage(), "delivered");
+}
+
+#[test]
+fn law_13_a_crash_between_applying_and_unparking_applies_once() {
+    let world = World::empty(|_| {});
+    reported(&world, &delivered());
+    world.wire.cut(Side::Before, "unpark");
+    crashed(apply(&world.core, &build::shop(), &id(), &shipped()));
+    let seq = world.order().seq;
+    assert_eq!((status(&world), parked(&world)), (TrackingStatus::Delivered, 1));
+    world.pass(60);
+    assert_eq!(world.sweep().unparked, 1);
+    assert_eq!((world.order().seq, parked(&world)), (seq, 0), "the second time it is a no-op");
+}
+
+#[test]
+fn law_13_a_report_that_is_parked_while_its_package_is_stored_is_found_by_one_of_the_two() {
+    // The package comes after the report looked for it and before the report is parked …
+    for (side, operation) in
+        [(Side::After, "orders_with_number"), (Side::Before, "park"), (Side::After, "park")]
+    {
+        let world = World::new();
+        let other = world.clone();
+        world.wire.at(side, operation, move || {
+            other.tell(&add_package());
+        });
+        reported(&world, &delivered());
+        assert_eq!((status(&world), parked(&world)), (TrackingStatus::Delivered, 0), "{side:?} {operation}");
+    }
+    // … or the report while the package is on its way into the store.
+    for (side, operation) in [(Side::Before, "commit"), (Side::After, "commit"), (Side::Before, "parked")] {
+        let world = World::new();
+        let other = world.clone();
+        world.wire.at(side, operation, move || {
+            done(track(&other.plain, &build::shop(), &build::carrier_id(), &delivered())).unwrap();
+        });
+        done(apply(&world.core, &build::shop(), &id(), &add_package())).unwrap();
+        assert_eq!((status(&world), parked(&world)), (TrackingStatus::Delivered, 0), "{side:?} {operation}");
+    }
+}
+
+#[test]
+fn law_13_a_report_that_could_not_be_parked_is_answered_with_an_error() {
+    let world = World::new();
+    world.store.inject(Fault::Down);
+    done(track(&world.core, &build::shop(), &build::carrier_id(), &delivered())).unwrap_err();
+    assert_eq!(parked(&world), 0);
+}
+
+#[test]
+fn law_20_a_report_touches_no_order_of_another_shop() {
+    let world = World::new();
+    world.tell(&shipped());
+    let theirs = build::other_shop();
+    let tracked = done(track(&world.core, &theirs, &build::carrier_id(), &delivered())).unwrap();
+    assert_eq!((tracked, status(&world)), (Tracked::Parked, TrackingStatus::Unknown));
+}
+
+#[test]
+fn the_looks_for_a_parked_reports_order_grow_apart_up_to_six_hours() {
+    let report = ParkedFact {
+        shop: build::shop(),
+        carrier: build::carrier_id(),
+        parked_at: build::seconds(0),
+        fact: delivered(),
+    };
+    let wait =
+        |age: i64| next_look(&report, build::seconds(age)).duration_since(build::seconds(age)).as_secs();
+    assert_eq!([0, 60, 120, 3_600, 86_400].map(wait), [60, 60, 120, 3_600, 21_600]);
+}

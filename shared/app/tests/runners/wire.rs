@@ -1,0 +1,256 @@
+//! The store in memory behind a wire on which a test can do something between two steps, or cut it.
+
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use stagepost_app::ports::{
+    Commit, CommitError, ConfigChange, ConfigStore, DueItem, IgnoredFact, InboundStore, OrderFilter,
+    OrderStore, OrderSummary, Page, ParkedFact, Quarantined, RunStore, StoreError, TimelineEntry,
+};
+use stagepost_domain::Timestamp;
+use stagepost_domain::event::Event;
+use stagepost_domain::flow::Flow;
+use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, OrderId, ShopId, TemplateId};
+use stagepost_domain::order::{Order, Snapshot};
+use stagepost_domain::package::Package;
+use stagepost_domain::run::{Run, RunId};
+use stagepost_domain::shop::{ApiKey, CarrierIntegration, Channel, Endpoint, Settings};
+use stagepost_domain::template::EmailTemplate;
+use stagepost_testkit::MemoryStore;
+
+/// Lets others go first, once.
+pub async fn breathe() {
+    let mut breathed = false;
+    poll_fn(move |context| {
+        if breathed {
+            return Poll::Ready(());
+        }
+        breathed = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+const POLLS_MAX: usize = 10_000;
+
+/// Runs a future to its end.
+pub fn done<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..POLLS_MAX {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+    panic!("it hangs");
+}
+
+/// Runs a future until it hangs and drops it there: a function that stopped without a word.
+pub fn crashed<F: Future>(future: F) {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..POLLS_MAX {
+        assert!(future.as_mut().poll(&mut context).is_pending(), "it should hang and never end");
+    }
+}
+
+/// Something done in between.
+pub type Hook = Box<dyn FnOnce() + Send>;
+
+/// On which side of a store operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// It has not happened yet.
+    Before,
+    /// It has happened, its answer is not back yet.
+    After,
+}
+
+enum Trap {
+    Do(Hook),
+    Cut,
+}
+
+type Traps = Vec<(Side, &'static str, Trap)>;
+
+/// The store behind the wire; clones share it.
+#[derive(Clone, Default)]
+pub struct Wire {
+    store: MemoryStore,
+    traps: Arc<Mutex<Traps>>,
+}
+
+impl Wire {
+    pub fn new(store: MemoryStore) -> Self {
+        Self { store, traps: Arc::default() }
+    }
+
+    /// Does something at the next such operation.
+    pub fn at(&self, side: Side, operation: &'static str, hook: impl FnOnce() + Send + 'static) {
+        self.traps.lock().unwrap().push((side, operation, Trap::Do(Box::new(hook))));
+    }
+
+    /// Hangs for ever at the next such operation.
+    pub fn cut(&self, side: Side, operation: &'static str) {
+        self.traps.lock().unwrap().push((side, operation, Trap::Cut));
+    }
+
+    /// Hangs for ever at the one after the next such operation.
+    pub fn cut_second(&self, side: Side, operation: &'static str) {
+        self.at(side, operation, || {});
+        self.cut(side, operation);
+    }
+
+    async fn pass(&self, side: Side, operation: &'static str) {
+        breathe().await;
+        let trap = {
+            let mut traps = self.traps.lock().unwrap();
+            let found = traps.iter().position(|(s, o, _)| (*s, *o) == (side, operation));
+            found.map(|i| traps.remove(i).2)
+        };
+        match trap {
+            Some(Trap::Do(hook)) => hook(),
+            Some(Trap::Cut) => pending().await,
+            None => {}
+        }
+    }
+}
+
+macro_rules! wired {
+    ($self:ident . $method:ident ( $($argument:expr),* )) => {{
+        $self.pass(Side::Before, stringify!($method)).await;
+        let answer = $self.store.$method($($argument),*).await;
+        $self.pass(Side::After, stringify!($method)).await;
+        answer
+    }};
+}
+
+impl OrderStore for Wire {
+    async fn order(&self, id: &OrderId) -> Result<Option<Order>, StoreError> {
+        wired!(self.order(id))
+    }
+    async fn order_with_snapshot(
+        &self,
+        id: &OrderId,
+    ) -> Result<Option<(Order, Option<Snapshot>)>, StoreError> {
+        wired!(self.order_with_snapshot(id))
+    }
+    async fn packages(&self, id: &OrderId) -> Result<Vec<Package>, StoreError> {
+        wired!(self.packages(id))
+    }
+    async fn event(&self, id: &OrderId, seq: u64) -> Result<Option<Event>, StoreError> {
+        wired!(self.event(id, seq))
+    }
+    async fn timeline(
+        &self,
+        id: &OrderId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<TimelineEntry>, StoreError> {
+        wired!(self.timeline(id, cursor, limit))
+    }
+    async fn orders(
+        &self,
+        shop: &ShopId,
+        filter: &OrderFilter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<OrderSummary>, StoreError> {
+        wired!(self.orders(shop, filter, cursor, limit))
+    }
+    async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
+        wired!(self.commit(commit))
+    }
+    async fn put_order(&self, order: &Order, expected: u64, write_id: &str) -> Result<(), CommitError> {
+        wired!(self.put_order(order, expected, write_id))
+    }
+}
+
+impl RunStore for Wire {
+    async fn update_run(&self, id: &RunId, expected: &Run, next: &Run) -> Result<Event, CommitError> {
+        wired!(self.update_run(id, expected, next))
+    }
+    async fn webhook_body(&self, order: &OrderId, seq: u64) -> Result<Option<String>, StoreError> {
+        wired!(self.webhook_body(order, seq))
+    }
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueItem>, StoreError> {
+        wired!(self.due(now, limit))
+    }
+    async fn set_due(&self, item: &DueItem, due: Option<Timestamp>) -> Result<(), StoreError> {
+        wired!(self.set_due(item, due))
+    }
+}
+
+impl InboundStore for Wire {
+    async fn keep_ignored(&self, fact: &IgnoredFact) -> Result<(), StoreError> {
+        wired!(self.keep_ignored(fact))
+    }
+    async fn quarantine(&self, item: &Quarantined) -> Result<(), StoreError> {
+        wired!(self.quarantine(item))
+    }
+    async fn quarantined(&self, shop: &ShopId, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
+        wired!(self.quarantined(shop, limit))
+    }
+    async fn orders_with_number(&self, shop: &ShopId, number: &str) -> Result<Vec<OrderId>, StoreError> {
+        wired!(self.orders_with_number(shop, number))
+    }
+    async fn park(&self, fact: &ParkedFact, due: Timestamp) -> Result<(), StoreError> {
+        wired!(self.park(fact, due))
+    }
+    async fn parked(&self, shop: &ShopId, number: &str) -> Result<Vec<ParkedFact>, StoreError> {
+        wired!(self.parked(shop, number))
+    }
+    async fn unpark(&self, fact: &ParkedFact) -> Result<(), StoreError> {
+        wired!(self.unpark(fact))
+    }
+}
+
+impl ConfigStore for Wire {
+    async fn settings(&self, shop: &ShopId) -> Result<Option<Settings>, StoreError> {
+        self.store.settings(shop).await
+    }
+    async fn flow(&self, shop: &ShopId, id: &FlowId) -> Result<Option<Flow>, StoreError> {
+        self.store.flow(shop, id).await
+    }
+    async fn flows(&self, shop: &ShopId) -> Result<Vec<Flow>, StoreError> {
+        self.store.flows(shop).await
+    }
+    async fn template(
+        &self,
+        shop: &ShopId,
+        id: &TemplateId,
+        version: Option<u64>,
+    ) -> Result<Option<EmailTemplate>, StoreError> {
+        self.store.template(shop, id, version).await
+    }
+    async fn templates(&self, shop: &ShopId) -> Result<Vec<EmailTemplate>, StoreError> {
+        self.store.templates(shop).await
+    }
+    async fn endpoint(&self, shop: &ShopId, id: &EndpointId) -> Result<Option<Endpoint>, StoreError> {
+        self.store.endpoint(shop, id).await
+    }
+    async fn endpoints(&self, shop: &ShopId) -> Result<Vec<Endpoint>, StoreError> {
+        self.store.endpoints(shop).await
+    }
+    async fn channel(&self, id: &ChannelId) -> Result<Option<Channel>, StoreError> {
+        self.store.channel(id).await
+    }
+    async fn channels(&self, shop: &ShopId) -> Result<Vec<Channel>, StoreError> {
+        self.store.channels(shop).await
+    }
+    async fn carrier(&self, id: &CarrierId) -> Result<Option<CarrierIntegration>, StoreError> {
+        self.store.carrier(id).await
+    }
+    async fn carriers(&self, shop: &ShopId) -> Result<Vec<CarrierIntegration>, StoreError> {
+        self.store.carriers(shop).await
+    }
+    async fn api_key(&self, hash: &str) -> Result<Option<ApiKey>, StoreError> {
+        self.store.api_key(hash).await
+    }
+    async fn save(&self, change: &ConfigChange, settings: &Settings) -> Result<(), CommitError> {
+        self.store.save(change, settings).await
+    }
+}

@@ -1,0 +1,84 @@
+//! Law 12: the short grace, and mails in the order of their events.
+
+use jiff::SignedDuration;
+
+use super::scene::{GRACE, Scene, api_key, console, shopify};
+use crate::event::{Action, Actor};
+use crate::run::RunState;
+use crate::shop::GRACE_SECONDS_MAX;
+
+/// Seconds that the run of this action waits after the decision.
+fn waits(scene: &Scene, action: Action) -> i64 {
+    let RunState::Pending { due } = scene.run(action).state else { panic!("not pending") };
+    due.duration_since(scene.now).as_secs()
+}
+
+#[test]
+fn law_12_every_mail_waits_and_every_run_of_a_move_in_the_console() {
+    let by_fact = |scene: &mut Scene| scene.apply(shopify(20).fulfilled(&["s1"], 20));
+    let moved = |actor: Actor| move |scene: &mut Scene| scene.go("shipped", actor.clone());
+    let mut fact = Scene::open();
+    by_fact(&mut fact);
+    let (mut api, mut person) = (Scene::open(), Scene::open());
+    moved(api_key())(&mut api);
+    moved(console())(&mut person);
+    for (what, scene, others) in [("fact", &fact, 0), ("api", &api, 0), ("console", &person, GRACE)] {
+        assert_eq!(waits(scene, Action::Email), GRACE, "{what}");
+        assert_eq!(waits(scene, Action::Webhook), others, "{what}");
+    }
+    assert_eq!((waits(&api, Action::Fulfill), waits(&person, Action::Fulfill)), (0, GRACE));
+}
+
+#[test]
+fn law_12_the_grace_is_the_shops_own_up_to_five_minutes() {
+    for (set, waited) in [(0, 0), (25, 25), (300, 300), (u32::MAX, i64::from(GRACE_SECONDS_MAX))] {
+        let mut scene = Scene::default();
+        scene.playbook.settings.grace_seconds = set;
+        assert_eq!(scene.playbook.settings.grace(), SignedDuration::from_secs(waited));
+        scene.apply(shopify(10));
+        assert_eq!(waits(&scene, Action::Email), waited);
+    }
+}
+
+#[test]
+fn law_12_mails_go_in_the_order_of_their_events() {
+    let mut scene = Scene::open();
+    for stage in ["printing", "packed"] {
+        scene.go(stage, console());
+    }
+    scene.playbook.flow.stages[3].automations.email = None;
+    scene.go("shipped", console());
+    scene.apply(shopify(30).without_email());
+    scene.go("delivered", console());
+    scene.apply(shopify(40));
+    scene.go("new", console());
+    let chain: Vec<_> = scene
+        .events
+        .iter()
+        .flat_map(|e| e.runs.iter().map(move |(k, r)| (e.seq, k, r)))
+        .filter(|(_, k, r)| k.action() == Action::Email && r.is_open())
+        .map(|(seq, _, r)| (seq, r.after_mail))
+        .collect();
+    assert_eq!(chain, [(1, None), (2, Some(1)), (3, Some(2)), (8, Some(3))], "skipped mails hold nobody up");
+    assert_eq!(scene.order().last_mail, Some(8));
+}
+
+#[test]
+fn law_12_an_order_without_an_address_is_skipped_visibly() {
+    let mut scene = Scene::default();
+    scene.apply(shopify(10).without_email());
+    let RunState::Skipped { why, .. } = &scene.run(Action::Email).state else { panic!() };
+    assert_eq!(why.code(), "no_address");
+}
+
+#[test]
+fn law_12_what_an_automation_names_but_is_gone_is_skipped_visibly() {
+    let mut scene = Scene::open();
+    scene.playbook.settings.templates.clear();
+    scene.playbook.settings.endpoints.clear();
+    scene.go("shipped", console());
+    for action in [Action::Email, Action::Webhook] {
+        let RunState::Skipped { why, .. } = &scene.run(action).state else { panic!() };
+        assert_eq!(why.code(), "target_gone");
+    }
+}

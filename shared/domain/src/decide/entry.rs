@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Draft;
-use crate::event::{Actor, Cause, Refusal, StageRef, Transition};
+use crate::event::{Actor, Refusal, StageRef, Transition};
 use crate::flow::{Flow, Stage};
 use crate::fulfillment::Attribution;
 use crate::id::StageId;
@@ -102,12 +102,12 @@ impl Draft<'_> {
             Placement::Placed { visited, .. } => std::mem::take(visited),
             _ => std::collections::BTreeMap::new(),
         };
-        match &self.cause {
-            Cause::Manual { actor: Actor::Console { .. } } => visited.clear(),
-            Cause::Manual { actor: Actor::ApiKey { .. } } => {
+        match &self.by_hand {
+            Some(Actor::Console { .. }) => visited.clear(),
+            Some(Actor::ApiKey { .. }) => {
                 visited.values_mut().for_each(|v| v.fresh = false);
             }
-            _ => {}
+            None => {}
         }
         let visit = visited.entry(to.id.clone()).or_default();
         visit.fresh = true;
@@ -125,7 +125,7 @@ impl Draft<'_> {
     fn plan(&mut self, playbook: &Playbook, stage: &Stage, silent: Option<SkipReason>) {
         let now = self.context.now;
         let grace = later(now, playbook.settings.grace());
-        let by_hand = matches!(&self.cause, Cause::Manual { actor: Actor::Console { .. } });
+        let by_hand = matches!(&self.by_hand, Some(Actor::Console { .. }));
         let due = if by_hand { grace } else { now };
         for (target, version, notify) in targets(playbook, stage, &self.order) {
             let skip = silent.clone().or_else(|| reason_against(&self.order, &target, version));

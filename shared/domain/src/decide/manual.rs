@@ -3,7 +3,7 @@
 use super::{Changeset, Context, Decision, Draft, Refused};
 use crate::event::{Actor, Cause, Change};
 use crate::fact::MoveFact;
-use crate::order::{Order, Placement};
+use crate::order::{Lifecycle, Order, Placement};
 use crate::outcome::NoOpReason;
 
 /// A move by hand goes anywhere, once, from the screen that was seen.
@@ -31,6 +31,7 @@ pub(super) fn moved(context: Context<'_>, fact: &MoveFact) -> Decision {
         draft.hold(&fact.stage);
         return changed(draft.finish(Change::Held));
     }
+    draft.by_hand = Some(fact.actor.clone());
     // A person who moves the order has looked at it: that ends the hold.
     draft.order.hold = None;
     draft.enter(playbook, to, None);
@@ -48,9 +49,10 @@ pub(super) fn resumed(context: Context<'_>, actor: &Actor) -> Decision {
         visited.clear();
     }
     let mut draft = Draft::new(context, released, Cause::Manual { actor: actor.clone() }, None);
+    draft.by_hand = Some(actor.clone());
     if let Some((playbook, to)) = pending
         .as_ref()
-        .filter(|stage| order.stage() != Some(stage))
+        .filter(|stage| order.stage() != Some(stage) && order.lifecycle == Lifecycle::Open)
         .and_then(|stage| context.playbook.and_then(|p| p.flow.stage(stage).map(|to| (p, to))))
     {
         draft.enter(playbook, to, None);

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 pub use entry::{AUTOMATIC_REENTRIES_MAX, STALE_AFTER};
 pub use settle::{Settled, settle};
 
-use crate::event::{Cause, Change, Event, Refusal, Transition};
+use crate::event::{Actor, Cause, Change, Event, Refusal, Transition};
 use crate::fact::Fact;
 use crate::id::{OrderId, ShopId, StageId};
 use crate::order::{Order, Snapshot};
@@ -115,6 +115,8 @@ struct Draft<'a> {
     context: Context<'a>,
     order: Order,
     cause: Cause,
+    /// Who moves the order, where somebody does: an advance that merely follows from an edit is automatic.
+    by_hand: Option<Actor>,
     fact_at: Option<Timestamp>,
     transition: Option<Transition>,
     refused: Option<Refusal>,
@@ -131,6 +133,7 @@ impl<'a> Draft<'a> {
             context,
             order,
             cause,
+            by_hand: None,
             fact_at,
             transition: None,
             refused: None,

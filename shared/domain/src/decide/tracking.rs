@@ -27,7 +27,11 @@ pub(super) fn tracked(context: Context<'_>, fact: &TrackingFact) -> Decision {
     let last = package.checkpoints.last().and_then(|c| c.detail.as_ref());
     let same = package.status == fact.status && last == detail.as_ref();
     match package.mark {
-        Some(mark) if fact.occurred_at < mark => return Decision::NoOp(NoOpReason::Older),
+        // A delivery (or a return) is told once and holds for ever: a scan that its carrier dated later but
+        // that came first does not hide it.
+        Some(mark) if fact.occurred_at < mark && fact.status.rank() <= settled_rank(package) => {
+            return Decision::NoOp(NoOpReason::Older);
+        }
         _ if same => return Decision::NoOp(NoOpReason::Same),
         _ => {}
     }
@@ -47,10 +51,15 @@ pub(super) fn tracked(context: Context<'_>, fact: &TrackingFact) -> Decision {
     changed(draft.finish(Change::Package { package: next.id, status: next.status }))
 }
 
+/// What a fact must outrank to count although it is older: at least the states before the delivery.
+fn settled_rank(package: &Package) -> u8 {
+    package.status.rank().max(TrackingStatus::InTransit.rank())
+}
+
 fn scanned(package: &Package, fact: &TrackingFact, detail: Option<String>) -> Package {
     let mut next = package.clone();
     next.status = fact.status;
-    next.mark = Some(fact.occurred_at);
+    next.mark = next.mark.max(Some(fact.occurred_at));
     if fact.status == TrackingStatus::Delivered {
         next.delivered_at = Some(fact.occurred_at);
     }

@@ -2,8 +2,6 @@
 //! ends, a shop set up over HTTP, and words for what a test wants to see.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test library: what does not hold ends the test"
 )]

@@ -5,7 +5,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use stagepost_app::apply::ApplyError;
 use stagepost_app::config::ConfigError;
 use stagepost_app::ports::{CommitError, StoreError};
@@ -32,13 +32,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Payload<T> {
         let bytes = Bytes::from_request(request, state).await.map_err(|e| unreadable(&e))?;
         // Nothing sent is the empty object: every field may then still have its say.
         let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        json_object(bytes)?;
         let mut json = serde_json::Deserializer::from_slice(bytes);
-        let value = serde_path_to_error::deserialize(&mut json).map_err(|e| misfit(&e))?;
-        match json.end() {
-            Ok(()) => Ok(Self(value)),
-            Err(e) => Err(not_json(&e.to_string())),
-        }
+        serde_path_to_error::deserialize(&mut json).map(Self).map_err(|e| misfit(&e))
     }
+}
+
+/// JSON first, so that half a body is told as what it is; and an object, because serde would take an array
+/// for one, its items in the order of the fields.
+fn json_object(bytes: &[u8]) -> Result<(), Response> {
+    serde_json::from_slice::<IgnoredAny>(bytes).map_err(|e| not_json(&e.to_string()))?;
+    if bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{') {
+        return Ok(());
+    }
+    Err(problem(&Problem::invalid(vec![Invalid::new("", "must be a JSON object")])))
 }
 
 fn unreadable(rejection: &BytesRejection) -> Response {
@@ -57,7 +64,14 @@ fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Response {
     let reason = error.inner().to_string();
     let reason = reason.split(" at line ").next().unwrap_or_default();
     let path = error.path().to_string();
-    let field = if path == "." { String::new() } else { path };
+    let parent = if path == "." { String::new() } else { path };
+    // The path ends where the field is missing; the merchant wants to know which one.
+    let missing = reason.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+    let field = match missing {
+        Some(name) if parent.is_empty() => name.to_owned(),
+        Some(name) => format!("{parent}.{name}"),
+        None => parent,
+    };
     problem(&Problem::invalid(vec![Invalid::new(field, reason)]))
 }
 

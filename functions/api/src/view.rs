@@ -55,7 +55,11 @@ fn fulfillment(f: &Fulfillment) -> Value {
     let shipments: Vec<_> = f
         .shipments
         .iter()
-        .map(|(id, s)| json!({"id": id, "active": s.active, "attribution": s.by, "seen_as_of": s.mark}))
+        .map(|(id, s)| {
+            // One that only our own answer told of has no update time of its platform yet.
+            let seen_as_of = Some(s.mark).filter(|at| *at > Timestamp::UNIX_EPOCH);
+            json!({"id": id, "active": s.active, "attribution": s.by, "seen_as_of": seen_as_of})
+        })
         .collect();
     json!({
         "coverage": f.coverage,

@@ -11,7 +11,9 @@ use stagepost_domain::id::CarrierId;
 use stagepost_domain::shop::{CarrierIntegration, CarrierKind};
 use stagepost_domain::signing::{EasypostHeaders, easypost_matches};
 use stagepost_lambda::cache::Warm;
-use stagepost_lambda::http::{NOTIFICATION_MAX, body_bytes, empty, header, json as json_answer, last_segment};
+use stagepost_lambda::http::{
+    NOTIFICATION_MAX, body_bytes, empty, header, json as json_answer, last_segment,
+};
 use stagepost_lambda::inbound::{not_decided, open_all, quarantine, store_away, told};
 
 /// An integration with its secrets opened.
@@ -62,11 +64,17 @@ where
         self.take(&carrier, body, reading).await
     }
 
-    async fn take(&self, carrier: &CarrierIntegration, body: &[u8], reading: TrackingReading) -> Response<Body> {
+    async fn take(
+        &self,
+        carrier: &CarrierIntegration,
+        body: &[u8],
+        reading: TrackingReading,
+    ) -> Response<Body> {
         let outcome = match reading {
             TrackingReading::UnknownTopic => json!({"outcome": "no_op", "reason": "unknown_topic"}),
             TrackingReading::Unreadable { reason } => {
-                let kept = quarantine(&self.core, &carrier.shop, carrier.id.as_str(), "tracking", reason, body);
+                let kept =
+                    quarantine(&self.core, &carrier.shop, carrier.id.as_str(), "tracking", reason, body);
                 if let Err(e) = kept.await {
                     return store_away(&e);
                 }

@@ -3,6 +3,8 @@
 //! The real program works on a folder and is killed at a chosen moment; then the same folder is opened in
 //! this process, with a clock that is driven past every lease.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests: what does not hold ends the test")]
+
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;

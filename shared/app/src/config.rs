@@ -1,8 +1,11 @@
 //! A shop's configuration: every change is one transaction with the shop's settings, so that what refers
 //! to what is always consistent.
 
-use serde::Deserialize;
-use stagepost_domain::flow::{Automations, Flow, FulfilledWhen, Stage};
+use serde::{Deserialize, Deserializer};
+use stagepost_domain::flow::{
+    AdvanceOnDelivery, Automations, EmailAutomation, Flow, FulfillAutomation, FulfilledWhen, Stage,
+    WebhookAutomation,
+};
 use stagepost_domain::id::{
     CarrierId, ChannelId, EndpointId, FlowId, InvalidId, KeyId, ShopId, StageId, TemplateId, token_hash,
 };
@@ -70,12 +73,63 @@ pub struct StageInput {
     #[serde(default = "visible")]
     pub customer_visible: bool,
     /// What happens on entry.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "automations")]
     pub automations: Automations,
 }
 
 fn visible() -> bool {
     true
+}
+
+/// The automations as somebody writes them: a mistyped setting must not pass for one that is not there.
+/// (What is stored stays lenient: a release that is rolled back reads what the next one wrote.)
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AutomationsInput {
+    email: Option<EmailInput>,
+    webhook: Option<WebhookInput>,
+    fulfill: Option<FulfillInput>,
+    advance_on_delivery: Option<AdvanceInput>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EmailInput {
+    enabled: bool,
+    template: TemplateId,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WebhookInput {
+    enabled: bool,
+    endpoint: EndpointId,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FulfillInput {
+    enabled: bool,
+    #[serde(default)]
+    notify_customer: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AdvanceInput {
+    enabled: bool,
+}
+
+fn automations<'de, D: Deserializer<'de>>(input: D) -> Result<Automations, D::Error> {
+    let input = AutomationsInput::deserialize(input)?;
+    Ok(Automations {
+        email: input.email.map(|a| EmailAutomation { enabled: a.enabled, template: a.template }),
+        webhook: input.webhook.map(|a| WebhookAutomation { enabled: a.enabled, endpoint: a.endpoint }),
+        fulfill: input
+            .fulfill
+            .map(|a| FulfillAutomation { enabled: a.enabled, notify_customer: a.notify_customer }),
+        advance_on_delivery: input.advance_on_delivery.map(|a| AdvanceOnDelivery { enabled: a.enabled }),
+    })
 }
 
 /// A flow as somebody writes it. Stages are referred to by id or by name.

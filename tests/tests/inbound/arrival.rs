@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use stagepost_app::ports::{Clock, OrderStore};
-use stagepost_domain::id::OrderId;
 use stagepost_domain::SignedDuration;
+use stagepost_domain::id::OrderId;
 use stagepost_standins::{LineSpec, Notification, OrderSpec, Platform, Tracking};
 use stagepost_tests::{SHOPIFY_SECRET, WOO_SECRET, World};
 
@@ -67,7 +67,8 @@ async fn any_shopify_topic_may_come_first_and_the_order_ends_the_same() {
     for order in permutations(&[0, 2, 3, 4]) {
         let (external, story) = shipped_on_shopify(&world);
         let topics: Vec<_> = story.iter().map(|(_, n)| n.topic.as_str()).collect();
-        let all = ["orders/create", "orders/updated", "fulfillments/create", "orders/fulfilled", "orders/updated"];
+        let all =
+            ["orders/create", "orders/updated", "fulfillments/create", "orders/fulfilled", "orders/updated"];
         assert_eq!(topics, all);
         let story: Story = order.iter().map(|i| story[*i].clone()).collect();
         deliver(&world, &story).await;
@@ -91,11 +92,41 @@ async fn any_shopify_topic_may_come_first_and_the_order_ends_the_same() {
 }
 
 #[tokio::test]
+async fn a_delivery_may_be_told_before_the_order_its_parcel_or_its_fulfillment() {
+    let world = World::start().await;
+    let mut ends = Vec::new();
+    for order in permutations(&[0, 2, 3, 5]) {
+        let (external, mut story) = shipped_on_shopify(&world);
+        later(&world);
+        let parcel = format!("9400{external}");
+        story.push((Way::Carrier, world.easypost.event(&parcel, "delivered", world.clock.now())));
+        let story: Story = order.iter().map(|i| story[*i].clone()).collect();
+        deliver(&world, &story).await;
+        ends.push((external, order));
+    }
+    world.pass(10).await;
+    for (external, order) in &ends {
+        let id = world.shopify_order(external);
+        assert_sound(&world, &id).await;
+        let end = world.order(&id).await;
+        assert_eq!(end["packages"][0]["status"], "delivered", "{order:?}");
+        assert_eq!(end["fulfillment"]["coverage"], "complete", "{order:?}");
+        assert_eq!(end["stage"]["name"], "Delivered", "{order:?}: {:?}", world.path(&id).await);
+        let number = end["number"].as_str().unwrap();
+        assert_eq!(mails_of(&world, number, "Delivered"), 1, "{order:?}");
+    }
+}
+
+#[tokio::test]
 async fn whatever_topic_tells_of_an_order_first_makes_it_known() {
     let world = World::start().await;
-    for topic in
-        ["orders/create", "orders/updated", "orders/fulfilled", "orders/partially_fulfilled", "orders/cancelled"]
-    {
+    for topic in [
+        "orders/create",
+        "orders/updated",
+        "orders/fulfilled",
+        "orders/partially_fulfilled",
+        "orders/cancelled",
+    ] {
         let external = world.shopify.create_order(&ada());
         world.shopify.take_outbox();
         let told = world.tell_shopify(&world.shopify.notification(&external, topic).unwrap()).await;
@@ -145,7 +176,8 @@ async fn the_notifications_of_a_woocommerce_order_may_come_in_any_order() {
         later(&world);
         world.woo.edit_address(&external, "Dlouhá 7").unwrap();
         later(&world);
-        let tracking = Tracking::number(&format!("9400-{external}-")).url("https://carrier.example/t").by("UPS");
+        let tracking =
+            Tracking::number(&format!("9400-{external}-")).url("https://carrier.example/t").by("UPS");
         world.woo.complete_by_hand(&external, &tracking).unwrap();
         later(&world);
         world.woo.touch(&external).unwrap();
@@ -206,7 +238,13 @@ async fn ids_above_two_to_the_53_are_exact() {
         )
     };
     // Neighbours that are one and the same as floating-point numbers.
-    let ids = [9_007_199_254_740_992, 9_007_199_254_740_993, 820_982_911_946_154_508, 820_982_911_946_154_509, u64::MAX];
+    let ids = [
+        9_007_199_254_740_992,
+        9_007_199_254_740_993,
+        820_982_911_946_154_508,
+        820_982_911_946_154_509,
+        u64::MAX,
+    ];
     for id in ids {
         let told = world.tell_shopify(&shopify_raw("orders/create", &body(id))).await;
         assert_eq!(told["outcome"], "changed", "{id}");
@@ -234,7 +272,8 @@ async fn ids_above_two_to_the_53_are_exact() {
 async fn three_orders_that_share_one_woocommerce_delivery_id_are_three_orders() {
     let world = World::start().await;
     let ids: Vec<_> = (0..3).map(|_| world.woo.create_order(&ada())).collect();
-    let created: Vec<_> = world.woo.take_outbox().into_iter().filter(|n| n.topic == "order.created").collect();
+    let created: Vec<_> =
+        world.woo.take_outbox().into_iter().filter(|n| n.topic == "order.created").collect();
     let delivery = |n: &Notification| n.header("x-wc-webhook-delivery-id").unwrap().to_owned();
     assert_eq!(created.len(), 3);
     assert!(created.iter().all(|n| delivery(n) == delivery(&created[0])), "one second, one delivery id");
@@ -291,7 +330,11 @@ async fn an_update_that_changes_nothing_writes_nothing() {
         later(&world);
         world.woo.touch(&woo).unwrap();
         let touched = world.deliver_woo().await;
-        assert_eq!(touched, [json!({"outcome": "no_op", "reason": "same"})], "only the time of change is new");
+        assert_eq!(
+            touched,
+            [json!({"outcome": "no_op", "reason": "same"})],
+            "only the time of change is new"
+        );
         for (way, n) in &story {
             assert!(outcome(&world, &post(&world, *way, n).await).await.starts_with("no_op:"), "{}", n.topic);
         }

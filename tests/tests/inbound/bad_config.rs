@@ -33,13 +33,17 @@ fn with(good: &Value, member: &str, value: Value) -> Value {
 async fn check(world: &World, refusals: Vec<Refusal>) {
     let mut wrong = Vec::new();
     for r in refusals {
-        let sent = format!("{} {} {}", r.method, r.path, r.body.to_string().chars().take(120).collect::<String>());
+        let sent =
+            format!("{} {} {}", r.method, r.path, r.body.to_string().chars().take(120).collect::<String>());
         let answer: Answered = world.api.send(r.method, &r.path, Some(r.body.to_string().into_bytes())).await;
         let named = answer.body["errors"].as_array().is_some_and(|errors| {
             errors.iter().any(|e| e["field"] == r.field && e["reason"].as_str().unwrap().contains(r.reason))
         });
         if answer.status != 422 || !named {
-            wrong.push(format!("{sent}\n  wanted {}: {}\n  got {} {}", r.field, r.reason, answer.status, answer.body));
+            wrong.push(format!(
+                "{sent}\n  wanted {}: {}\n  got {} {}",
+                r.field, r.reason, answer.status, answer.body
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -70,8 +74,7 @@ async fn a_wrong_flow_is_refused_with_its_field_and_reason() {
     let automation = |automation: Value| stage("automations", automation);
     let many: Vec<_> = (0..51).map(|i| json!({"name": format!("Stage {i}")})).collect();
     let advance = json!({"advance_on_delivery": {"enabled": true}});
-    let two_advance =
-        json!([{"name": "A", "automations": advance}, {"name": "B", "automations": advance}]);
+    let two_advance = json!([{"name": "A", "automations": advance}, {"name": "B", "automations": advance}]);
     let mut refusals = vec![
         refusal(path, with(&good, "name", Value::Null), "name", "missing"),
         refusal(path, with(&good, "name", json!(" ")), "name", "must not be empty"),
@@ -129,7 +132,8 @@ async fn a_wrong_flow_is_refused_with_its_field_and_reason() {
 #[tokio::test]
 async fn an_automation_with_an_unknown_or_mistyped_member_is_not_saved_as_if_it_were_understood() {
     let world = World::start().await;
-    let stage = |automations: Value| json!({"name": "F", "stages": [{"name": "New", "automations": automations}]});
+    let stage =
+        |automations: Value| json!({"name": "F", "stages": [{"name": "New", "automations": automations}]});
     let template = &world.ids.template;
     let at = |member: &'static str, automations: Value| {
         refusal("/v1/flows", stage(automations), member, "unknown field")
@@ -155,10 +159,25 @@ async fn a_wrong_template_is_refused_with_its_line_and_variable() {
     let path = "/v1/email-templates";
     let part = |part: &str, source: &str| with(&good, part, json!(source));
     let refusals = vec![
-        refusal(path, part("text", "Hello\n\n{{customerNam}}"), "text", "line 3: unknown variable {{customerNam}}"),
-        refusal(path, part("html", "<p>\n{{order.number}}</p>"), "html", "line 2: unknown variable {{order.number}}"),
+        refusal(
+            path,
+            part("text", "Hello\n\n{{customerNam}}"),
+            "text",
+            "line 3: unknown variable {{customerNam}}",
+        ),
+        refusal(
+            path,
+            part("html", "<p>\n{{order.number}}</p>"),
+            "html",
+            "line 2: unknown variable {{order.number}}",
+        ),
         refusal(path, part("subject", "{{nope}}"), "subject", "line 1: unknown variable {{nope}}"),
-        refusal(path, part("text", "a\n{{#if stageName}}\n{{nope}}{{/if}}"), "text", "line 3: unknown variable {{nope}}"),
+        refusal(
+            path,
+            part("text", "a\n{{#if stageName}}\n{{nope}}{{/if}}"),
+            "text",
+            "line 3: unknown variable {{nope}}",
+        ),
         refusal(path, part("text", "a\n{{#each x}}{{/each}}"), "text", "line 2: unknown block {{#each}}"),
         refusal(path, part("text", "\n{{customerName"), "text", "line 2: "),
         refusal(path, part("html", "{{{customerName}}}"), "html", "three braces"),
@@ -206,7 +225,12 @@ async fn an_endpoint_that_points_into_somebodys_network_is_refused() {
         url(&format!("https://example.com/{}", "a".repeat(2_048)), "at most 2048"),
         refusal(path, json!({"name": "ERP"}), "url", "missing"),
         refusal(path, json!({"name": "", "url": "https://example.com/"}), "name", "must not be empty"),
-        refusal(path, json!({"name": "E", "url": "https://example.com/", "secret": "s"}), "secret", "unknown field"),
+        refusal(
+            path,
+            json!({"name": "E", "url": "https://example.com/", "secret": "s"}),
+            "secret",
+            "unknown field",
+        ),
     ];
     let mut edit = url("https://10.0.0.1/", "public internet address");
     (edit.method, edit.path) = ("PUT", format!("{path}/{}", world.ids.endpoint));
@@ -218,8 +242,10 @@ async fn an_endpoint_that_points_into_somebodys_network_is_refused() {
 async fn a_wrong_channel_or_carrier_is_refused_with_its_field_and_reason() {
     let world = World::start().await;
     let path = "/v1/channels";
-    let shopify = json!({"platform": "shopify", "name": "S", "store": "a.myshopify.com", "webhook_secret": "s"});
-    let woo = json!({"platform": "woocommerce", "name": "W", "store": "https://a.example", "webhook_secret": "s"});
+    let shopify =
+        json!({"platform": "shopify", "name": "S", "store": "a.myshopify.com", "webhook_secret": "s"});
+    let woo =
+        json!({"platform": "woocommerce", "name": "W", "store": "https://a.example", "webhook_secret": "s"});
     let on_shopify = |member: &str, value| with(&shopify, member, value);
     let on_woo = |member: &str, value| with(&woo, member, value);
     let mut refusals = vec![
@@ -241,9 +267,17 @@ async fn a_wrong_channel_or_carrier_is_refused_with_its_field_and_reason() {
         refusal(path, on_woo("store", json!("https://10.0.0.1")), "store", "public internet address"),
         refusal(path, on_woo("store", json!("https://a.example/?x=1")), "store", "without ? or #"),
     ];
-    for store in ["", "a.example", "https://a.myshopify.com", "a.myshopify.com.evil.example", "a.b.myshopify.com",
-        "-a.myshopify.com", "a/../b.myshopify.com", ".myshopify.com", "a@b.myshopify.com"]
-    {
+    for store in [
+        "",
+        "a.example",
+        "https://a.myshopify.com",
+        "a.myshopify.com.evil.example",
+        "a.b.myshopify.com",
+        "-a.myshopify.com",
+        "a/../b.myshopify.com",
+        ".myshopify.com",
+        "a@b.myshopify.com",
+    ] {
         refusals.push(refusal(path, on_shopify("store", json!(store)), "store", "my-shop.myshopify.com"));
     }
     let carrier = json!({"kind": "easypost", "name": "E", "webhook_secret": "s"});
@@ -296,7 +330,12 @@ async fn a_wrong_order_is_refused_with_its_field_and_reason() {
         refusal(path, one("customer", json!({"email": "nobody"})), "customer.email", "e-mail address"),
         refusal(path, one("customer", json!({"mail": "a@b.example"})), "customer.mail", "unknown field"),
         refusal(path, one("lines", json!(vec![line; 101])), "lines", "at most 100"),
-        refusal(path, one("lines", json!([{"title": "Boat", "quantity": -1}])), "lines[0].quantity", "invalid value"),
+        refusal(
+            path,
+            one("lines", json!([{"title": "Boat", "quantity": -1}])),
+            "lines[0].quantity",
+            "invalid value",
+        ),
         refusal(path, one("lines", json!([{"quantity": 1}])), "lines[0].title", "missing"),
         refusal(path, one("packages", json!([{"number": "1"}, {}])), "packages[1]", "tracking number"),
         refusal(path, one("packages", json!([{"url": "javascript:alert(1)"}])), "packages[0]", "http(s) URL"),
@@ -326,7 +365,12 @@ async fn a_wrong_move_or_package_is_refused_and_a_stale_screen_learns_where_the_
         refusal(&path, json!({"stage": "Ready", "expected_seq": -1}), "expected_seq", "invalid value"),
         refusal(&path, json!({"stage": "Nowhere", "expected_seq": 1}), "stage", "no stage"),
         refusal(&path, json!({"stage": "stg_gone", "expected_seq": 1}), "stage", "no stage"),
-        refusal(&path, json!({"stage": "Ready", "expected_seq": 1, "silent": true}), "silent", "unknown field"),
+        refusal(
+            &path,
+            json!({"stage": "Ready", "expected_seq": 1, "silent": true}),
+            "silent",
+            "unknown field",
+        ),
         refusal(&parcels, json!({}), "number", "tracking number"),
         refusal(&parcels, json!({"number": "--"}), "number", "tracking number"),
         refusal(&parcels, json!({"url": "data:text/html,x"}), "number", "http(s) URL"),
@@ -355,7 +399,8 @@ async fn a_wrong_query_is_refused_with_its_field_and_reason() {
         (&format!("?stage={stage}&offset=1"), "query"),
         (&format!("?stage={stage}&cursor=forged"), "cursor"),
     ] {
-        let answer = call(&world, "GET", &format!("/v1/orders{query}"), &[("authorization", &key)], None).await;
+        let answer =
+            call(&world, "GET", &format!("/v1/orders{query}"), &[("authorization", &key)], None).await;
         let problem = answer.problem(422, query);
         assert_eq!(problem["errors"][0]["field"], field, "{query}: {problem}");
         assert!(!problem["errors"][0]["reason"].as_str().unwrap().is_empty(), "{query}");

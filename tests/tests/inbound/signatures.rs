@@ -91,8 +91,12 @@ async fn the_vectors_of_easypost_hold_over_http_in_both_versions() {
             text(&vector, "raw_body").clone_into(&mut body);
         }
         let path = connect(&world, "/v1/carriers", carrier.clone(), text(&vector, "secret")).await;
-        let signed: Vec<(&str, &str)> =
-            vector["headers"].as_object().into_iter().flatten().map(|(n, v)| (n.as_str(), v.as_str().unwrap())).collect();
+        let signed: Vec<(&str, &str)> = vector["headers"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(n, v)| (n.as_str(), v.as_str().unwrap()))
+            .collect();
         let headers = [signed.as_slice(), &[(text(&vector, "header"), text(&vector, "expected"))]].concat();
         check(&world, (&path, &stranger), &headers, &vector, body.as_bytes()).await;
         for (i, (name, _)) in headers.iter().enumerate() {
@@ -117,7 +121,8 @@ fn the_vectors_of_standard_webhooks_hold_for_what_we_sign() {
     for vector in vectors("standard_webhooks.json") {
         let key = webhook_key(text(&vector, "secret")).unwrap();
         let at = vector["webhook_timestamp"].as_i64().unwrap();
-        let ours = webhook_signature(&[key], text(&vector, "webhook_id"), at, text(&vector, "raw_body").as_bytes());
+        let ours =
+            webhook_signature(&[key], text(&vector, "webhook_id"), at, text(&vector, "raw_body").as_bytes());
         // A receiver takes the header if any of its entries is the signature that it would make.
         let header = vector["expected"].as_str().or(vector["header"].as_str()).unwrap();
         let accepted = header.split(' ').any(|entry| entry == ours);

@@ -17,7 +17,8 @@ fn routes_by_id(ids: &Named) -> Vec<Route> {
     let flow = json!({"name": "Taken over", "stages": [{"name": "New"}]});
     let template = json!({"name": "Taken over", "subject": "s", "text": "t"});
     let endpoint = json!({"name": "Taken over", "url": "https://elsewhere.example/"});
-    let Named { order, run, package, flow: flow_id, template: template_id, endpoint: endpoint_id, channel } = ids;
+    let Named { order, run, package, flow: flow_id, template: template_id, endpoint: endpoint_id, channel } =
+        ids;
     let mut routes = vec![
         ("GET", format!("/v1/flows/{flow_id}"), None),
         ("PUT", format!("/v1/flows/{flow_id}"), Some(flow)),
@@ -42,7 +43,8 @@ fn routes_by_id(ids: &Named) -> Vec<Route> {
 
 /// Routes that make or change something without naming an id.
 fn writes_without_id() -> Vec<Route> {
-    let channel = json!({"platform": "shopify", "name": "S", "store": "s.myshopify.com", "webhook_secret": "s"});
+    let channel =
+        json!({"platform": "shopify", "name": "S", "store": "s.myshopify.com", "webhook_secret": "s"});
     let flow = json!({"name": "F", "stages": [{"name": "New"}]});
     let template = json!({"name": "T", "subject": "s", "text": "t"});
     vec![
@@ -51,13 +53,24 @@ fn writes_without_id() -> Vec<Route> {
         ("POST", "/v1/email-templates".to_owned(), Some(template)),
         ("POST", "/v1/webhook-endpoints".to_owned(), Some(json!({"name": "E", "url": "https://e.example/"}))),
         ("POST", "/v1/channels".to_owned(), Some(channel)),
-        ("POST", "/v1/carriers".to_owned(), Some(json!({"kind": "easypost", "name": "C", "webhook_secret": "s"}))),
+        (
+            "POST",
+            "/v1/carriers".to_owned(),
+            Some(json!({"kind": "easypost", "name": "C", "webhook_secret": "s"})),
+        ),
         ("POST", "/v1/orders".to_owned(), Some(json!({"external_id": "x"}))),
     ]
 }
 
-const LISTS: [&str; 7] = ["/v1/flows", "/v1/email-templates", "/v1/webhook-endpoints", "/v1/channels",
-    "/v1/carriers", "/v1/orders?untriaged=true", "/v1/quarantine"];
+const LISTS: [&str; 7] = [
+    "/v1/flows",
+    "/v1/email-templates",
+    "/v1/webhook-endpoints",
+    "/v1/channels",
+    "/v1/carriers",
+    "/v1/orders?untriaged=true",
+    "/v1/quarantine",
+];
 
 /// Ids of things that are there, or that are nowhere.
 struct Named {
@@ -122,7 +135,13 @@ async fn another_shops_key_finds_nothing_on_any_route() {
     for (there, gone) in routes_by_id(&ids).iter().zip(&routes_by_id(&nowhere())) {
         let (status, body) = ask(&stranger, there).await;
         assert_eq!(status, 404, "{} {}: {body}", there.0, there.1);
-        assert_eq!((status, body), ask(&stranger, gone).await, "{} {}: tells that it is there", there.0, there.1);
+        assert_eq!(
+            (status, body),
+            ask(&stranger, gone).await,
+            "{} {}: tells that it is there",
+            there.0,
+            there.1
+        );
     }
     for list in LISTS {
         assert_eq!(stranger.get(list).await.ok()["items"], json!([]), "{list}");
@@ -134,17 +153,31 @@ async fn another_shops_key_finds_nothing_on_any_route() {
 
 /// Nothing of another shop can be named in what a shop writes.
 async fn refers_to_nothing_of(stranger: &Api, ids: &Named) {
-    let stage = |automations: Value| json!({"name": "F", "stages": [{"name": "New", "automations": automations}]});
+    let stage =
+        |automations: Value| json!({"name": "F", "stages": [{"name": "New", "automations": automations}]});
     let channel = json!({"platform": "shopify", "name": "S", "store": "s.myshopify.com", "webhook_secret": "s",
         "default_flow": ids.flow});
     for (path, body, field) in [
-        ("/v1/flows", stage(json!({"email": {"enabled": true, "template": ids.template}})), "stages[0].automations.email.template"),
-        ("/v1/flows", stage(json!({"webhook": {"enabled": true, "endpoint": ids.endpoint}})), "stages[0].automations.webhook.endpoint"),
+        (
+            "/v1/flows",
+            stage(json!({"email": {"enabled": true, "template": ids.template}})),
+            "stages[0].automations.email.template",
+        ),
+        (
+            "/v1/flows",
+            stage(json!({"webhook": {"enabled": true, "endpoint": ids.endpoint}})),
+            "stages[0].automations.webhook.endpoint",
+        ),
         ("/v1/channels", channel, "default_flow"),
         ("/v1/orders", json!({"external_id": "x", "flow": ids.flow}), "flow"),
     ] {
         let answer = stranger.post(path, &body).await;
-        assert_eq!((answer.status, &answer.body["errors"][0]["field"]), (422, &json!(field)), "{}", answer.body);
+        assert_eq!(
+            (answer.status, &answer.body["errors"][0]["field"]),
+            (422, &json!(field)),
+            "{}",
+            answer.body
+        );
     }
 }
 
@@ -156,7 +189,10 @@ async fn one_external_id_in_two_shops_is_two_orders() {
     let stranger = world.api.with_key(&key);
     let order = json!({"external_id": "same", "customer": {"name": "Mine"}});
     let mine = world.api.post("/v1/orders", &order).await.ok();
-    let theirs = stranger.post("/v1/orders", &json!({"external_id": "same", "customer": {"name": "Theirs"}})).await.ok();
+    let theirs = stranger
+        .post("/v1/orders", &json!({"external_id": "same", "customer": {"name": "Theirs"}}))
+        .await
+        .ok();
     assert_ne!(mine["id"], theirs["id"]);
     let read = world.order(mine["id"].as_str().unwrap()).await;
     assert_eq!(read["details"]["customer"]["name"], "Mine");

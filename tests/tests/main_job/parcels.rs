@@ -82,3 +82,17 @@ async fn the_tracking_number_goes_to_the_platform_with_the_fulfillment() {
     let packages = world.order(&id).await["packages"].as_array().unwrap().len();
     assert_eq!(packages, 1, "our own tracking came back as a second package");
 }
+
+#[tokio::test]
+async fn a_delivery_that_arrives_after_a_scan_dated_later_still_counts() {
+    let world = World::start().await;
+    let external = world.woo.create_order(&boats("Grace Hopper", "grace@example.com"));
+    world.deliver_woo().await;
+    let id = world.woo_order(&external);
+    add(&world, &id, "9400100000000000000001").await;
+    let delivered = stagepost_app::ports::Clock::now(&world.clock);
+    let later = world.clock.advance(stagepost_domain::SignedDuration::from_secs(600));
+    world.tell_carrier(&world.easypost.event("9400100000000000000001", "in_transit", later)).await;
+    world.tell_carrier(&world.easypost.event("9400100000000000000001", "delivered", delivered)).await;
+    assert_eq!(world.stage(&id).await, "Delivered");
+}

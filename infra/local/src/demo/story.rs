@@ -175,8 +175,7 @@ mod tests {
         assert_eq!(
             words,
             [
-                "New → Shipped fulfilled by the merchant mail skipped: the customer has no",
-                "address",
+                "New → Shipped fulfilled by the merchant mail skipped: the customer has no address",
                 "fulfill skipped: fulfilled by the merchant",
                 "on shopify at 17:00:05",
             ]

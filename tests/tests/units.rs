@@ -1,0 +1,268 @@
+//! What each use case costs: capacity units and sequential round trips to the table, as the engine reports
+//! them. The figures stand in ARCHITECTURE.md; the bounds here keep them true.
+//!
+//! `cargo test -p stagepost-tests --test units -- --nocapture` prints the table.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests: what does not hold ends the test")]
+
+use std::sync::Arc;
+
+use serde_json::json;
+use stagepost_app::Core;
+use stagepost_app::apply::{Outcome, apply};
+use stagepost_app::carrier::track;
+use stagepost_app::config::{self, create_shop};
+use stagepost_app::notify::{TrackingLinks, email, webhook};
+use stagepost_app::platform::{Platforms, fulfill};
+use stagepost_app::ports::Clock;
+use stagepost_app::run::Answered;
+use stagepost_domain::decide::Changeset;
+use stagepost_domain::event::{Action, Actor};
+use stagepost_domain::fact::{Fact, MoveFact, PackageEdit, TrackingFact};
+use stagepost_domain::flow::Flow;
+use stagepost_domain::id::{KeyId, OrderId, ShopId};
+use stagepost_domain::order::Order;
+use stagepost_domain::package::{PackageSeen, TrackingStatus};
+use stagepost_domain::run::{RunId, RunState};
+use stagepost_domain::shop::Channel;
+use stagepost_domain::{SignedDuration, Timestamp};
+use stagepost_dynamodb::{DynamoStore, Meter, Units, client, create_table};
+use stagepost_local::Mailbox;
+use stagepost_outbound_http::{Guard, OutboundHttp};
+use stagepost_secrets::LocalSecrets;
+use stagepost_shopify::{ApiBase, ShopifyClient};
+use stagepost_standins::{Platform, Receiver, ShopifyStore, Tracking};
+use stagepost_testkit::{ManualClock, SeededEntropy};
+use stagepost_tests::{SHOPIFY_DOMAIN, SHOPIFY_SECRET, boats, start_time};
+use stagepost_woocommerce::WooClient;
+
+struct Links;
+
+impl TrackingLinks for Links {
+    fn link(&self, order: &Order) -> String {
+        format!("https://track.example.com/t/{}", order.id)
+    }
+}
+
+/// A metered store with a shop on it, and everything that its runs reach.
+struct Bench {
+    core: Core<DynamoStore>,
+    meter: Meter,
+    clock: ManualClock,
+    secrets: LocalSecrets,
+    mailbox: Mailbox,
+    http: OutboundHttp,
+    shopify: ShopifyStore,
+    shop: ShopId,
+    flow: Flow,
+    channel: Channel,
+    _receiver: Receiver,
+}
+
+async fn engine() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
+    endpoint
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let clock = ManualClock::new(start_time());
+        let time: Arc<dyn Clock> = Arc::new(clock.clone());
+        let entropy = Arc::new(SeededEntropy::new(3));
+        let dynamodb = client(Some(&engine().await)).await;
+        create_table(&dynamodb, "stagepost").await.unwrap();
+        let meter = Meter::new();
+        let store = DynamoStore::new(dynamodb, "stagepost").with_meter(meter.clone());
+        let core = Core { store, clock: Arc::clone(&time), entropy: entropy.clone() };
+        let secrets = LocalSecrets::from_key([7; 32]).unwrap();
+        let receiver = Receiver::start(Arc::clone(&time)).await.unwrap();
+        let shopify = ShopifyStore::start(SHOPIFY_DOMAIN, "shpat_test", SHOPIFY_SECRET, Arc::clone(&time));
+        let shopify = shopify.await.unwrap();
+        let shop = ShopId::parse("shop_01kaj3m2q8v7x9w5t4s6r2p0n1").unwrap();
+        create_shop(&core, &shop, "Paper Boat", "hello@paperboat.example").await.unwrap();
+        let (flow, channel) = set_up(&core, &secrets, &shop, &receiver.url()).await;
+        clock.advance(SignedDuration::from_secs(60));
+        let mailbox = Mailbox::in_memory(time, entropy);
+        let http = OutboundHttp::new(Guard::LoopbackAllowed).unwrap();
+        let bench = Self {
+            core,
+            meter,
+            clock,
+            secrets,
+            mailbox,
+            http,
+            shopify,
+            shop,
+            flow,
+            channel,
+            _receiver: receiver,
+        };
+        let _set_up = bench.meter.take();
+        bench
+    }
+
+    fn units(&self, what: &str) -> Units {
+        let units = self.meter.take();
+        println!("| {what} | {} | {} | {} |", units.write, units.read, units.round_trips);
+        units
+    }
+
+    async fn apply(&self, id: &OrderId, fact: &Fact) -> Option<Box<Changeset>> {
+        match apply(&self.core, &self.shop, id, fact).await.unwrap() {
+            Outcome::Changed(changes) => Some(changes),
+            _ => None,
+        }
+    }
+
+    /// The facts of everything that the store has told.
+    fn told(&self) -> Vec<(OrderId, Fact)> {
+        let read = |n: &stagepost_standins::Notification| match stagepost_shopify::read(
+            &n.topic,
+            &self.channel,
+            &n.body,
+            self.core.now(),
+        ) {
+            stagepost_app::inbound::Reading::Fact { source, fact } => {
+                Some((source.order_id(&self.shop), fact))
+            }
+            _ => None,
+        };
+        self.shopify.take_outbox().iter().filter_map(read).collect()
+    }
+
+    async fn move_to(&self, id: &OrderId, stage: usize, expected_seq: u64) -> Changeset {
+        let actor = Actor::ApiKey { id: KeyId::parse("key_01kaj3m2q8v7x9w5t4s6r2p0n1").unwrap() };
+        let fact = MoveFact { stage: self.flow.stages[stage].id.clone(), expected_seq, actor };
+        *self.apply(id, &Fact::Move(fact)).await.unwrap()
+    }
+
+    async fn run(&self, changes: &Changeset, action: Action) {
+        let key = changes.event.runs.keys().find(|k| k.action() == action).unwrap().clone();
+        let id = RunId { order: changes.order.id.clone(), seq: changes.event.seq, key };
+        let platforms = Platforms {
+            shopify: ShopifyClient::new(
+                OutboundHttp::new(Guard::LoopbackAllowed).unwrap(),
+                ApiBase::Override(self.shopify.base_url().parse().unwrap()),
+            ),
+            woocommerce: WooClient::new(OutboundHttp::new(Guard::LoopbackAllowed).unwrap()),
+        };
+        let answered = match action {
+            Action::Email => email(&self.core, &self.mailbox, &Links, &id).await,
+            Action::Webhook => webhook(&self.core, &self.http, &self.secrets, &id).await,
+            Action::Fulfill => fulfill(&self.core, &self.secrets, &platforms, &id).await,
+        };
+        let Answered::Recorded(run) = answered.unwrap() else { unreachable!("{action:?} was not recorded") };
+        assert!(matches!(run.state, RunState::Succeeded { .. }), "{run:?}");
+    }
+}
+
+async fn set_up(
+    core: &Core<DynamoStore>,
+    secrets: &LocalSecrets,
+    shop: &ShopId,
+    receiver: &str,
+) -> (Flow, Channel) {
+    let input = serde_json::from_value(
+        json!({"name": "Stage", "subject": "{{orderNumber}}", "text": "{{stageName}}"}),
+    );
+    let template = config::put_template(core, shop, None, &input.unwrap()).await.unwrap();
+    let input = serde_json::from_value(json!({"name": "ERP", "url": receiver})).unwrap();
+    let (endpoint, _) = config::put_endpoint(core, secrets, shop, None, &input, |_| Ok(())).await.unwrap();
+    let everything = json!({
+        "email": {"enabled": true, "template": template.id},
+        "webhook": {"enabled": true, "endpoint": endpoint.id},
+        "fulfill": {"enabled": true},
+    });
+    let stages = json!([
+        {"name": "New"}, {"name": "Printing"}, {"name": "Ready to ship", "automations": everything},
+        {"name": "Shipped"}, {"name": "Delivered", "automations": {"advance_on_delivery": {"enabled": true}}},
+    ]);
+    let input = json!({"name": "Paper boats", "stages": stages, "fulfilled_stage": "Shipped"});
+    let flow = config::put_flow(core, shop, None, &serde_json::from_value(input).unwrap()).await.unwrap();
+    let input = json!({
+        "platform": "shopify", "name": "Paper Boat", "store": SHOPIFY_DOMAIN, "webhook_secret": SHOPIFY_SECRET,
+        "credentials": "shpat_test", "default_flow": flow.id,
+    });
+    let input = serde_json::from_value(input).unwrap();
+    let channel = config::create_channel(core, secrets, shop, &input, |_| Ok(())).await.unwrap();
+    (flow, channel)
+}
+
+fn delivered(number: &str, at: Timestamp) -> TrackingFact {
+    TrackingFact {
+        number: number.into(),
+        carrier: None,
+        status: TrackingStatus::Delivered,
+        occurred_at: at,
+        url: None,
+        detail: None,
+    }
+}
+
+#[tokio::test]
+async fn every_use_case_stays_within_its_units() {
+    let bench = Bench::new().await;
+    println!("| use case | write | read | round trips |\n| --- | ---: | ---: | ---: |");
+
+    let external = bench.shopify.create_order(&boats("Ada Lovelace", "ada@example.com"));
+    let told = bench.told();
+    let (id, fact) = told[0].clone();
+    bench.apply(&id, &fact).await.unwrap();
+    let created = bench.units("an order is seen for the first time");
+    assert!(created.write <= 9.0, "{created:?}");
+    assert!(bench.apply(&id, &fact).await.is_none());
+    let duplicate = bench.units("the same notification again");
+    assert!(duplicate.write == 0.0, "{duplicate:?}");
+
+    bench.move_to(&id, 1, 1).await;
+    let plain = bench.units("a transition without an action");
+    assert!(plain.write <= 6.0, "{plain:?}");
+
+    let package = PackageSeen::parse(Some("9400100000000000000001"), None, Some("USPS")).unwrap();
+    let actor = Actor::ApiKey { id: KeyId::parse("key_a").unwrap() };
+    bench.apply(&id, &Fact::Packages { edit: PackageEdit::Add(package), actor }).await.unwrap();
+    bench.units("a package is added");
+
+    let changes = bench.move_to(&id, 2, 3).await;
+    let moved = bench.units("a transition with mail, webhook and fulfillment");
+    bench.run(&changes, Action::Webhook).await;
+    let webhook = bench.units("— its webhook: read, claim, record");
+    bench.run(&changes, Action::Fulfill).await;
+    let fulfill = bench.units("— its fulfillment: lock, claim, settle, record");
+    bench.clock.advance(SignedDuration::from_secs(10));
+    bench.run(&changes, Action::Email).await;
+    let email = bench.units("— its mail: read, claim, record");
+    let all = moved.write + webhook.write + fulfill.write + email.write;
+    let trips = moved.round_trips + webhook.round_trips + fulfill.round_trips + email.round_trips;
+    println!("| — all of it | {all} | | {trips} |");
+    assert!(all <= 18.0, "{all}");
+
+    for (id, fact) in bench.told() {
+        bench.apply(&id, &fact).await;
+        bench.units("an echo of our own fulfillment");
+    }
+    let carrier = stagepost_domain::id::CarrierId::parse("car_a").unwrap();
+    let report = delivered("9400100000000000000001", bench.core.now());
+    track(&bench.core, &bench.shop, &carrier, &report).await.unwrap();
+    bench.units("a delivery that advances the order");
+    track(&bench.core, &bench.shop, &carrier, &report).await.unwrap();
+    assert!(bench.units("the same report again").write == 0.0);
+    track(&bench.core, &bench.shop, &carrier, &delivered("NOBODYS", bench.core.now())).await.unwrap();
+    bench.units("a report that is parked");
+
+    bench.clock.advance(SignedDuration::from_secs(10));
+    let theirs = bench.shopify.create_order(&boats("Grace Hopper", "grace@example.com"));
+    for (id, fact) in bench.told() {
+        bench.apply(&id, &fact).await;
+    }
+    bench.clock.advance(SignedDuration::from_secs(10));
+    bench.shopify.fulfill_by_hand(&theirs, &Tracking::number("1Z1")).unwrap();
+    let _between = bench.meter.take();
+    for (id, fact) in bench.told() {
+        bench.apply(&id, &fact).await;
+        bench.units("a notification of a fulfillment by hand");
+    }
+    assert_eq!(bench.shopify.fulfillments(&external).len(), 1);
+}

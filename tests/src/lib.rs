@@ -92,6 +92,15 @@ impl Api {
         Answered { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
     }
 
+    /// A page as a browser gets it, without the key: status, headers, text.
+    pub async fn page(&self, url: &str) -> (u16, Vec<(String, String)>, String) {
+        let response = self.http.get(url).send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = |v: &reqwest::header::HeaderValue| v.to_str().unwrap_or_default().to_owned();
+        let headers = response.headers().iter().map(|(n, v)| (n.to_string(), text(v))).collect();
+        (status, headers, response.text().await.unwrap())
+    }
+
     /// GET.
     pub async fn get(&self, path: &str) -> Answered {
         self.send("GET", path, None).await

@@ -19,6 +19,7 @@ use stagepost_outbound_http::{Guard, OutboundHttp, check_url};
 use stagepost_secrets::LocalSecrets;
 use stagepost_shopify::{ApiBase, ShopifyClient};
 use stagepost_sqs::SqsDeadLetters;
+use stagepost_tracking::Tracking;
 use stagepost_wake::Wake;
 use stagepost_webhook_runner::WebhookRunner;
 use stagepost_woocommerce::WooClient;
@@ -62,7 +63,16 @@ impl Ports {
             shopify: self.shopify_webhook(),
             woocommerce: self.woocommerce_webhook(),
             carriers: self.carrier_webhook(),
+            tracking: self.tracking(),
         }
+    }
+
+    fn tracking(&self) -> HttpFunction {
+        let tracking = Arc::new(Tracking { core: self.core.clone(), links: self.links.clone() });
+        function(service_fn(move |request: Request| {
+            let tracking = Arc::clone(&tracking);
+            async move { Ok::<_, Infallible>(stagepost_tracking::handle(&tracking, request).await) }
+        }))
     }
 
     fn shopify_webhook(&self) -> HttpFunction {

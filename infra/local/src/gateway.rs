@@ -65,6 +65,8 @@ pub struct Functions {
     pub woocommerce: HttpFunction,
     /// `POST /webhooks/carriers/{integration}`
     pub carriers: HttpFunction,
+    /// `GET /t/{token}`
+    pub tracking: HttpFunction,
 }
 
 struct Gateway {
@@ -90,6 +92,7 @@ async fn serve(State(gateway): State<Arc<Gateway>>, request: Request) -> Respons
             gateway.call(&functions.woocommerce, request).await
         }
         (&Method::POST, ["webhooks", "carriers", _]) => gateway.call(&functions.carriers, request).await,
+        (&Method::GET | &Method::HEAD, ["t", _]) => gateway.call(&functions.tracking, request).await,
         (&Method::GET, ["_local", page]) if asked_by_loopback_name(request.headers()) => gateway.local(page),
         _ => message(StatusCode::NOT_FOUND, "Not Found"),
     }

@@ -5,8 +5,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use stagepost_app::notify::TrackingLinks;
+use stagepost_domain::id::OrderId;
 use stagepost_domain::order::Order;
 use url::Url;
+
+/// Longest token that is looked at.
+const TOKEN_MAX: usize = 100;
 
 /// Links whose token nobody can guess: order and shop under a key of the deployment.
 #[derive(Clone)]
@@ -31,6 +35,20 @@ impl SignedLinks {
         });
         // A key of 32 bytes is never refused.
         Self::new(base, derived.unwrap_or(*key))
+    }
+
+    /// The order that a token is about, whether or not it opens it.
+    #[must_use]
+    pub fn order_of(token: &str) -> Option<OrderId> {
+        let (body, _) = token.split_once('-').filter(|_| token.len() <= TOKEN_MAX)?;
+        OrderId::from_body(body).ok()
+    }
+
+    /// Whether the token opens the order's page, told in constant time.
+    #[must_use]
+    pub fn opens(&self, token: &str, order: &Order) -> bool {
+        let own = self.token(order);
+        own.len() == token.len() && own.bytes().zip(token.bytes()).fold(0, |diff, (a, b)| diff | (a ^ b)) == 0
     }
 
     /// The order's token: its id's body and 128 bits of its mac.

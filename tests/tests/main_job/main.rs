@@ -8,4 +8,5 @@ mod loops;
 mod moves;
 mod orders;
 mod parcels;
+mod tracking;
 mod webhooks;

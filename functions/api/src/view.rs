@@ -11,6 +11,7 @@ use stagepost_domain::order::{Order, Placement, Snapshot};
 use stagepost_domain::package::Package;
 use stagepost_domain::run::{Run, RunId, RunKey, RunState};
 use stagepost_domain::shop::{CarrierIntegration, Channel, Endpoint};
+use stagepost_domain::template::EmailTemplate;
 
 /// An order with everything a person wants to know.
 pub fn order(
@@ -163,6 +164,11 @@ pub fn event_view(event: &Event) -> Value {
         "refused": event.refused,
         "runs": runs,
     })
+}
+
+/// A template in a listing, without its parts: a hundred whole ones do not fit into one answer.
+pub fn template_line(t: &EmailTemplate) -> Value {
+    json!({"id": t.id, "name": t.name, "subject": t.subject, "version": t.version, "saved_at": t.saved_at})
 }
 
 /// A channel, without its secrets.

@@ -14,7 +14,7 @@ use stagepost_lambda::cache::Warm;
 use stagepost_lambda::http::{
     NOTIFICATION_MAX, body_bytes, empty, header, json as json_answer, last_segment,
 };
-use stagepost_lambda::inbound::{not_decided, open_all, quarantine, store_away, told};
+use stagepost_lambda::inbound::{not_applied, open_all, quarantine, store_away, told};
 
 /// An integration with its secrets opened.
 type Armed = (CarrierIntegration, Vec<String>);
@@ -86,7 +86,10 @@ where
                     let orders: Vec<_> = applied.iter().map(|(_, outcome)| told(outcome)).collect();
                     json!({"outcome": "applied", "orders": orders})
                 }
-                Err(e) => return not_decided(&e),
+                Err(e) => {
+                    let came_by = carrier.id.as_str();
+                    return not_applied(&self.core, &carrier.shop, came_by, "tracking", body, &e).await;
+                }
             },
         };
         tracing::info!(carrier = %carrier.id, %outcome, "report");

@@ -11,10 +11,19 @@ use crate::Core;
 use crate::apply::{ApplyError, Outcome, apply};
 use crate::ports::{ConfigStore, InboundStore, OrderStore, ParkedFact, StoreError};
 
-/// First look for the order of a parked report; later looks come at growing distances.
-const PARKED_FIRST: SignedDuration = SignedDuration::from_secs(60);
-/// Longest distance between two looks.
-const PARKED_LONGEST: SignedDuration = SignedDuration::from_hours(6);
+/// When the order of a parked report is looked for, counted from its parking. An order that comes later
+/// than that asks for its reports itself ([`apply`]); most parcels that a carrier account reports are no
+/// order's of ours, and must not crowd the index that runs stand in.
+const LOOKS: [SignedDuration; 6] = [
+    FIRST_LOOK,
+    SignedDuration::from_mins(5),
+    SignedDuration::from_mins(30),
+    SignedDuration::from_hours(3),
+    SignedDuration::from_hours(12),
+    SignedDuration::from_hours(24),
+];
+/// The first of them, and the next one of a report that could not be applied just now.
+pub(crate) const FIRST_LOOK: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a carrier's report came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +55,7 @@ where
     let now = core.now();
     let parked =
         ParkedFact { shop: shop.clone(), carrier: carrier.clone(), parked_at: now, fact: fact.clone() };
-    core.store.park(&parked, later(now, PARKED_FIRST)).await?;
+    core.store.park(&parked, later(now, FIRST_LOOK)).await?;
     Ok(if retry_parked(core, &parked).await? { Tracked::Applied(Vec::new()) } else { Tracked::Parked })
 }
 
@@ -83,15 +92,14 @@ where
     Ok(true)
 }
 
-/// When to look next for the order of a parked report.
+/// When to look next for the order of a parked report; never again after a day, although it stays parked.
 #[must_use]
-pub fn next_look(parked: &ParkedFact, now: Timestamp) -> Timestamp {
-    let age = now.duration_since(parked.parked_at);
-    later(now, age.max(PARKED_FIRST).min(PARKED_LONGEST))
+pub fn next_look(parked: &ParkedFact, now: Timestamp) -> Option<Timestamp> {
+    LOOKS.iter().map(|wait| later(parked.parked_at, *wait)).find(|look| *look > now)
 }
 
 /// Gives newly stored packages the reports that came before them. Should this stop half-way, the reports
-/// still stand in the due index.
+/// stand in the due index: one that had left it is put back first.
 pub(crate) async fn unpark_for<S>(
     core: &Core<S>,
     shop: &ShopId,
@@ -104,6 +112,10 @@ where
     let fresh = packages.iter().filter(|p| !p.removed && p.mark.is_none());
     for number in fresh.filter_map(|p| p.seen.number.as_deref()) {
         for parked in core.store.parked(shop, number).await? {
+            let now = core.now();
+            if next_look(&parked, now).is_none() {
+                core.store.park(&parked, later(now, FIRST_LOOK)).await?;
+            }
             match Box::pin(retry_parked(core, &parked)).await {
                 Ok(_) => {}
                 Err(ApplyError::Store(e)) => return Err(e),

@@ -255,11 +255,12 @@ pub async fn create_shop<S: ConfigStore>(
         templates: std::collections::BTreeMap::new(),
         endpoints: std::collections::BTreeMap::new(),
     };
-    match core.store.save(&ConfigChange::Shop, &settings).await {
-        Ok(()) => create_key(core, shop, "first owner key", Role::Owner).await.map(|(_, token)| token),
-        Err(CommitError::Store(e)) => Err(e.into()),
-        Err(_) => Err(Invalid::new("shop", "exists already").into()),
+    // One write: a shop without a key is one that nobody gets into.
+    let (change, _, token) = new_key(core, shop, "first owner key", Role::Owner)?;
+    if saved(core, change, &settings).await? {
+        return Ok(token);
     }
+    Err(Invalid::new("shop", "exists already").into())
 }
 
 /// Makes an API key; the token is shown once and stored as a hash.
@@ -272,6 +273,23 @@ pub async fn create_key<S: ConfigStore>(
     name: &str,
     role: Role,
 ) -> Result<(ApiKey, String), ConfigError> {
+    let (change, key, token) = new_key(core, shop, name, role)?;
+    for _ in 0..TRIES_MAX {
+        let settings = edited(core, shop).await?;
+        if saved(core, change.clone(), &settings).await? {
+            return Ok((key, token));
+        }
+    }
+    Err(ConfigError::Busy)
+}
+
+/// A key as it is stored, and its token.
+fn new_key<S>(
+    core: &Core<S>,
+    shop: &ShopId,
+    name: &str,
+    role: Role,
+) -> Result<(ConfigChange, ApiKey, String), ConfigError> {
     let token: String = core.entropy.bytes().iter().map(|b| format!("{b:02x}")).collect();
     let token = format!("sp_{token}");
     let key = ApiKey {
@@ -282,15 +300,7 @@ pub async fn create_key<S: ConfigStore>(
         prefix: token.chars().take(9).collect(),
         created_at: core.now(),
     };
-    let hash = token_hash(&token);
-    for _ in 0..TRIES_MAX {
-        let settings = edited(core, shop).await?;
-        let change = ConfigChange::Key { hash: hash.clone(), key: key.clone() };
-        if saved(core, change, &settings).await? {
-            return Ok((key, token));
-        }
-    }
-    Err(ConfigError::Busy)
+    Ok((ConfigChange::Key { hash: token_hash(&token), key: key.clone() }, key, token))
 }
 
 /// Changes what a shop says of itself.
@@ -531,7 +541,8 @@ pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
 /// Connects a store. Its orders created before now are adopted silently when they show up.
 ///
 /// # Errors
-/// A field is not valid.
+/// A field is not valid, or the shop has connected the store already: two channels of one store would hand
+/// its orders to and fro with every notification.
 pub async fn create_channel<S: ConfigStore, K: Secrets>(
     core: &Core<S>,
     secrets: &K,
@@ -554,7 +565,11 @@ pub async fn create_channel<S: ConfigStore, K: Secrets>(
     };
     for _ in 0..TRIES_MAX {
         let settings = edited(core, shop).await?;
-        refuse_above("channels", core.store.channels(shop).await?.len())?;
+        let channels = core.store.channels(shop).await?;
+        refuse_above("channels", channels.len())?;
+        if channels.iter().any(|c| c.platform == input.platform && c.store == store) {
+            return Err(Invalid::new("store", "is connected already").into());
+        }
         if let Some(flow) = &input.default_flow
             && core.store.flow(shop, flow).await?.is_none()
         {

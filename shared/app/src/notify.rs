@@ -15,8 +15,8 @@ use stagepost_domain::webhook::message_id;
 
 use crate::Core;
 use crate::ports::{
-    ActError, Answer, ConfigStore, Mail, Mailer, OrderStore, Post, RunStore, SecretKind, Secrets, StoreError,
-    WebhookSender, run_id,
+    ActError, Answer, ConfigStore, Mail, Mailer, OrderStore, Post, RunStore, SecretError, SecretKind, Secrets,
+    StoreError, WebhookSender, run_id,
 };
 use crate::run::{
     Answered, HOLD_LOOK_AGAIN, LOOK_AGAIN, Opened, RunnerError, claim, finish, open, postpone,
@@ -233,15 +233,22 @@ where
     let Some(body) = core.store.webhook_body(&id.order, id.seq).await? else {
         return fail_unsent(core, id, &run, "the stored body has expired".into()).await;
     };
-    let Some(post) = signed(core, secrets, &endpoint, id, body).await? else {
-        return fail_unsent(core, id, &run, "the endpoint has no secret to sign with".into()).await;
+    let post = match signed(core, secrets, &endpoint, id, body).await {
+        Ok(Some(post)) => Ok(post),
+        Ok(None) => return fail_unsent(core, id, &run, "the endpoint has no secret to sign with".into()).await,
+        // An attempt as any other: tried again, but not for ever.
+        Err(_) => Err(ActError::retry("the endpoint's signing secret cannot be opened")),
     };
     let attempt = core.attempt()?;
     let claimed = match claim(core, id, &run, &attempt).await? {
         Ok(claimed) => claimed,
         Err(answered) => return Ok(answered),
     };
-    let outcome = judge(sender.post(&post).await);
+    let answer = match post {
+        Ok(post) => sender.post(&post).await,
+        Err(unsigned) => Err(unsigned),
+    };
+    let outcome = judge(answer);
     Ok(finish(core, id, &claimed, &attempt, &outcome).await?)
 }
 
@@ -265,7 +272,7 @@ async fn signed<S, K: Secrets>(
     endpoint: &Endpoint,
     id: &RunId,
     body: String,
-) -> Result<Option<Post>, RunnerError> {
+) -> Result<Option<Post>, SecretError> {
     let mut keys = Vec::with_capacity(endpoint.secrets.len());
     for sealed in &endpoint.secrets {
         let secret = secrets.open(&endpoint.shop, SecretKind::EndpointSecret, sealed).await?;

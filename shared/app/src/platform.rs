@@ -15,7 +15,7 @@ use stagepost_domain::id::{AttemptId, ChannelId};
 use stagepost_domain::order::{Lifecycle, Order, Platform};
 use stagepost_domain::outcome::SkipReason;
 use stagepost_domain::package::{Package, normalised_number};
-use stagepost_domain::run::{AttemptOutcome, Run, RunId, RunState, Target, later};
+use stagepost_domain::run::{AttemptOutcome, Claim, Run, RunId, RunState, Target, later};
 use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::Core;
@@ -69,6 +69,9 @@ where
         Ok(locked) => locked,
         Err(answered) => return Ok(answered),
     };
+    if let Claim::InDoubt(end) = run.claim(Action::Fulfill, &job.attempt, core.now(), lease(Action::Fulfill)) {
+        return job.give_up(&locked, &run, &end).await;
+    }
     let claimed = match claim(core, id, &run, &job.attempt).await? {
         Ok(claimed) => claimed,
         Err(answered) => {
@@ -77,11 +80,13 @@ where
         }
     };
     let end = match access {
-        Err(why) => job.without_call(&locked, why),
+        Err(why) => job.without_call(&locked, &claimed, &why),
         Ok(access) => match access.channel.platform {
             Platform::Shopify => job.work(&platforms.shopify, &access, &locked, &claimed).await?,
             Platform::Woocommerce => job.work(&platforms.woocommerce, &access, &locked, &claimed).await?,
-            Platform::Api => job.without_call(&locked, "the API is no sales channel".into()),
+            Platform::Api => {
+                job.without_call(&locked, &claimed, &ActError::permanent("the API is no sales channel"))
+            }
         },
     };
     job.record(&claimed, end).await
@@ -98,27 +103,29 @@ where
     Ok(open(core, id).await?.map(|opened| (order, opened)))
 }
 
-/// The channel with its credentials, or in words why it cannot be called.
+/// The channel with its credentials, or why it cannot be called.
 async fn access<S, K>(
     core: &Core<S>,
     secrets: &K,
     channel: Option<&ChannelId>,
-) -> Result<Result<ChannelAccess, String>, RunnerError>
+) -> Result<Result<ChannelAccess, ActError>, StoreError>
 where
     S: ConfigStore,
     K: Secrets,
 {
-    let Some(channel) = channel else { return Ok(Err("the order has no sales channel".into())) };
+    let never = |why: &str| Ok(Err(ActError::permanent(why)));
+    let Some(channel) = channel else { return never("the order has no sales channel") };
     let Some(channel) = core.store.channel(channel).await? else {
-        return Ok(Err("the sales channel is not connected any more".into()));
+        return never("the sales channel is not connected any more");
     };
     let Some(sealed) = &channel.credentials else {
-        return Ok(
-            Err("the sales channel has no credentials; add them under Settings → Integrations".into()),
-        );
+        return never("the sales channel has no credentials; add them under Settings → Integrations");
     };
-    let credentials = secrets.open(&channel.shop, SecretKind::ChannelCredentials, sealed).await?;
-    Ok(Ok(ChannelAccess { channel, credentials }))
+    // Tried again, but not for ever: the key service may be away, or the key be another one.
+    Ok(match secrets.open(&channel.shop, SecretKind::ChannelCredentials, sealed).await {
+        Ok(credentials) => Ok(ChannelAccess { channel, credentials }),
+        Err(_) => Err(ActError::retry("the channel's credentials cannot be opened")),
+    })
 }
 
 fn failure(error: &ActError) -> AttemptOutcome {
@@ -262,8 +269,7 @@ where
     {
         let mut made: BTreeSet<ShipmentId> = ours_of(order, self.id.seq).cloned().collect();
         let Some(lock) = &order.fulfillment.lock else { return Ok(call_failed(&lost(), made)) };
-        // An earlier attempt may have called without hearing the answer. One that only took the lock has not.
-        let in_doubt = taken_over(lock) && claimed.attempts > 1;
+        let in_doubt = in_doubt(lock, claimed);
         for _ in 0..2 {
             let look = match platform.look(access, &order.source).await {
                 Ok(look) => look,
@@ -290,10 +296,20 @@ where
         Ok(call_failed(&ActError::retry("the platform contradicts itself; looking again later"), made))
     }
 
-    /// The end of an attempt that cannot call: what an earlier one left is settled by what is known.
-    fn without_call(&self, locked: &Order, why: String) -> End {
+    /// The end of an attempt that cannot even look.
+    fn without_call(&self, locked: &Order, claimed: &Run, why: &ActError) -> End {
+        let in_doubt = locked.fulfillment.lock.as_ref().is_some_and(|lock| in_doubt(lock, claimed));
+        look_failed(why, in_doubt, ours_of(locked, self.id.seq).cloned().collect())
+    }
+
+    /// Ends a run whose attempts all went silent: nobody is called any more, not even to look, for that may
+    /// be what stops them. The order first, as ever, so that no lock outlives its run.
+    async fn give_up(&self, locked: &Order, run: &Run, end: &Run) -> Result<Answered, RunnerError> {
         let made = ours_of(locked, self.id.seq).cloned().collect();
-        End { lock: released(made), outcome: failure(&ActError::permanent(why)) }
+        if !self.settle(&settlement(made), &[]).await? {
+            return Ok(Answered::LeaseLost);
+        }
+        Ok(crate::run::store(self.core, self.id, run, end).await?)
     }
 
     fn request(&self, claimed: &Run, told: Vec<Package>) -> FulfillRequest {
@@ -407,6 +423,12 @@ fn lost() -> ActError {
 /// a call to become clear.
 fn taken_over(lock: &Lock) -> bool {
     lock.since < later(lock.until, -lease(Action::Fulfill))
+}
+
+/// Whether an earlier attempt may have called without hearing the answer. One that only took the lock has
+/// not.
+fn in_doubt(lock: &Lock, claimed: &Run) -> bool {
+    taken_over(lock) && claimed.attempts > 1
 }
 
 fn bumped(order: &Order, fulfillment: stagepost_domain::fulfillment::Fulfillment) -> Order {

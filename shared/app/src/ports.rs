@@ -228,7 +228,8 @@ pub trait RunStore: Send + Sync {
         order: &OrderId,
         seq: u64,
     ) -> impl Future<Output = Result<Option<String>, StoreError>> + Send;
-    /// What is due, oldest first, over all shards of the index; at most `limit`.
+    /// What is due, oldest first, over all shards of the index; at most `limit`, and fewer only when the
+    /// index holds no more. An item that cannot be read is put off and never given.
     fn due(
         &self,
         now: Timestamp,
@@ -273,6 +274,19 @@ pub struct Quarantined {
     pub body: Vec<u8>,
 }
 
+/// Bytes of a quarantined body that a listing carries.
+pub const QUARANTINE_HEAD: usize = 2_048;
+
+/// A quarantined notification as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuarantineEntry {
+    /// The notification, its body cut after [`QUARANTINE_HEAD`] bytes: a hundred whole ones are more than a
+    /// function holds.
+    pub item: Quarantined,
+    /// Length of the whole body.
+    pub bytes: u64,
+}
+
 /// What came in and found no home.
 pub trait InboundStore: Send + Sync {
     /// Keeps a refused fact; the same fact again changes nothing.
@@ -284,14 +298,15 @@ pub trait InboundStore: Send + Sync {
         &self,
         shop: &ShopId,
         limit: usize,
-    ) -> impl Future<Output = Result<Vec<Quarantined>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<QuarantineEntry>, StoreError>> + Send;
     /// Orders that hold a package with this number (normalised here).
     fn orders_with_number(
         &self,
         shop: &ShopId,
         number: &str,
     ) -> impl Future<Output = Result<Vec<OrderId>, StoreError>> + Send;
-    /// Parks a report until an order wants it; it stands in the due index from `due` on.
+    /// Parks a report until an order wants it; it stands in the due index from `due` on. Reports of one
+    /// number with one status and one time are one, by whatever integration and in whatever words.
     fn park(&self, fact: &ParkedFact, due: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Reports parked for a number.
     fn parked(

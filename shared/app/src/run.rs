@@ -10,7 +10,7 @@ use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::Core;
 use crate::apply::ApplyError;
-use crate::ports::{CommitError, OrderStore, RunStore, SecretError, StoreError};
+use crate::ports::{CommitError, OrderStore, RunStore, StoreError};
 
 /// How long one attempt may hold a run: longer than its function may live, so that a lease that has
 /// passed belongs to an attempt that is over.
@@ -53,9 +53,6 @@ pub enum RunnerError {
     /// The order stayed busy, or the store failed under it.
     #[error(transparent)]
     Apply(#[from] ApplyError),
-    /// A secret could not be opened.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
     /// The id generator is broken.
     #[error(transparent)]
     Id(#[from] stagepost_domain::id::InvalidId),
@@ -68,7 +65,7 @@ impl RunnerError {
         match self {
             Self::Store(e) => e.disposition(),
             Self::Apply(e) => e.disposition(),
-            Self::Secret(_) | Self::Id(_) => Disposition::RETRY,
+            Self::Id(_) => Disposition::RETRY,
         }
     }
 }

@@ -6,7 +6,7 @@ use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::Core;
 use crate::apply::ApplyError;
-use crate::carrier::{next_look, retry_parked};
+use crate::carrier::{FIRST_LOOK, next_look, retry_parked};
 use crate::dispatch::rings;
 use crate::ports::{
     ConfigStore, Doorbell, DoorbellError, DueItem, InboundStore, OrderStore, ParkedFact, RunStore, StoreError,
@@ -30,7 +30,7 @@ pub struct Woken {
     pub seen: usize,
 }
 
-/// The sweep failed part-way; what it did stands, the rest is still due.
+/// A step of the sweep failed; what it did stands, what failed is due again.
 #[derive(Debug, thiserror::Error)]
 pub enum WakeError {
     /// The store failed.
@@ -44,7 +44,8 @@ pub enum WakeError {
     Apply(#[from] ApplyError),
 }
 
-/// Sweeps the due index.
+/// Sweeps the due index. What fails does not stop the sweep: the item is due again in a minute, the others
+/// get their turn, and the first error is given at the end.
 ///
 /// # Errors
 /// Store or queue failed.
@@ -53,68 +54,108 @@ where
     S: OrderStore + RunStore + InboundStore + ConfigStore,
     D: Doorbell,
 {
-    let mut woken = Woken::default();
+    let mut sweep = Sweep::default();
     for _ in 0..BATCHES_MAX {
         let now = core.now();
-        let due = core.store.due(now, BATCH).await?;
-        let full = due.len() >= BATCH;
-        for item in due {
-            woken.seen += 1;
-            wake_item(core, doorbell, item, now, &mut woken).await?;
-        }
-        if !full {
+        let limit = BATCH.saturating_add(sweep.stuck.len());
+        let due = match core.store.due(now, limit).await {
+            Ok(due) => due,
+            Err(error) => {
+                sweep.failed(error.into());
+                break;
+            }
+        };
+        // Not a short answer but an empty one is the end of the index.
+        let fresh: Vec<DueItem> = due.into_iter().filter(|item| !sweep.stuck.contains(item)).collect();
+        if fresh.is_empty() {
             break;
         }
+        for item in fresh {
+            sweep.wake_item(core, doorbell, item, now).await;
+        }
     }
-    Ok(woken)
+    sweep.first_error.map_or(Ok(sweep.woken), Err)
 }
 
-async fn wake_item<S, D>(
-    core: &Core<S>,
-    doorbell: &D,
-    item: DueItem,
-    now: Timestamp,
-    woken: &mut Woken,
-) -> Result<(), WakeError>
-where
-    S: OrderStore + RunStore + InboundStore + ConfigStore,
-    D: Doorbell,
-{
-    let next = match &item {
-        DueItem::Event(event) => {
-            let rings = rings(event, now, SignedDuration::ZERO);
-            if !rings.is_empty() {
-                doorbell.ring(&rings).await?;
-            }
-            woken.rung += rings.len();
-            next_ring(event, now)
-        }
-        DueItem::Parked(parked) => {
-            if found_home(core, parked).await? {
-                woken.unparked += 1;
-                return Ok(());
-            }
-            Some(next_look(parked, now))
-        }
-    };
-    Ok(core.store.set_due(&item, next).await?)
+#[derive(Default)]
+struct Sweep {
+    woken: Woken,
+    first_error: Option<WakeError>,
+    /// Items whose place could not be moved: they stay the oldest of all, and others must come behind them.
+    stuck: Vec<DueItem>,
 }
 
-/// Looks for the order of a parked report. A report that cannot be applied as things stand waits its turn:
-/// it must not keep the rest of the index waiting.
-async fn found_home<S>(core: &Core<S>, parked: &ParkedFact) -> Result<bool, ApplyError>
-where
-    S: OrderStore + InboundStore + ConfigStore,
-{
-    match retry_parked(core, parked).await {
-        Err(
-            error @ (ApplyError::Busy | ApplyError::Store(StoreError::Corrupt { .. } | StoreError::TooLarge)),
-        ) => {
-            tracing::warn!(shop = %parked.shop, %error, "a parked report is left for its next look");
-            Ok(false)
-        }
-        found => found,
+impl Sweep {
+    fn failed(&mut self, error: WakeError) {
+        tracing::warn!(%error, "a step of the sweep failed");
+        self.first_error.get_or_insert(error);
     }
+
+    async fn wake_item<S, D>(&mut self, core: &Core<S>, doorbell: &D, item: DueItem, now: Timestamp)
+    where
+        S: OrderStore + RunStore + InboundStore + ConfigStore,
+        D: Doorbell,
+    {
+        self.woken.seen += 1;
+        let next = match &item {
+            DueItem::Event(event) => {
+                self.ring(doorbell, event, now).await;
+                // Also if the queue refused: the next minute rings again.
+                next_ring(event, now)
+            }
+            DueItem::Parked(parked) => match self.look(core, parked, now).await {
+                Look::Found => return,
+                Look::Next(next) => next,
+            },
+        };
+        if let Err(error) = core.store.set_due(&item, next).await {
+            self.failed(error.into());
+            self.stuck.push(item);
+        }
+    }
+
+    async fn ring<D: Doorbell>(&mut self, doorbell: &D, event: &Event, now: Timestamp) {
+        let rings = rings(event, now, SignedDuration::ZERO);
+        if rings.is_empty() {
+            return;
+        }
+        match doorbell.ring(&rings).await {
+            Ok(()) => self.woken.rung += rings.len(),
+            Err(error) => self.failed(error.into()),
+        }
+    }
+
+    /// Looks for the order of a parked report. One that cannot be applied as things stand waits its turn.
+    async fn look<S>(&mut self, core: &Core<S>, parked: &ParkedFact, now: Timestamp) -> Look
+    where
+        S: OrderStore + InboundStore + ConfigStore,
+    {
+        let soon = Look::Next(Some(later(now, FIRST_LOOK)));
+        match retry_parked(core, parked).await {
+            Ok(true) => {
+                self.woken.unparked += 1;
+                Look::Found
+            }
+            Ok(false) => Look::Next(next_look(parked, now)),
+            Err(ApplyError::Busy) => soon,
+            Err(ApplyError::Store(error @ (StoreError::Corrupt { .. } | StoreError::TooLarge))) => {
+                tracing::warn!(shop = %parked.shop, %error, "a parked report is left for its next look");
+                Look::Next(next_look(parked, now))
+            }
+            Err(error @ ApplyError::Store(_)) => {
+                self.failed(error.into());
+                soon
+            }
+        }
+    }
+}
+
+/// What a look for a parked report's order came to.
+enum Look {
+    /// An order took it, and it is parked no longer.
+    Found,
+    /// When to look again, if ever.
+    Next(Option<Timestamp>),
 }
 
 /// Rung runs get a minute; others their own time.

@@ -52,7 +52,8 @@ pub struct FulfillmentSeen {
     /// The platform says in so many words that the order is open (a WooCommerce order set back from
     /// *completed*). Shopify says it by a cancelled fulfillment instead.
     pub reopened: bool,
-    /// Our run's id, if the platform kept it in the order's metadata (WooCommerce).
+    /// Our run's id, if the platform kept it in the order's metadata (WooCommerce). It tells whose a
+    /// fulfillment is that is seen while that run holds the lock.
     pub marker: Option<String>,
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::fact::{Coverage, FulfillmentSeen, Settlement, ShipmentId, ShipmentSeen};
 use crate::flow::FulfilledWhen;
 use crate::id::AttemptId;
-use crate::run::{RunKey, later};
+use crate::run::{RunId, RunKey, later};
 
 /// Most fulfillments remembered of one order.
 pub const SHIPMENTS_MAX: usize = 50;
@@ -146,7 +146,7 @@ impl Fulfillment {
     ) -> (Self, Observed) {
         let mut next = self.clone();
         let mut observed = Observed::default();
-        next.note_shipment(seen, edited, &mut observed);
+        next.note_shipment(seen, edited, None, &mut observed);
         if observed.changed && !observed.reopened && seen.active {
             next.coverage = next.coverage.max(Coverage::Partial);
         }
@@ -157,6 +157,7 @@ impl Fulfillment {
     }
 
     /// Compares an order's fulfillment with what is stored. The caller has already refused older facts.
+    /// `marked`: the run of this order whose mark the platform shows.
     #[must_use]
     pub fn observe(
         &self,
@@ -164,12 +165,13 @@ impl Fulfillment {
         seen_at: Timestamp,
         newer: bool,
         edited: &BTreeSet<ShipmentId>,
+        marked: Option<&RunId>,
         rule: FulfilledWhen,
     ) -> (Self, Observed) {
         let mut next = self.clone();
         let mut observed = Observed::default();
         for shipment in &seen.shipments {
-            next.note_shipment(shipment, edited.contains(&shipment.id), &mut observed);
+            next.note_shipment(shipment, edited.contains(&shipment.id), marked, &mut observed);
         }
         if seen.reopened && newer && next.coverage == Coverage::Complete && next.told_before(seen_at) {
             // A platform that says "open again" in so many words takes back all it said before.
@@ -217,9 +219,27 @@ impl Fulfillment {
         self.coverage > left || one_more
     }
 
+    /// Whose a fulfillment is that is seen for the first time. Under the lock only the mark of the very run
+    /// that holds it tells at once; without the lock a mark may be left from an earlier completion.
+    fn first_seen_by(&self, marked: Option<&RunId>) -> Attribution {
+        match (&self.lock, marked) {
+            (None, _) => Attribution::Theirs,
+            (Some(lock), Some(run)) if lock.seq == run.seq && lock.run == run.key => {
+                Attribution::Ours { seq: lock.seq }
+            }
+            (Some(_), _) => Attribution::Undetermined,
+        }
+    }
+
     /// `edited`: its packages differ from those stored.
-    fn note_shipment(&mut self, seen: &ShipmentSeen, edited: bool, observed: &mut Observed) {
-        let locked = self.lock.is_some();
+    fn note_shipment(
+        &mut self,
+        seen: &ShipmentSeen,
+        edited: bool,
+        marked: Option<&RunId>,
+        observed: &mut Observed,
+    ) {
+        let by = self.first_seen_by(marked);
         let full = self.shipments.len() >= SHIPMENTS_MAX;
         match self.shipments.get_mut(&seen.id) {
             Some(known) if seen.updated_at < known.mark => return,
@@ -239,7 +259,6 @@ impl Fulfillment {
                 return;
             }
             None => {
-                let by = if locked { Attribution::Undetermined } else { Attribution::Theirs };
                 let shipment = Shipment { mark: seen.updated_at, active: seen.active, by };
                 self.shipments.insert(seen.id.clone(), shipment);
             }

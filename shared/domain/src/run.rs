@@ -296,7 +296,8 @@ pub enum Claim {
     },
     /// It has ended.
     Ended,
-    /// The attempt that held it went silent and may have acted: store this end, do not act.
+    /// The attempt that held it went silent and may have acted: store this end, do not act. A fulfillment's
+    /// lock is settled before.
     InDoubt(Run),
 }
 
@@ -373,10 +374,8 @@ impl Run {
             RunState::Pending { due } if *due > now => Claim::Early { due: *due },
             RunState::Claimed { until, .. } if *until > now => Claim::Held { until: *until },
             RunState::Claimed { .. } if action == Action::Email => Claim::InDoubt(self.in_doubt(now)),
-            // A platform call is looked after again however often: its lock must be settled.
-            RunState::Claimed { .. } if action == Action::Webhook && !self.may_try_again(action) => {
-                Claim::InDoubt(self.gone_silent(now))
-            }
+            // Whatever kills every attempt would go on for ever.
+            RunState::Claimed { .. } if !self.may_try_again(action) => Claim::InDoubt(self.gone_silent(now)),
             RunState::Pending { .. } | RunState::Claimed { .. } => {
                 let mut run = self.clone();
                 run.attempts = run.attempts.saturating_add(1);

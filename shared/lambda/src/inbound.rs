@@ -99,30 +99,35 @@ where
                 let id = source.order_id(&channel.shop);
                 match apply(&self.core, &channel.shop, &id, &fact).await {
                     Ok(outcome) => (told(&outcome), Some(id)),
-                    Err(ApplyError::Store(e)) if e.disposition() == Disposition::Permanent => {
-                        return self.unstorable(channel, topic, body, &e).await;
+                    Err(e) => {
+                        let came_by = channel.id.as_str();
+                        return not_applied(&self.core, &channel.shop, came_by, topic, body, &e).await;
                     }
-                    Err(e) => return not_decided(&e),
                 }
             }
         };
         tracing::info!(channel = %channel.id, topic, order = order.as_ref().map(tracing::field::display), %outcome, "notification");
         json_answer(StatusCode::OK, &outcome)
     }
+}
 
-    /// A fact that the store can never take is kept raw, as an unreadable one is.
-    async fn unstorable(
-        &self,
-        channel: &Channel,
-        topic: &str,
-        body: &[u8],
-        error: &StoreError,
-    ) -> Response<Body> {
-        let reason = error.to_string();
-        match quarantine(&self.core, &channel.shop, channel.id.as_str(), topic, reason, body).await {
-            Ok(()) => json_answer(StatusCode::OK, &json!({"outcome": "quarantined"})),
-            Err(e) => store_away(&e),
-        }
+/// Answers a fact that could not be applied. One that the store can never take is kept raw, as an unreadable
+/// one is: sent again it would fail again, until the sender gives up. Any other is to be sent again.
+pub async fn not_applied<S: InboundStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    came_by: &str,
+    topic: &str,
+    body: &[u8],
+    error: &ApplyError,
+) -> Response<Body> {
+    if error.disposition() != Disposition::Permanent {
+        tracing::error!(%error, "not decided");
+        return Problem::unavailable().response();
+    }
+    match quarantine(core, shop, came_by, topic, error.to_string(), body).await {
+        Ok(()) => json_answer(StatusCode::OK, &json!({"outcome": "quarantined"})),
+        Err(e) => store_away(&e),
     }
 }
 
@@ -149,7 +154,8 @@ pub async fn open_all<K: Secrets>(
     Ok(opened)
 }
 
-/// Keeps an authentic but unreadable notification.
+/// Keeps an authentic but unreadable notification, whole: whoever takes it has bounded it by
+/// [`NOTIFICATION_MAX`].
 ///
 /// # Errors
 /// The store failed.
@@ -168,13 +174,10 @@ pub async fn quarantine<S: InboundStore>(
         topic: truncated(topic, 100),
         at: core.now(),
         reason,
-        body: body.get(..QUARANTINE_MAX).unwrap_or(body).to_vec(),
+        body: body.to_vec(),
     };
     core.store.quarantine(&item).await
 }
-
-/// Most bytes kept of an unreadable body: an item holds 400 KB.
-const QUARANTINE_MAX: usize = 300_000;
 
 /// An outcome in JSON, for the answer and the log.
 #[must_use]
@@ -193,12 +196,5 @@ pub fn told(outcome: &Outcome) -> serde_json::Value {
 #[must_use]
 pub fn store_away(error: &StoreError) -> Response<Body> {
     tracing::error!(%error, "the store is away");
-    Problem::unavailable().response()
-}
-
-/// The sender is to try again.
-#[must_use]
-pub fn not_decided(error: &ApplyError) -> Response<Body> {
-    tracing::error!(%error, "not decided");
     Problem::unavailable().response()
 }

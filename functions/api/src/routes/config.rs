@@ -77,7 +77,7 @@ pub async fn update_flow<S: Stores, K: Secrets + 'static>(
 
 pub async fn templates<S: Stores, K: Secrets + 'static>(api: State<S, K>, caller: Caller) -> Answer {
     let templates = api.core.store.templates(caller.shop()).await?;
-    list(templates.iter().map(|t| json!(t)).collect(), None)
+    list(templates.iter().map(view::template_line).collect(), None)
 }
 
 pub async fn template<S: Stores, K: Secrets + 'static>(

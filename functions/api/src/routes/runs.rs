@@ -65,6 +65,9 @@ pub async fn retry<S: Stores, K: Secrets + 'static>(
 pub async fn quarantine<S: Stores, K: Secrets + 'static>(api: State<S, K>, caller: Caller) -> Answer {
     caller.at_least(Role::Member)?;
     let items = api.core.store.quarantined(caller.shop(), QUARANTINE_SHOWN).await?;
-    let view = |q: &stagepost_app::ports::Quarantined| json!({"at": q.at, "came_by": q.came_by, "topic": q.topic, "reason": q.reason, "bytes": q.body.len()});
+    let view = |entry: &stagepost_app::ports::QuarantineEntry| {
+        let q = &entry.item;
+        json!({"at": q.at, "came_by": q.came_by, "topic": q.topic, "reason": q.reason, "bytes": entry.bytes})
+    };
     list(items.iter().map(view).collect(), None)
 }

@@ -12,7 +12,8 @@ use crate::order::slug;
 pub(crate) enum Wish {
     /// Nothing can have happened.
     Read,
-    /// A 5xx leaves in doubt whether it happened.
+    /// A 5xx, or a time-out, leaves in doubt whether it happened: also where a proxy speaks for a store that it
+    /// has stopped waiting for.
     Write,
 }
 
@@ -43,12 +44,14 @@ fn code(answer: &ApiAnswer) -> Option<String> {
 /// The error in an answer that is no success.
 pub(crate) fn problem(wish: Wish, answer: &ApiAnswer) -> ActError {
     let (disposition, message) = match answer.status {
-        // Refused before anything was done: rate limits, and 503 as WordPress's maintenance mode has it.
+        // WordPress's maintenance mode answers 503 before anything was done, but so does a proxy after it: the
+        // status alone does not tell them apart.
+        408 | 500..=599 if wish == Wish::Write => {
+            (Disposition::Ambiguous, "the store failed while it changed the order".to_owned())
+        }
+        // Refused before anything was done.
         408 | 425 | 429 | 503 => {
             (Disposition::Retry { after: answer.retry_after }, "the store asks to try again later".to_owned())
-        }
-        500..=599 if wish == Wish::Write => {
-            (Disposition::Ambiguous, "the store failed while it changed the order".to_owned())
         }
         500..=599 => (Disposition::Retry { after: answer.retry_after }, "the store failed".to_owned()),
         300..=399 => (

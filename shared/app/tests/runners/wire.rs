@@ -7,7 +7,8 @@ use std::task::{Context, Poll, Waker};
 
 use stagepost_app::ports::{
     Commit, CommitError, ConfigChange, ConfigStore, DueItem, IgnoredFact, InboundStore, OrderFilter,
-    OrderStore, OrderSummary, Page, ParkedFact, Quarantined, RunStore, StoreError, TimelineEntry,
+    OrderStore, OrderSummary, Page, ParkedFact, QuarantineEntry, Quarantined, RunStore, StoreError,
+    TimelineEntry,
 };
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
@@ -191,7 +192,7 @@ impl InboundStore for Wire {
     async fn quarantine(&self, item: &Quarantined) -> Result<(), StoreError> {
         wired!(self.quarantine(item))
     }
-    async fn quarantined(&self, shop: &ShopId, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
+    async fn quarantined(&self, shop: &ShopId, limit: usize) -> Result<Vec<QuarantineEntry>, StoreError> {
         wired!(self.quarantined(shop, limit))
     }
     async fn orders_with_number(&self, shop: &ShopId, number: &str) -> Result<Vec<OrderId>, StoreError> {

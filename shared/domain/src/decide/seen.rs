@@ -16,6 +16,7 @@ use crate::fulfillment::{Attribution, Fulfillment, Observed};
 use crate::order::{Lifecycle, Order, Placement, Snapshot};
 use crate::outcome::{IgnoreReason, NoOpReason, SkipReason};
 use crate::package::{PACKAGES_MAX, Package, PackageSeen, Rollup};
+use crate::run::RunId;
 use crate::shop::Playbook;
 
 /// The tag of packages that a platform tells for the order as a whole.
@@ -70,7 +71,7 @@ fn first_sighting(context: Context<'_>, order: Order, fact: &OrderFact) -> Decis
     let seen_at = fact.updated_at.unwrap_or(context.now);
     let packages = told_packages(context.packages, &fact.fulfillment, &order.fulfillment, true);
     let (mut fulfillment, observed) =
-        order.fulfillment.observe(&fact.fulfillment, seen_at, true, &packages.edited, rule);
+        order.fulfillment.observe(&fact.fulfillment, seen_at, true, &packages.edited, None, rule);
     // What was told before the order itself has not been decided yet.
     let edge = observed.edge.or_else(|| fulfillment.take_edge(rule));
     let imported = fact.origin == Origin::Import || fact.armed_at.is_some_and(|at| fact.created_at < at);
@@ -109,8 +110,10 @@ fn again(context: Context<'_>, known: &Order, fact: &OrderFact) -> Decision {
     let newer = freshness == Ordering::Greater;
     let current = newer || fact.updated_at.is_none();
     let packages = told_packages(context.packages, &fact.fulfillment, &known.fulfillment, current);
+    let (seen, edited, rule) = (&fact.fulfillment, &packages.edited, rule_of(context));
+    let marked = marked_by(context, seen);
     let (fulfillment, observed) =
-        known.fulfillment.observe(&fact.fulfillment, seen_at, newer, &packages.edited, rule_of(context));
+        known.fulfillment.observe(seen, seen_at, newer, edited, marked.as_ref(), rule);
     let same_content = !newer_content(context, known, fact, freshness);
     if same_content && !observed.changed && packages.changed.is_empty() {
         if observed.overflow {
@@ -153,6 +156,12 @@ fn newer_content(context: Context<'_>, known: &Order, fact: &OrderFact, freshnes
     let theirs = (rank(&fact.lifecycle), words(Some(&fact.snapshot)), &fact.number);
     let ours = (rank(&known.lifecycle), words(context.snapshot), &known.number);
     theirs > ours
+}
+
+/// The run whose mark the platform shows. One that names another order was copied with it and says nothing.
+fn marked_by(context: Context<'_>, seen: &FulfillmentSeen) -> Option<RunId> {
+    let run = RunId::parse(seen.marker.as_deref()?).ok()?;
+    (run.order == *context.order_id).then_some(run)
 }
 
 /// Names a duplicate that tells of our own fulfillment.

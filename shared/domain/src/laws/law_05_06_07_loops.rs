@@ -5,7 +5,8 @@ use proptest::prelude::{Just, Strategy};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use super::scene::{
-    Scene, attempt, channel, completed, console, fulfill_key, ids, shipment, shopify, t, tmpl, woo,
+    Scene, attempt, channel, completed, console, fulfill_key, ids, shipment, shop, shopify, source, t, tmpl,
+    woo,
 };
 use crate::decide::Decision;
 use crate::event::{Action, Cause};
@@ -13,7 +14,7 @@ use crate::fact::{Coverage, Fact, Settlement, ShipmentId};
 use crate::fulfillment::{Attribution, LockRefused};
 use crate::order::Platform;
 use crate::outcome::{NoOpReason, SkipReason};
-use crate::run::{RunKey, RunState, Target};
+use crate::run::{RunId, RunKey, RunState, Target};
 
 const OURS: Attribution = Attribution::Ours { seq: 2 };
 
@@ -171,6 +172,34 @@ fn law_6_the_finishing_write_attributes_and_decides_at_once() {
             "{what}"
         );
     }
+}
+
+#[test]
+fn law_5_the_mark_of_the_run_that_holds_the_lock_tells_whose_it_is_whatever_the_runner_finds() {
+    let order = source(Platform::Shopify).order_id(&shop());
+    let copied_from = crate::id::OrderId::from_body("0a1b").unwrap();
+    let mark = |order: &crate::id::OrderId, seq, key| RunId { order: order.clone(), seq, key }.to_string();
+    let resent = RunKey { generation: 1, ..fulfill_key() };
+    let cases = [
+        ("the run that holds the lock", mark(&order, 2, fulfill_key()), "packed", OURS),
+        ("an earlier run", mark(&order, 1, fulfill_key()), "shipped", Attribution::Theirs),
+        ("another generation", mark(&order, 2, resent), "shipped", Attribution::Theirs),
+        ("another order", mark(&copied_from, 2, fulfill_key()), "shipped", Attribution::Theirs),
+        ("no run at all", "nobody".to_owned(), "shipped", Attribution::Theirs),
+    ];
+    for (what, marker, stage, by) in cases {
+        let marked = |at| woo(at, "completed").with(|f| f.fulfillment.marker = Some(marker.clone()));
+        let mut scene = locked();
+        scene.apply(marked(31));
+        assert_eq!((scene.stage(), scene.by()), ("packed", Some(Attribution::Undetermined)), "{what}");
+        scene.settle(&Settlement::Nothing);
+        assert_eq!((scene.stage(), scene.by()), (stage, Some(by)), "{what}");
+    }
+    // Without the lock it proves nothing: it stays on an order that was set back and completed again.
+    let mut scene = Scene::packed();
+    let marker = mark(&order, 2, fulfill_key());
+    scene.apply(woo(31, "completed").with(|f| f.fulfillment.marker = Some(marker)));
+    assert_eq!((scene.stage(), scene.by()), ("shipped", Some(Attribution::Theirs)));
 }
 
 #[test]

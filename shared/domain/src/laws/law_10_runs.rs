@@ -105,16 +105,18 @@ fn law_10_a_failing_run_ends_after_its_schedule_even_if_its_attempts_vanish() {
         }
         assert_eq!((tries, run.state.code()), (attempts_max(action), "failed"), "{action:?}");
     }
-    let (mut run, mut now) = (Run::pending(t(0), 1), t(0));
-    let end = loop {
-        match run.claim(Action::Webhook, &attempt("a"), now, LEASE) {
-            Claim::Granted(held) => run = held,
-            other => break other,
-        }
-        now += LEASE;
-    };
-    let Claim::InDoubt(end) = end else { panic!("{end:?}") };
-    assert_eq!((end.state.code(), end.attempts), ("failed", attempts_max(Action::Webhook)));
+    for action in [Action::Webhook, Action::Fulfill] {
+        let (mut run, mut now) = (Run::pending(t(0), 1), t(0));
+        let end = loop {
+            match run.claim(action, &attempt("a"), now, LEASE) {
+                Claim::Granted(held) if held.attempts <= attempts_max(action) => run = held,
+                other => break other,
+            }
+            now += LEASE;
+        };
+        let Claim::InDoubt(end) = end else { panic!("{end:?}") };
+        assert_eq!((end.state.code(), end.attempts), ("failed", attempts_max(action)));
+    }
 }
 
 #[test]

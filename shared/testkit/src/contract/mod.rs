@@ -52,10 +52,11 @@ macro_rules! store_contract {
             an_ignored_fact_told_twice_is_one
             a_parked_report_is_found_due_and_forgotten
             the_same_report_parked_twice_is_one
+            a_parked_report_in_other_words_is_the_same_report
             a_parked_report_can_be_put_off
             another_shop_does_not_see_what_is_parked
             what_is_quarantined_is_listed_newest_first_with_its_body
-            a_large_quarantined_body_comes_back_whole
+            a_listing_of_the_quarantine_carries_no_large_body
         }
         $crate::store_contract! { @laws config $make;
             settings_are_written_with_every_change

@@ -2,7 +2,9 @@
 
 use std::cmp::Reverse;
 
-use stagepost_app::ports::{IgnoredFact, InboundStore, ParkedFact, Quarantined, StoreError};
+use stagepost_app::ports::{
+    IgnoredFact, InboundStore, ParkedFact, QUARANTINE_HEAD, QuarantineEntry, Quarantined, StoreError,
+};
 use stagepost_domain::Timestamp;
 use stagepost_domain::id::{OrderId, ShopId};
 use stagepost_domain::package::normalised_number;
@@ -26,12 +28,12 @@ impl InboundStore for MemoryStore {
         })
     }
 
-    async fn quarantined(&self, shop: &ShopId, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
+    async fn quarantined(&self, shop: &ShopId, limit: usize) -> Result<Vec<QuarantineEntry>, StoreError> {
         let mut found: Vec<_> =
             self.lock().quarantine.iter().filter(|item| &item.shop == shop).cloned().collect();
         found.sort_by_key(|item| Reverse(item.at));
         found.truncate(limit);
-        Ok(found)
+        Ok(found.into_iter().map(entry).collect())
     }
 
     async fn orders_with_number(&self, shop: &ShopId, number: &str) -> Result<Vec<OrderId>, StoreError> {
@@ -63,12 +65,22 @@ impl InboundStore for MemoryStore {
     }
 }
 
+fn entry(mut item: Quarantined) -> QuarantineEntry {
+    let bytes = u64::try_from(item.body.len()).unwrap_or(u64::MAX);
+    item.body.truncate(QUARANTINE_HEAD);
+    QuarantineEntry { item, bytes }
+}
+
 /// The same fact, whenever it came.
 fn same_refusal(a: &IgnoredFact, b: &IgnoredFact) -> bool {
     (&a.order, &a.fact, a.fact_at, &a.why) == (&b.order, &b.fact, b.fact_at, &b.why)
 }
 
-/// The same report, whenever it came.
+/// The same report, whenever, by whichever integration and in whatever words it came.
 pub(super) fn same_report(a: &ParkedFact, b: &ParkedFact) -> bool {
-    (&a.shop, &a.carrier, &a.fact) == (&b.shop, &b.carrier, &b.fact)
+    let identity = |parked: &ParkedFact| {
+        let fact = &parked.fact;
+        (parked.shop.clone(), normalised_number(&fact.number), fact.status, fact.occurred_at)
+    };
+    identity(a) == identity(b)
 }

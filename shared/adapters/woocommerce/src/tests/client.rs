@@ -253,7 +253,7 @@ async fn what_was_fulfilled_before_an_error_is_named_in_it() {
     });
     let failed = run(&store, &request(&[parcel("A1")])).await.unwrap_err();
     assert_eq!(failed.made, [ShipmentId("fulfillments".into())]);
-    assert!(matches!(failed.error.disposition, Disposition::Retry { .. }));
+    assert_eq!(failed.error.disposition, Disposition::Ambiguous);
 }
 
 #[tokio::test]
@@ -321,9 +321,9 @@ async fn an_attempt_posts_a_bounded_number_of_parcels_and_the_next_goes_on() {
 
 #[tokio::test]
 async fn a_lost_answer_to_the_completion_is_in_doubt_and_the_next_look_knows_it_as_ours() {
-    for fault in
-        [Fault::Lost, Fault::Garbled(500, "<html>"), Fault::Garbled(200, "<html>"), Fault::Garbled(520, "")]
-    {
+    let statuses = [200, 408, 500, 502, 503, 504, 520];
+    let garbled = statuses.map(|status| Fault::Garbled(status, "<html>"));
+    for fault in [Fault::Lost].into_iter().chain(garbled) {
         let store = Store::new(order("processing")).with(|s| s.faults.push_back(("PUT", fault)));
         let failed = run(&store, &request(&[])).await.unwrap_err();
         assert_eq!(failed.error.disposition, Disposition::Ambiguous);
@@ -331,6 +331,28 @@ async fn a_lost_answer_to_the_completion_is_in_doubt_and_the_next_look_knows_it_
         assert_eq!(seen.coverage, Coverage::Complete);
         assert!(seen.work.is_none());
         assert_eq!(seen.shipments[0].marker.as_deref(), Some(RUN));
+    }
+}
+
+#[tokio::test]
+async fn a_rate_limit_surely_comes_before_the_completion() {
+    for status in [425, 429] {
+        let store = Store::new(order("processing"))
+            .with(|s| s.faults.push_back(("PUT", Fault::Answer(status, "<html>"))));
+        let failed = run(&store, &request(&[])).await.unwrap_err();
+        assert_eq!(failed.error.disposition, Disposition::RETRY, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_fulfillment_behind_a_proxy_that_gave_up_waiting_is_in_doubt() {
+    for status in [408, 503, 504] {
+        let store = Store::new(order("processing")).with(|s| {
+            s.fulfillments = Some(Vec::new());
+            s.faults.push_back(("POST fulfillments", Fault::Garbled(status, "<html>")));
+        });
+        let failed = run(&store, &request(&[parcel("A1")])).await.unwrap_err();
+        assert_eq!(failed.error.disposition, Disposition::Ambiguous, "{status}");
     }
 }
 

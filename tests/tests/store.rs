@@ -9,17 +9,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use stagepost_app::ports::{
-    CommitError, Entropy, InboundStore, OrderFilter, OrderStore, RunStore, StoreError,
+    CommitError, DueItem, Entropy, InboundStore, OrderFilter, OrderStore, ParkedFact, QUARANTINE_HEAD,
+    Quarantined, RunStore, StoreError,
 };
 use stagepost_domain::decide::{Changeset, Context, Decision, decide};
-use stagepost_domain::event::Action;
+use stagepost_domain::event::{Action, Event};
 use stagepost_domain::fact::{Fact, PackageEdit, ShipmentId};
-use stagepost_domain::fulfillment::{Attribution, Lock, Shipment};
+use stagepost_domain::fulfillment::{Attribution, Fulfillment, Lock, Shipment};
 use stagepost_domain::id::{AttemptId, ChannelId, EndpointId, FlowId, OrderId, ShopId, StageId, TemplateId};
-use stagepost_domain::order::{Order, Placement, Source, Visit};
+use stagepost_domain::order::{Hold, Lifecycle, Order, Placement, Source, Visit};
 use stagepost_domain::outcome::NoOpReason;
-use stagepost_domain::package::TrackingStatus;
-use stagepost_domain::run::{AttemptOutcome, Claim, Run, RunId, RunKey, Target};
+use stagepost_domain::package::{Rollup, TrackingStatus};
+use stagepost_domain::run::{AttemptOutcome, Claim, Run, RunId, RunKey, RunState, Target};
 use stagepost_domain::shop::Playbook;
 use stagepost_domain::{SignedDuration, Timestamp};
 use stagepost_dynamodb::{DynamoStore, Meter, Units, client, create_table};
@@ -361,6 +362,189 @@ async fn a_due_item_that_cannot_be_read_does_not_hold_up_the_others() {
     bench.put(broken).await;
     let due = bench.store.due(build::seconds(100), 10).await.unwrap();
     assert_eq!(due.len(), 1);
+}
+
+#[tokio::test]
+async fn unreadable_items_are_put_off_however_many_stand_in_front() {
+    let (bench, shop) = (Bench::new().await, RealShop::new());
+    shop.apply(&bench.store, &shop.created(), 0).await;
+    let event = shop.apply(&bench.store, &shop.moved(1, 1), 5).await.event;
+    let mut broken = bench.item(&format!("ORDER#{}", event.order), "E#0000000002").await;
+    broken.insert("c".to_owned(), AttributeValue::Bool(true));
+    let oldest = AttributeValue::S(format!("{:021}", build::seconds(1).as_nanosecond()));
+    broken.insert("g2sk".to_owned(), oldest);
+    for n in 100..112 {
+        broken.insert("sk".to_owned(), AttributeValue::S(format!("E#{n:010}")));
+        bench.put(broken.clone()).await;
+    }
+    let live = |due: Vec<DueItem>| matches!(due.as_slice(), [DueItem::Event(e)] if e.seq == 2);
+    assert!(live(bench.store.due(build::seconds(100), 3).await.unwrap()));
+    bench.units("a look at the due index past a dozen unreadable items");
+    assert!(live(bench.store.due(build::seconds(100), 3).await.unwrap()));
+    let units = bench.units("the next look");
+    assert!(units.write == 0.0, "they are out of the way: {units:?}");
+    assert!(live(bench.store.due(build::seconds(3_699), 3).await.unwrap()));
+    assert!(bench.units("a look within the hour").write == 0.0);
+    assert!(live(bench.store.due(build::seconds(3_700), 3).await.unwrap()));
+    assert!(bench.units("a look after an hour").write > 0.0, "they have their turn again");
+}
+
+#[tokio::test]
+async fn places_that_no_longer_count_do_not_shorten_what_is_due() {
+    let (bench, shop) = (Bench::new().await, RealShop::new());
+    let month = 31 * 24 * 3_600;
+    // Its time is over; the table removes it some day.
+    for n in 0..30 {
+        let mut fact = build::tracking(&format!("OLD{n}"), TrackingStatus::Delivered, 0);
+        fact.detail = None;
+        let parked = ParkedFact {
+            shop: shop.shop.clone(),
+            carrier: build::carrier_id(),
+            parked_at: build::seconds(0),
+            fact,
+        };
+        bench.store.park(&parked, build::seconds(60)).await.unwrap();
+    }
+    shop.apply(&bench.store, &shop.created(), month).await;
+    shop.apply(&bench.store, &shop.moved(1, 1), month + 5).await;
+    shop.apply(&bench.store, &shop.moved(2, 2), month + 6).await;
+    shop.apply(&bench.store, &shop.moved(1, 3), month + 7).await;
+    let due = bench.store.due(build::seconds(month + 100), 3).await.unwrap();
+    let seqs: Vec<u64> = due.iter().map(|d| if let DueItem::Event(e) = d { e.seq } else { 0 }).collect();
+    assert_eq!(seqs, [2, 3, 4]);
+}
+
+/// Writes something into every run of the event that only a later version of this program knows.
+async fn from_the_future(bench: &Bench, event: &Event) {
+    let mut item = bench.item(&format!("ORDER#{}", event.order), &format!("E#{:010}", event.seq)).await;
+    let Some(AttributeValue::M(runs)) = item.get_mut("r") else { unreachable!("it has runs") };
+    for run in runs.values_mut() {
+        let AttributeValue::M(run) = run else { unreachable!("a run is a map") };
+        run.insert("zz".to_owned(), AttributeValue::S("new".to_owned()));
+    }
+    bench.put(item).await;
+}
+
+#[tokio::test]
+async fn runs_with_a_field_that_this_program_does_not_know_are_claimed_ended_and_moved() {
+    let (bench, shop) = (Bench::new().await, RealShop::new());
+    shop.apply(&bench.store, &shop.created(), 0).await;
+    let event = shop.apply(&bench.store, &shop.moved(2, 1), 5).await.event;
+    let now = build::seconds(60);
+    from_the_future(&bench, &event).await;
+    bench.store.set_due(&DueItem::Event(Box::new(event.clone())), Some(build::seconds(90))).await.unwrap();
+    assert!(bench.store.due(build::seconds(89), 10).await.unwrap().is_empty());
+    for (n, (key, run)) in event.runs.iter().enumerate() {
+        let id = RunId { order: event.order.clone(), seq: event.seq, key: key.clone() };
+        let (claimed, rival) = (claim(&shop, &id, run, now), claim(&shop, &id, run, now));
+        bench.store.update_run(&id, run, &claimed).await.unwrap();
+        let lost = bench.store.update_run(&id, run, &rival).await;
+        assert!(matches!(lost, Err(CommitError::LostRace)), "{lost:?}");
+        from_the_future(&bench, &event).await;
+        let again = bench.store.update_run(&id, run, &claimed).await.unwrap();
+        assert_eq!(again.runs.get(key), Some(&claimed), "its own write is recognised");
+        let RunState::Claimed { attempt, .. } = &claimed.state else { unreachable!("{claimed:?}") };
+        let outcome = match n {
+            0 => AttemptOutcome::Later { due: build::seconds(90) },
+            _ => AttemptOutcome::Success { detail: "200".to_owned() },
+        };
+        let after = claimed.finish(key.action(), attempt, &outcome, now, 0.5).unwrap();
+        bench.store.update_run(&id, &claimed, &after).await.unwrap();
+        from_the_future(&bench, &event).await;
+    }
+    let stored = bench.store.event(&event.order, event.seq).await.unwrap().unwrap();
+    assert_eq!(stored.open_runs(), 1);
+    bench.store.set_due(&DueItem::Event(Box::new(stored)), None).await.unwrap();
+    assert!(bench.store.due(build::seconds(99_999), 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_order_that_comes_to_be_without_something_is_stored_without_it() {
+    let (bench, shop) = (Bench::new().await, RealShop::new());
+    let made = shop.apply(&bench.store, &shop.created(), 0).await;
+    let mut busy = busy_order(&shop, &made.order);
+    busy.version = 2;
+    busy.lifecycle = Lifecycle::Cancelled { at: None };
+    busy.has_email = true;
+    busy.hold = Some(Hold { at: build::seconds(1), stage: shop.stage(1), pending: None });
+    bench.store.put_order(&busy, 1, "w2").await.unwrap();
+    assert_eq!(bench.store.order(&busy.id).await.unwrap(), Some(busy.clone()));
+    for placement in [Placement::Awaiting, Placement::Untriaged] {
+        let stored = bench.store.order(&busy.id).await.unwrap().unwrap();
+        let source = Source { channel: None, ..busy.source.clone() };
+        let bare = Order {
+            version: stored.version + 1,
+            source,
+            placement,
+            lifecycle: Lifecycle::Open,
+            lifecycle_seq: 0,
+            mark: None,
+            fulfillment: Fulfillment::default(),
+            packages: Rollup::default(),
+            hold: None,
+            has_email: false,
+            last_mail: None,
+            ..stored.clone()
+        };
+        bench.store.put_order(&bare, stored.version, &format!("w{}", bare.version)).await.unwrap();
+        assert_eq!(bench.store.order(&busy.id).await.unwrap(), Some(bare));
+    }
+    let (_, snapshot) = bench.store.order_with_snapshot(&busy.id).await.unwrap().unwrap();
+    assert!(snapshot.is_some(), "what the control item knows of its snapshot is kept");
+}
+
+#[tokio::test]
+async fn an_order_counts_its_packages_writes_over_whatever_else_is_written() {
+    let (bench, shop) = (Bench::new().await, RealShop::new());
+    let number = "1Z999AA10123456784";
+    shop.apply(&bench.store, &shop.created(), 0).await;
+    for n in [number, "SECOND"] {
+        let edit = PackageEdit::Add(build::parcel(n));
+        shop.apply(&bench.store, &Fact::Packages { edit, actor: build::person() }, 1).await;
+    }
+    let report = build::tracking(number, TrackingStatus::InTransit, 100);
+    shop.apply(&bench.store, &Fact::Tracking(report), 101).await;
+    let order = shop.apply(&bench.store, &shop.moved(1, 4), 102).await.order;
+    let locked = Order { version: order.version + 1, ..order.clone() };
+    bench.store.put_order(&locked, order.version, "lock").await.unwrap();
+    let item = bench.item(&format!("ORDER#{}", order.id), "ORDER").await;
+    assert_eq!(item["pw"], AttributeValue::N("3".to_owned()));
+    let stale = bench.store.packages(&order.id).await.unwrap().remove(0);
+    let pk = format!("ORDER#{}", order.id);
+    let mut package = bench.item(&pk, &format!("P#{}", stale.id)).await;
+    // As if the transaction of the last write had not come to this item yet.
+    let writes: u64 = package["n"].as_n().unwrap().parse().unwrap();
+    package.insert("n".to_owned(), AttributeValue::N((writes - 1).to_string()));
+    bench.put(package).await;
+    assert!(matches!(bench.store.packages(&order.id).await, Err(StoreError::Throttled)));
+}
+
+#[tokio::test]
+async fn a_quarantined_body_is_kept_whole_and_listed_by_its_head() {
+    let bench = Bench::new().await;
+    let body: Vec<u8> = (0..1_000_000_u32).map(|n| (n % 251) as u8).collect();
+    let item = Quarantined {
+        shop: build::shop(),
+        came_by: "chan_a".to_owned(),
+        topic: "orders/updated".to_owned(),
+        at: build::seconds(1),
+        reason: "no id".to_owned(),
+        body: body.clone(),
+    };
+    bench.store.quarantine(&item).await.unwrap();
+    bench.units("a megabyte goes into quarantine");
+    let listed = bench.store.quarantined(&build::shop(), 100).await.unwrap();
+    let units = bench.units("the listing");
+    assert!(units.read <= 1.0 && units.round_trips == 1, "{units:?}");
+    assert_eq!((listed[0].bytes, listed[0].item.body.len()), (1_000_000, QUARANTINE_HEAD));
+    let text = |value: String| AttributeValue::S(value);
+    let parts = bench.client.query().table_name(&bench.table);
+    let parts = parts.key_condition_expression("pk = :p AND begins_with(sk, :s)");
+    let parts = parts.expression_attribute_values(":p", text(format!("SHOP#{}", build::shop())));
+    let parts = parts.expression_attribute_values(":s", text("QPART#".to_owned())).send().await.unwrap();
+    let kept: Vec<u8> =
+        parts.items().iter().flat_map(|part| part["b"].as_b().unwrap().clone().into_inner()).collect();
+    assert!(kept == body, "{} bytes are kept of {}", kept.len(), body.len());
 }
 
 #[tokio::test]

@@ -4,18 +4,20 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Delete, Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem,
+    TransactWriteItem, Update,
 };
 use stagepost_app::ports::{Commit, CommitError, StoreError};
 use stagepost_domain::event::Change;
 use stagepost_domain::package::Package;
 
 use crate::error::commit_error;
-use crate::expression::{Expression, absent};
+use crate::expression::{Expression, absent, replacing};
 use crate::keys::{self, Key};
 use crate::meter::Kind;
-use crate::orders::still_at;
-use crate::row::{Row, corrupt, document, expire, key_row};
+use crate::order_item::Company;
+use crate::orders::{WRITES, WRITTEN_AT, still_at};
+use crate::patience::Patience;
+use crate::row::{Row, corrupt, document, expire, key_row, number};
 use crate::store::{DynamoStore, WriteError, holds};
 use crate::{event_item, order_item};
 
@@ -26,6 +28,7 @@ const ITEMS_MAX: usize = 100;
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Put(Row, Option<Expression>),
+    Update(Key, Expression),
     Delete(Key),
 }
 
@@ -43,12 +46,16 @@ impl Plan {
         let changes = &commit.changes;
         let order = &changes.order;
         let condition = commit.expected_version.map_or_else(absent, still_at);
+        let with = Company { packages: changes.packages.len(), snapshot: changes.snapshot.is_some() };
+        let update = order_item::to_update(order, &commit.write_id, condition, with)?;
         let mut steps = vec![
-            Step::Put(order_item::to_row(order, &commit.write_id)?, Some(condition)),
+            Step::Update(keys::order(&order.id), update),
             Step::Put(event_item::to_row(&changes.event)?, Some(absent())),
         ];
         if let Some(snapshot) = &changes.snapshot {
-            steps.push(Step::Put(document(&keys::snapshot(&order.id), snapshot)?, None));
+            let mut row = document(&keys::snapshot(&order.id), snapshot)?;
+            row.insert(WRITTEN_AT.to_owned(), number(order.version));
+            steps.push(Step::Put(row, None));
         }
         if let Some(body) = &commit.webhook_body {
             let mut row = document(&keys::body(&order.id, changes.event.seq), body)?;
@@ -56,7 +63,9 @@ impl Plan {
             steps.push(Step::Put(row, None));
         }
         for package in &changes.packages {
-            steps.push(Step::Put(document(&keys::package(&order.id, &package.id), package)?, None));
+            let key = keys::package(&order.id, &package.id);
+            let update = replacing(document(&key, package)?, &[], Expression::default());
+            steps.push(Step::Update(key, update.add(WRITES, 1)));
         }
         let mut plan = Self { before: Vec::new(), steps, after: Vec::new() };
         for step in index_steps(commit)? {
@@ -70,6 +79,8 @@ impl Plan {
             step if self.steps.len() < ITEMS_MAX => self.steps.push(step),
             Step::Put(row, _) => self.before.push(row),
             Step::Delete(key) => self.after.push(key),
+            // No index entry is one.
+            step @ Step::Update(..) => self.steps.push(step),
         }
     }
 }
@@ -98,7 +109,7 @@ impl DynamoStore {
         for row in before {
             self.put(row, None).await.map_err(WriteError::plain)?;
         }
-        match self.write_all(steps).await {
+        match self.write_all(&commit.write_id, &steps).await {
             Ok(()) => {}
             Err(Cancelled::Reasons(reasons)) => verdict(&reasons, commit)?,
             Err(Cancelled::Other(error)) => return Err(error),
@@ -109,11 +120,25 @@ impl DynamoStore {
         Ok(())
     }
 
-    /// All steps or none. The SDK's request token makes its own retries one write.
-    pub(crate) async fn write_all(&self, steps: Vec<Step>) -> Result<(), Cancelled> {
+    /// All steps or none. A transaction that met another one, or the table's limit, has written nothing and
+    /// is tried again, which the SDK leaves to its users; `seed` sets the pace. That another try finds an
+    /// earlier one written, whose answer was lost, is for the steps' conditions to say.
+    pub(crate) async fn write_all(&self, seed: &str, steps: &[Step]) -> Result<(), Cancelled> {
+        let mut patience = Patience::new(seed);
+        loop {
+            match self.write_once(steps).await {
+                Err(cancelled) if cancelled.may_pass() && patience.wait().await => {}
+                written => return written,
+            }
+        }
+    }
+
+    /// The SDK's request token makes its own retries one write.
+    async fn write_once(&self, steps: &[Step]) -> Result<(), Cancelled> {
         let mut call = self.client.transact_write_items();
         for step in steps {
-            call = call.transact_items(self.item(step).map_err(|error| Cancelled::Other(error.into()))?);
+            call =
+                call.transact_items(self.item(step.clone()).map_err(|error| Cancelled::Other(error.into()))?);
         }
         match call.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await {
             Ok(answer) => {
@@ -148,6 +173,18 @@ impl DynamoStore {
                     .build();
                 TransactWriteItem::builder().put(put.map_err(invalid)?)
             }
+            Step::Update(key, expression) => {
+                let update = Update::builder()
+                    .table_name(&self.table)
+                    .set_key(Some(key_row(&key)))
+                    .set_update_expression(expression.update.clone())
+                    .set_condition_expression(expression.condition.clone())
+                    .set_expression_attribute_names(expression.names())
+                    .set_expression_attribute_values(expression.values())
+                    .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                    .build();
+                TransactWriteItem::builder().update(update.map_err(invalid)?)
+            }
             Step::Delete(key) => {
                 let delete = Delete::builder().table_name(&self.table).set_key(Some(key_row(&key))).build();
                 TransactWriteItem::builder().delete(delete.map_err(invalid)?)
@@ -164,6 +201,23 @@ pub(crate) enum Cancelled {
     Reasons(Vec<CancellationReason>),
     /// Not for a step's sake.
     Other(CommitError),
+}
+
+impl Cancelled {
+    /// Whether the same transaction may well be written in a moment: it met another one or the limit, and
+    /// nothing else speaks against it.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Other(error) => matches!(error, CommitError::Conflict),
+            Self::Reasons(reasons) => {
+                !reasons.iter().any(|reason| condition_failed(Some(reason)))
+                    && matches!(
+                        unconditional(reasons),
+                        CommitError::Conflict | CommitError::Store(StoreError::Throttled)
+                    )
+            }
+        }
+    }
 }
 
 const FAILED_CONDITION: &str = "ConditionalCheckFailed";
@@ -218,6 +272,7 @@ pub(crate) fn unconditional(reasons: &[CancellationReason]) -> CommitError {
 mod tests {
     use super::*;
     use crate::row::text;
+    use crate::scripted;
     use stagepost_domain::Timestamp;
     use stagepost_domain::decide::Changeset;
     use stagepost_domain::event::{Cause, Event};
@@ -283,6 +338,79 @@ mod tests {
             Err(CommitError::Conflict) => "conflict".to_owned(),
             Err(CommitError::Store(error)) => error.to_string(),
         }
+    }
+
+    /// What became of a commit over these answers, and how often it was sent.
+    async fn committed(answers: Vec<(u16, String)>) -> (String, usize) {
+        let (store, heard) = scripted::store(answers);
+        let outcome = match store.transact(&commit()).await {
+            Ok(()) => "written".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let heard = heard.lock().unwrap();
+        let write_id = |body: &serde_json::Value| {
+            body["TransactItems"][0]["Update"]["ExpressionAttributeValues"][":w"]["S"].clone()
+        };
+        assert!(heard.iter().all(|(_, body)| write_id(body) == "mine"), "always the same write: {heard:?}");
+        (outcome, heard.len())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_transaction_that_met_another_or_the_limit_is_tried_again() {
+        let passing: [&[&str]; 4] = [
+            &["TransactionConflict", "None"],
+            &["None", "ThrottlingError"],
+            &["ProvisionedThroughputExceeded", "None"],
+            &["ThrottlingError", "TransactionConflict"],
+        ];
+        for codes in passing {
+            let once = vec![scripted::cancelled(codes), scripted::fine()];
+            assert_eq!(committed(once).await, ("written".to_owned(), 2), "{codes:?}");
+        }
+        let in_progress = vec![scripted::refused("TransactionInProgressException"), scripted::fine()];
+        assert_eq!(committed(in_progress).await, ("written".to_owned(), 2));
+        let last =
+            std::iter::repeat_n(scripted::cancelled(&["TransactionConflict"]), 5).chain([scripted::fine()]);
+        assert_eq!(committed(last.collect()).await, ("written".to_owned(), 6));
+        let never = vec![scripted::cancelled(&["TransactionConflict"]); 6];
+        assert_eq!(committed(never).await, ("another transaction is in the way".to_owned(), 6));
+        let never = vec![scripted::cancelled(&["ThrottlingError"]); 6];
+        assert_eq!(committed(never).await, ("the store throttles".to_owned(), 6));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_transaction_that_cannot_pass_is_not_tried_again() {
+        let lost = scripted::cancelled(&["TransactionConflict", FAILED_CONDITION]);
+        assert_eq!(committed(vec![lost]).await, ("another write came first".to_owned(), 1));
+        let large = scripted::cancelled(&["TransactionConflict", "ValidationError"]);
+        assert_eq!(committed(vec![large]).await, ("the item is too large to store".to_owned(), 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_try_that_meets_its_own_write_is_a_success() {
+        for (write, outcome) in [("mine", "written"), ("theirs", "another write came first")] {
+            let item = serde_json::json!({"w": {"S": write}});
+            let met = serde_json::json!([{"Code": FAILED_CONDITION, "Item": item}, {"Code": "None"}]);
+            let answers = vec![scripted::cancelled(&["TransactionConflict"]), scripted::cancelled_for(&met)];
+            assert_eq!(committed(answers).await, (outcome.to_owned(), 2));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_plain_write_waits_for_the_transaction_that_holds_its_item() {
+        let conflict = || scripted::refused("TransactionConflictException");
+        let key = keys::order(&commit().changes.order.id);
+        let (store, heard) = scripted::store([conflict(), scripted::fine()]);
+        store.put(key_row(&key), None).await.unwrap();
+        assert_eq!(heard.lock().unwrap().len(), 2);
+        let (store, heard) = scripted::store([conflict(), conflict(), scripted::fine()]);
+        store.update(&key, &Expression::update("REMOVE a", "attribute_exists(pk)")).await.unwrap();
+        assert_eq!(heard.lock().unwrap().len(), 3);
+        let (store, heard) = scripted::store([conflict(), scripted::fine()]);
+        store.delete(&key).await.unwrap();
+        assert_eq!(heard.lock().unwrap().len(), 2);
+        let (store, _) = scripted::store(std::iter::repeat_n(conflict(), 6));
+        assert!(matches!(store.delete(&key).await, Err(StoreError::Throttled)));
     }
 
     #[test]

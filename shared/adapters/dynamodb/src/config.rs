@@ -75,7 +75,7 @@ impl ConfigStore for DynamoStore {
     async fn save(&self, change: &ConfigChange, settings: &Settings) -> Result<(), CommitError> {
         let mut steps = vec![settings_step(settings)?];
         steps.extend(change_steps(change, &settings.shop)?);
-        match self.write_all(steps).await {
+        match self.write_all(settings.shop.as_str(), &steps).await {
             Ok(()) => Ok(()),
             Err(Cancelled::Other(error)) => Err(error),
             Err(Cancelled::Reasons(reasons)) if condition_failed(reasons.first()) => {

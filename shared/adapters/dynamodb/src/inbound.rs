@@ -3,14 +3,16 @@
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
-use stagepost_app::ports::{IgnoredFact, InboundStore, ParkedFact, Quarantined, StoreError};
+use stagepost_app::ports::{
+    IgnoredFact, InboundStore, ParkedFact, QUARANTINE_HEAD, QuarantineEntry, Quarantined, StoreError,
+};
 use stagepost_domain::Timestamp;
 use stagepost_domain::id::{OrderId, ShopId, content_key};
 
 use crate::expression::absent;
 use crate::keys::{self, Key};
 use crate::row::{Row, corrupt, document, expire, key_of, place_due, read_document};
-use crate::store::{Bounds, DynamoStore, Span, WriteError};
+use crate::store::{DynamoStore, Span, WriteError};
 
 /// Bytes of a body that one item holds; the table's limit is 400 KB with everything.
 const PART_MAX: usize = 350_000;
@@ -32,31 +34,28 @@ impl InboundStore for DynamoStore {
 
     async fn quarantine(&self, item: &Quarantined) -> Result<(), StoreError> {
         let name = quarantine_name(item);
-        let mut parts = item.body.chunks(PART_MAX);
-        let first = parts.next().unwrap_or_default();
-        // The rest goes first: an item that is listed is whole.
-        let mut rest: u32 = 0;
-        for part in parts {
-            let mut row = document(&part_key(&item.shop, &name, rest), &name)?;
-            row.insert("b".to_owned(), AttributeValue::B(Blob::new(part)));
-            expire(&mut row, item.at);
-            self.put(row, None).await.map_err(WriteError::plain)?;
-            rest = rest.saturating_add(1);
+        let head = item.body.get(..QUARANTINE_HEAD).unwrap_or(&item.body);
+        // A long body stands apart, so that a listing reads none of it; it goes first, so that what is
+        // listed is whole.
+        if head.len() < item.body.len() {
+            for (n, part) in item.body.chunks(PART_MAX).enumerate() {
+                let mut row = document(&part_key(&item.shop, &name, n), &name)?;
+                row.insert("b".to_owned(), AttributeValue::B(Blob::new(part)));
+                expire(&mut row, item.at);
+                self.put(row, None).await.map_err(WriteError::plain)?;
+            }
         }
-        let mut row = document(&quarantine_key(&item.shop, &name), &Head::of(item, rest))?;
-        row.insert("b".to_owned(), AttributeValue::B(Blob::new(first)));
+        let mut row = document(&quarantine_key(&item.shop, &name), &Head::of(item))?;
+        row.insert("b".to_owned(), AttributeValue::B(Blob::new(head)));
         expire(&mut row, item.at);
         self.put(row, None).await.map_err(WriteError::plain)
     }
 
-    async fn quarantined(&self, shop: &ShopId, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
+    async fn quarantined(&self, shop: &ShopId, limit: usize) -> Result<Vec<QuarantineEntry>, StoreError> {
         let mut span = Span::prefix(keys::shop_pk(shop), keys::QUARANTINE);
         span.newest_first = true;
-        let mut items = Vec::new();
-        for row in self.query(&span, limit.clamp(1, QUARANTINED_MAX)).await? {
-            items.push(self.whole(shop, row).await?);
-        }
-        Ok(items)
+        let rows = self.query(&span, limit.clamp(1, QUARANTINED_MAX)).await?;
+        rows.into_iter().map(entry).collect()
     }
 
     async fn orders_with_number(&self, shop: &ShopId, number: &str) -> Result<Vec<OrderId>, StoreError> {
@@ -93,22 +92,14 @@ fn ignored_key(fact: &IgnoredFact) -> Result<Key, StoreError> {
     Ok(Key::new(keys::order_pk(&fact.order), format!("{}{content}", keys::IGNORED)))
 }
 
-/// By content without the time of arrival, under its number.
+/// By status and time under its number: the same scan is one item in whatever words it comes.
 pub(crate) fn parked_key(fact: &ParkedFact) -> Key {
     let report = &fact.fact;
-    let content = content_key(&[
-        fact.carrier.as_str(),
-        &report.number,
-        &report.occurred_at.to_string(),
-        &format!("{:?}", report.status),
-        report.carrier.as_deref().unwrap_or_default(),
-        report.url.as_deref().unwrap_or_default(),
-        report.detail.as_deref().unwrap_or_default(),
-    ]);
+    let content = content_key(&[&report.occurred_at.to_string(), &format!("{:?}", report.status)]);
     Key::new(keys::track_pk(&fact.shop, &report.number), format!("{}{content}", keys::PARKED))
 }
 
-/// A quarantined notification without its body.
+/// A quarantined notification without its body, of which the first bytes stand beside it.
 #[derive(Serialize, Deserialize)]
 struct Head {
     shop: ShopId,
@@ -116,20 +107,19 @@ struct Head {
     topic: String,
     at: Timestamp,
     reason: String,
-    /// Parts of the body beside the first.
-    #[serde(default)]
-    rest: u32,
+    /// Length of the whole body.
+    bytes: u64,
 }
 
 impl Head {
-    fn of(item: &Quarantined, rest: u32) -> Self {
+    fn of(item: &Quarantined) -> Self {
         Self {
             shop: item.shop.clone(),
             came_by: item.came_by.clone(),
             topic: item.topic.clone(),
             at: item.at,
             reason: item.reason.clone(),
-            rest,
+            bytes: u64::try_from(item.body.len()).unwrap_or(u64::MAX),
         }
     }
 }
@@ -145,29 +135,15 @@ fn quarantine_key(shop: &ShopId, name: &str) -> Key {
     Key::new(keys::shop_pk(shop), format!("{}{name}", keys::QUARANTINE))
 }
 
-fn part_key(shop: &ShopId, name: &str, part: u32) -> Key {
+fn part_key(shop: &ShopId, name: &str, part: usize) -> Key {
     Key::new(keys::shop_pk(shop), format!("QPART#{name}#{part:06}"))
 }
 
-impl DynamoStore {
-    /// Puts a quarantined notification together from its parts.
-    async fn whole(&self, shop: &ShopId, row: Row) -> Result<Quarantined, StoreError> {
-        let key = key_of(&row);
-        let mut body = bytes_of(&row)?;
-        let head: Head = read_document(row)?;
-        if head.rest > 0 {
-            let name = key.sk.strip_prefix(keys::QUARANTINE).unwrap_or_default();
-            let (from, to) = (part_key(shop, name, 0), part_key(shop, name, head.rest.saturating_sub(1)));
-            let sk = Bounds::Between(from.sk, to.sk);
-            let span = Span { index: None, pk: key.pk.clone(), sk, newest_first: false, start: None };
-            let limit = usize::try_from(head.rest).unwrap_or(usize::MAX);
-            for part in self.query(&span, limit).await? {
-                body.extend(bytes_of(&part)?);
-            }
-        }
-        let Head { shop, came_by, topic, at, reason, .. } = head;
-        Ok(Quarantined { shop, came_by, topic, at, reason, body })
-    }
+/// A line of the listing.
+fn entry(row: Row) -> Result<QuarantineEntry, StoreError> {
+    let body = bytes_of(&row)?;
+    let Head { shop, came_by, topic, at, reason, bytes } = read_document(row)?;
+    Ok(QuarantineEntry { item: Quarantined { shop, came_by, topic, at, reason, body }, bytes })
 }
 
 fn bytes_of(row: &Row) -> Result<Vec<u8>, StoreError> {

@@ -15,6 +15,8 @@ pub(crate) const SETTINGS: &str = "SETTINGS";
 pub(crate) const LOOKUP: &str = "LOOKUP";
 pub(crate) const EVENTS: &str = "E#";
 pub(crate) const PACKAGES: &str = "P#";
+/// Behind all packages. Between the order and its packages there is nothing else.
+pub(crate) const PACKAGES_END: &str = "P$";
 pub(crate) const IGNORED: &str = "I#";
 pub(crate) const HOLDERS: &str = "ORDER#";
 pub(crate) const PARKED: &str = "PARKED#";

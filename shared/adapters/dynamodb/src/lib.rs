@@ -8,7 +8,7 @@
 //! | package index, parked report | `TRACK#{shop}#{number}` | `ORDER#{order}`, `PARKED#{content}` |
 //! | settings | `SHOP#{shop}` | `SETTINGS` |
 //! | configuration | `SHOP#{shop}` | `FLOW#…` `TEMPLATE#…` `TEMPLATEV#…#{version}` `ENDPOINT#…` `CHANNEL#…` `CARRIER#…` `KEY#…` |
-//! | quarantine | `SHOP#{shop}` | `Q#{time}#{content}`, further parts `QPART#…` |
+//! | quarantine, a long body's parts | `SHOP#{shop}` | `Q#{time}#{content}`, `QPART#{time}#{content}#{n}` |
 //! | lookups | `CHANNEL#{id}` `CARRIER#{id}` `KEY#{hash}` | `LOOKUP` |
 //!
 //! GSI1 lists a shop's orders by stage, newest first; it projects what a listing shows and never the
@@ -16,6 +16,24 @@
 //! nothing else; what it names is read from the table, where it is never stale.
 //!
 //! All reads of the table are strongly consistent. Every item carries a schema version (`sv`).
+//!
+//! # Reads that meet a transaction half-way
+//!
+//! A transaction writes all or nothing, but a batch read or a query beside it may find one of its items
+//! written and another not yet. A new order with an old package or snapshot would be decided on, the order's
+//! version would still be right, and the old would be written over the new. So the items say which of them
+//! belong together, in attributes that never leave this crate:
+//!
+//! - the order counts the writes of its packages (`pw`), each package its own (`n`); packages are never
+//!   deleted, so the sums agree exactly when every write that the order knows of is there to be read, and no
+//!   other. Packages are queried together with the order between whose key and theirs nothing lies: no
+//!   round trip more;
+//! - the order knows the version at which its snapshot changed last (`so`), the snapshot the version that
+//!   wrote it (`ov`).
+//!
+//! Where they disagree, both are read again, a few times within a second. The counts are `ADD`ed by updates,
+//! which leave alone what a write says nothing of: no write reads before it writes, and none costs a unit
+//! more than a put. Items of before these attributes count as zero on both sides.
 
 mod client;
 mod commit;
@@ -28,8 +46,11 @@ mod keys;
 mod meter;
 mod order_item;
 mod orders;
+mod patience;
 mod row;
 mod runs;
+#[cfg(test)]
+mod scripted;
 mod store;
 mod table;
 

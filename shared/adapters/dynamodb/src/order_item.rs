@@ -15,8 +15,9 @@ use stagepost_domain::order::{Hold, Lifecycle, Order, Placement, Platform, Sourc
 use stagepost_domain::package::Rollup;
 use stagepost_domain::run::RunKey;
 
+use crate::expression::{Expression, replacing};
 use crate::keys;
-use crate::row::{Row, Stamp, corrupt, fields, key_of, read, text_of};
+use crate::row::{Row, Stamp, corrupt, fields, key_of, number, read, text_of};
 
 #[derive(Serialize, Deserialize)]
 struct OrderItem {
@@ -181,6 +182,41 @@ fn is_zero32(n: &u32) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
 fn is_zero16(n: &u16) -> bool {
     *n == 0
+}
+
+/// Attributes that an order may come to be without.
+const OPTIONAL: [&str; 15] =
+    ["ch", "aw", "f", "g", "e", "es", "vi", "l", "ls", "mk", "pt", "pd", "h", "em", "lm"];
+/// How many writes of packages the order knows of.
+pub(crate) const PACKAGE_WRITES: &str = "pw";
+/// The version at which its snapshot changed last.
+pub(crate) const SNAPSHOT_AT: &str = "so";
+
+/// What is written with the order.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Company {
+    /// How many packages.
+    pub packages: usize,
+    /// Its snapshot.
+    pub snapshot: bool,
+}
+
+/// The write that makes the item this order, and keeps count of what belongs to it.
+pub(crate) fn to_update(
+    order: &Order,
+    write_id: &str,
+    condition: Expression,
+    with: Company,
+) -> Result<Expression, StoreError> {
+    let mut row = to_row(order, write_id)?;
+    if with.snapshot {
+        row.insert(SNAPSHOT_AT.to_owned(), number(order.version));
+    }
+    let expression = replacing(row, &OPTIONAL, condition);
+    Ok(match u64::try_from(with.packages) {
+        Ok(0) | Err(_) => expression,
+        Ok(packages) => expression.add(PACKAGE_WRITES, packages),
+    })
 }
 
 /// The order as an item of this write.

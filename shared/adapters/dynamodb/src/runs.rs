@@ -6,13 +6,19 @@
 //! a second write when the count is zero, costs a write unit more for the last run and saves the read for
 //! the others: with fewer than five runs to an event, reading first is cheaper, and it has no moment in
 //! which a finished event still is due.
+//!
+//! A run or an event's runs are replaced if they are what the caller read. The first try says so in this
+//! program's own words; where another version of it wrote the same with a field more or less, the failed
+//! condition gives the stored words back, and the next try is conditional on these.
+
+use std::collections::{BTreeSet, VecDeque};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use stagepost_app::ports::{CommitError, DueItem, RunStore, StoreError};
-use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
 use stagepost_domain::id::OrderId;
-use stagepost_domain::run::{Run, RunId, RunState};
+use stagepost_domain::run::{Run, RunId, RunState, later};
+use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::expression::Expression;
 use crate::keys::{self, Key, due_pk, due_shard, time_text};
@@ -25,6 +31,10 @@ use crate::{event_item, inbound};
 const ROUNDS_MAX: usize = 6;
 /// Most items that one look at the due index gives.
 const DUE_MAX: usize = 1_000;
+/// Most places of the index that one look reads: those of items that have just been moved are passed over.
+const PASSED_MAX: usize = 10_000;
+/// When an item that cannot be read is tried again: by then perhaps by a program that knows its schema.
+const UNREADABLE_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
 impl RunStore for DynamoStore {
     async fn update_run(&self, id: &RunId, expected: &Run, next: &Run) -> Result<Event, CommitError> {
@@ -41,46 +51,111 @@ impl RunStore for DynamoStore {
 
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueItem>, StoreError> {
         let limit = limit.min(DUE_MAX);
-        let mut places = Vec::new();
-        for shard in 0..DUE_SHARDS {
-            let sk = Bounds::UpTo(time_text(now));
-            let span = Span { index: Some(GSI2), pk: due_shard(shard), sk, newest_first: false, start: None };
-            let rows = self.query(&span, limit).await?;
-            places.extend(
-                rows.iter().map(|row| (text_of(row, "g2sk").unwrap_or_default().to_owned(), key_of(row))),
-            );
+        let mut index = DueIndex::up_to(now);
+        let mut found: Vec<(String, DueItem)> = Vec::new();
+        while found.len() < limit {
+            let keys = index.next(self, limit.saturating_sub(found.len())).await?;
+            if keys.is_empty() {
+                break;
+            }
+            for row in self.get_all(&keys).await? {
+                // The index may be a moment behind the item.
+                let Some(place) = text_of(&row, "g2sk").filter(|_| still_due(&row, now)) else { continue };
+                let (place, key) = (place.to_owned(), key_of(&row));
+                match due_item(row) {
+                    Ok(item) => found.push((place, item)),
+                    Err(error) => self.put_off(&key, place, &error, now).await,
+                }
+            }
         }
-        places.sort();
-        places.truncate(limit);
-        let keys: Vec<Key> = places.into_iter().map(|(_, key)| key).collect();
-        let mut rows = self.get_all(&keys).await?;
-        rows.retain(|row| still_due(row, now));
-        rows.sort_by(|a, b| text_of(a, "g2sk").cmp(&text_of(b, "g2sk")));
-        Ok(rows.into_iter().filter_map(due_item).collect())
+        found.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(found.into_iter().map(|(_, item)| item).collect())
     }
 
     async fn set_due(&self, item: &DueItem, due: Option<Timestamp>) -> Result<(), StoreError> {
-        let (key, condition, runs) = match item {
-            DueItem::Event(event) => {
-                let key = keys::event(&event.order, event.seq);
-                let runs = attribute(&key, &event.runs)?;
-                (key, "#r = :r", Some(runs))
+        let placed = match item {
+            DueItem::Event(event) => self.place_event(event, due).await,
+            DueItem::Parked(fact) => {
+                let key = inbound::parked_key(fact);
+                self.update(&key, &place(&key, due, "attribute_exists(pk)")).await.map(drop)
             }
-            DueItem::Parked(fact) => (inbound::parked_key(fact), "attribute_exists(pk)", None),
         };
-        let mut expression = match due {
-            Some(due) => placed(Expression::update("SET g2pk = :p, g2sk = :d", condition), &key, due),
-            None => Expression::update("REMOVE g2pk, g2sk", condition),
+        match placed {
+            // Whoever came first has set its place.
+            Ok(()) | Err(WriteError::Condition(_)) => Ok(()),
+            Err(error) => Err(error.plain()),
+        }
+    }
+}
+
+/// The due index, read shard by shard as far as it takes.
+struct DueIndex {
+    shards: Vec<DueShard>,
+    /// An item that moves while the index is read may be met at both places.
+    met: BTreeSet<Key>,
+}
+
+struct DueShard {
+    /// What to read of it next; `None` at its end.
+    span: Option<Span>,
+    /// What was read and not given yet: place and key, oldest first.
+    places: VecDeque<(String, Key)>,
+}
+
+impl DueIndex {
+    fn up_to(now: Timestamp) -> Self {
+        let span = |shard| Span {
+            index: Some(GSI2),
+            pk: due_shard(shard),
+            sk: Bounds::UpTo(time_text(now)),
+            newest_first: false,
+            start: None,
         };
-        if let Some(runs) = runs {
-            expression = expression.name("r", "r").value("r", runs);
+        let shard = |shard| DueShard { span: Some(span(shard)), places: VecDeque::new() };
+        Self { shards: (0..DUE_SHARDS).map(shard).collect(), met: BTreeSet::new() }
+    }
+
+    /// The next oldest keys over all shards, at most `wanted`; none at the end of the index, or when more
+    /// has been passed over than one look may cost.
+    async fn next(&mut self, store: &DynamoStore, wanted: usize) -> Result<Vec<Key>, StoreError> {
+        let mut keys = Vec::new();
+        if self.met.len() >= PASSED_MAX {
+            return Ok(keys);
         }
-        match self.update(&key, &expression).await {
-            Ok(_) | Err(WriteError::Condition(_)) => Ok(()),
-            // Whoever holds the item sets its place; if not, it is due again in a minute.
-            Err(WriteError::Other(CommitError::Conflict | CommitError::LostRace)) => Ok(()),
-            Err(WriteError::Other(CommitError::Store(error))) => Err(error),
+        for shard in &mut self.shards {
+            shard.fill(store, wanted).await?;
         }
+        while keys.len() < wanted {
+            let heads = self.shards.iter_mut().filter(|shard| !shard.places.is_empty());
+            let Some(oldest) = heads.min_by(|a, b| a.places.front().cmp(&b.places.front())) else { break };
+            let Some((_, key)) = oldest.places.pop_front() else { break };
+            if self.met.insert(key.clone()) {
+                keys.push(key);
+            } else {
+                // It may have been the last that was read of its shard.
+                oldest.fill(store, wanted).await?;
+            }
+        }
+        Ok(keys)
+    }
+}
+
+impl DueShard {
+    /// Reads on until `wanted` places are there or the shard ends: then the oldest of all shards' are the
+    /// oldest of the index.
+    async fn fill(&mut self, store: &DynamoStore, wanted: usize) -> Result<(), StoreError> {
+        let missing = wanted.saturating_sub(self.places.len());
+        let Some(span) = self.span.as_mut().filter(|_| missing > 0) else { return Ok(()) };
+        let rows = store.query(span, missing).await?;
+        self.places.extend(
+            rows.iter().map(|row| (text_of(row, "g2sk").unwrap_or_default().to_owned(), key_of(row))),
+        );
+        // What the index projects is a place in it.
+        span.start = rows.last().cloned();
+        if rows.len() < missing {
+            self.span = None;
+        }
+        Ok(())
     }
 }
 
@@ -93,35 +168,45 @@ struct RunChange<'a> {
 }
 
 impl RunChange<'_> {
-    /// Replaces the run by path; `also` is set with it, `guard` must hold beside the run's own state.
-    fn expression(&self, also: &str, guard: &str) -> Result<Expression, StoreError> {
+    /// Replaces the run by path where it is `held`; `also` is set with it, `guard` must hold beside it.
+    fn expression(&self, held: AttributeValue, also: &str, guard: &str) -> Result<Expression, StoreError> {
         let update = format!("SET #r.#k = :n{also}");
         let condition = format!("#r.#k = :e{guard}");
         Ok(Expression::update(&update, &condition)
             .name("r", "r")
             .name("k", &self.id.key.to_string())
             .value("n", attribute(self.key, self.next)?)
-            .value("e", attribute(self.key, self.expected)?))
+            .value("e", held))
+    }
+
+    /// The run as it stands in the item, word for word.
+    fn stored(&self, row: &Row) -> Option<AttributeValue> {
+        row.get("r")?.as_m().ok()?.get(&self.id.key.to_string()).cloned()
     }
 
     /// The write that goes with the event as it was read.
-    fn with_place(&self, event: &Event, runs: Option<&AttributeValue>) -> Result<Expression, StoreError> {
+    fn with_place(
+        &self,
+        event: &Event,
+        held: AttributeValue,
+        runs: Option<AttributeValue>,
+    ) -> Result<Expression, StoreError> {
         let mut after = event.clone();
         after.runs.insert(self.id.key.clone(), self.next.clone());
         let Some(due) = after.due() else {
             // The last one: out of the index with it.
-            let expression = self.expression(", #o = :zero REMOVE g2pk, g2sk", " AND #o = :one")?;
+            let expression = self.expression(held, ", #o = :zero REMOVE g2pk, g2sk", " AND #o = :one")?;
             return Ok(expression.name("o", "o").value("zero", number(0)).value("one", number(1)));
         };
         if !self.next.is_open() {
             // Others remain, whatever they do meanwhile; their place stands.
-            let expression = self.expression(", #o = #o - :one", " AND #o > :one")?;
+            let expression = self.expression(held, ", #o = #o - :one", " AND #o > :one")?;
             return Ok(expression.name("o", "o").value("one", number(1)));
         }
         // The earliest of all open runs: only true of the runs as they were read.
         let open = u64::try_from(after.open_runs()).unwrap_or(u64::MAX);
-        let expression = self.expression(", #o = :o, g2pk = :p, g2sk = :d", " AND #r = :r")?;
-        let runs = runs.cloned().unwrap_or(AttributeValue::Null(true));
+        let expression = self.expression(held, ", #o = :o, g2pk = :p, g2sk = :d", " AND #r = :r")?;
+        let runs = runs.unwrap_or(AttributeValue::Null(true));
         Ok(placed(expression, self.key, due).name("o", "o").value("o", number(open)).value("r", runs))
     }
 }
@@ -130,16 +215,76 @@ fn placed(expression: Expression, key: &Key, due: Timestamp) -> Expression {
     expression.value("p", text(due_pk(&key.pk))).value("d", text(time_text(due)))
 }
 
+/// Moves an item's place in the due index, or takes it out.
+fn place(key: &Key, due: Option<Timestamp>, condition: &str) -> Expression {
+    match due {
+        Some(due) => placed(Expression::update("SET g2pk = :p, g2sk = :d", condition), key, due),
+        None => Expression::update("REMOVE g2pk, g2sk", condition),
+    }
+}
+
 impl DynamoStore {
     /// A change that leaves the event's place in the due index as it is.
     async fn replace_run(&self, change: &RunChange<'_>) -> Result<Event, CommitError> {
-        match self.update(change.key, &change.expression("", "")?).await {
-            Ok(row) => Ok(event_item::from_row(row)?),
-            Err(WriteError::Condition(old)) => match old.map(event_item::from_row).transpose()? {
-                Some(event) if event.runs.get(&change.id.key) == Some(change.next) => Ok(event),
-                _ => Err(CommitError::LostRace),
-            },
-            Err(WriteError::Other(error)) => Err(error),
+        // As this program would have written it; if another one did, the failed condition shows its words.
+        let mut held = attribute(change.key, change.expected)?;
+        for _ in 0..ROUNDS_MAX {
+            match self.update(change.key, &change.expression(held, "", "")?).await {
+                Ok(row) => return Ok(event_item::from_row(row)?),
+                Err(WriteError::Condition(old)) => {
+                    let row = old.ok_or(CommitError::LostRace)?;
+                    let stored = change.stored(&row).ok_or(CommitError::LostRace)?;
+                    let event = event_item::from_row(row)?;
+                    match event.runs.get(&change.id.key) {
+                        Some(run) if run == change.next => return Ok(event),
+                        Some(run) if run == change.expected => held = stored,
+                        _ => return Err(CommitError::LostRace),
+                    }
+                }
+                Err(WriteError::Other(error)) => return Err(error),
+            }
+        }
+        Err(CommitError::Conflict)
+    }
+
+    /// Moves an event's place if its runs still are the event's.
+    async fn place_event(&self, event: &Event, due: Option<Timestamp>) -> Result<(), WriteError> {
+        let failed = |error: StoreError| WriteError::Other(error.into());
+        let key = keys::event(&event.order, event.seq);
+        let mut runs = match event.runs.is_empty() {
+            true => None,
+            false => Some(attribute(&key, &event.runs).map_err(failed)?),
+        };
+        for _ in 0..ROUNDS_MAX {
+            let expression = match &runs {
+                Some(runs) => place(&key, due, "#r = :r").value("r", runs.clone()),
+                None => place(&key, due, "attribute_exists(pk) AND attribute_not_exists(#r)"),
+            };
+            match self.update(&key, &expression.name("r", "r")).await {
+                Ok(_) => return Ok(()),
+                // The same runs as another program wrote them?
+                Err(WriteError::Condition(Some(row))) => {
+                    let stored = row.get("r").cloned();
+                    if event_item::from_row(row).map_err(failed)?.runs != event.runs {
+                        return Ok(());
+                    }
+                    runs = stored;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(WriteError::Other(CommitError::Conflict))
+    }
+
+    /// An item that cannot be read must not keep all others from their turn: it is reported and put off.
+    async fn put_off(&self, key: &Key, place_now: String, error: &StoreError, now: Timestamp) {
+        tracing::error!(item = key.name(), %error, "a due item cannot be read");
+        let expression = place(key, Some(later(now, UNREADABLE_AGAIN)), "g2sk = :was");
+        match self.update(key, &expression.value("was", text(place_now))).await {
+            Ok(_) | Err(WriteError::Condition(_)) => {}
+            Err(error) => {
+                tracing::warn!(item = key.name(), error = %error.plain(), "it could not be put off")
+            }
         }
     }
 
@@ -148,13 +293,14 @@ impl DynamoStore {
         for _ in 0..ROUNDS_MAX {
             let row = self.get(change.key).await?.ok_or(CommitError::LostRace)?;
             let runs = row.get("r").cloned();
+            let held = change.stored(&row).ok_or(CommitError::LostRace)?;
             let event = event_item::from_row(row)?;
             match event.runs.get(&change.id.key) {
                 Some(run) if run == change.next => return Ok(event),
                 Some(run) if run == change.expected => {}
                 _ => return Err(CommitError::LostRace),
             }
-            match self.update(change.key, &change.with_place(&event, runs.as_ref())?).await {
+            match self.update(change.key, &change.with_place(&event, held, runs)?).await {
                 Ok(row) => return Ok(event_item::from_row(row)?),
                 // A sibling ended or moved between read and write: look again.
                 Err(WriteError::Condition(_)) => {}
@@ -165,18 +311,13 @@ impl DynamoStore {
     }
 }
 
-/// The index may be a moment behind the item.
 fn still_due(row: &Row, now: Timestamp) -> bool {
     text_of(row, "g2sk").is_some_and(|due| due <= time_text(now).as_str()) && !expired(row, now)
 }
 
-/// An item that cannot be read must not keep all others from their turn: it is reported and passed over.
-fn due_item(row: Row) -> Option<DueItem> {
-    let key = key_of(&row);
-    let item = if key.sk.starts_with(keys::EVENTS) {
-        event_item::from_row(row).map(|event| DueItem::Event(Box::new(event)))
-    } else {
-        read_document(row).map(DueItem::Parked)
-    };
-    item.inspect_err(|error| tracing::error!(item = key.name(), %error, "a due item cannot be read")).ok()
+fn due_item(row: Row) -> Result<DueItem, StoreError> {
+    match key_of(&row).sk.starts_with(keys::EVENTS) {
+        true => event_item::from_row(row).map(|event| DueItem::Event(Box::new(event))),
+        false => read_document(row).map(DueItem::Parked),
+    }
 }

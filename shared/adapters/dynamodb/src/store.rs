@@ -14,13 +14,12 @@ use crate::error::{commit_error, store_error};
 use crate::expression::Expression;
 use crate::keys::Key;
 use crate::meter::{Kind, Meter};
-use crate::row::{Row, corrupt, key_row, text};
+use crate::patience::Patience;
+use crate::row::{Row, corrupt, key_of, key_row, text};
 use crate::table::{GSI1, GSI2};
 
 /// Keys that one batch read may name.
 const BATCH_MAX: usize = 100;
-/// Rounds that a batch read takes before it counts as throttled.
-const BATCH_ROUNDS_MAX: usize = 5;
 
 /// The store on one DynamoDB table.
 #[derive(Debug, Clone)]
@@ -40,6 +39,11 @@ pub(crate) enum WriteError {
 }
 
 impl WriteError {
+    /// A transaction holds the item: in a moment it will not.
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Other(CommitError::Conflict))
+    }
+
     /// For writes whose condition no race can fail.
     pub fn plain(self) -> StoreError {
         match self {
@@ -131,17 +135,15 @@ impl DynamoStore {
     pub(crate) async fn get_all(&self, keys: &[Key]) -> Result<Vec<Row>, StoreError> {
         let mut rows = Vec::new();
         for chunk in keys.chunks(BATCH_MAX) {
-            let mut wanted = chunk.iter().map(key_row).collect();
-            for _ in 0..BATCH_ROUNDS_MAX {
+            let mut patience = Patience::new(&chunk.first().map(Key::name).unwrap_or_default());
+            let mut wanted: Vec<Row> = chunk.iter().map(key_row).collect();
+            while !wanted.is_empty() {
                 let (found, left) = self.get_batch(wanted).await?;
                 rows.extend(found);
                 wanted = left;
-                if wanted.is_empty() {
-                    break;
+                if !wanted.is_empty() && !patience.wait().await {
+                    return Err(StoreError::Throttled);
                 }
-            }
-            if !wanted.is_empty() {
-                return Err(StoreError::Throttled);
             }
         }
         Ok(rows)
@@ -194,6 +196,16 @@ impl DynamoStore {
     /// Writes one item.
     pub(crate) async fn put(&self, row: Row, condition: Option<Expression>) -> Result<(), WriteError> {
         let condition = condition.unwrap_or_default();
+        let mut patience = Patience::new(&key_of(&row).name());
+        loop {
+            match self.put_once(row.clone(), &condition).await {
+                Err(error) if error.is_conflict() && patience.wait().await => {}
+                written => return written,
+            }
+        }
+    }
+
+    async fn put_once(&self, row: Row, condition: &Expression) -> Result<(), WriteError> {
         let call = self.client.put_item().table_name(&self.table).set_item(Some(row));
         let call = call
             .set_condition_expression(condition.condition.clone())
@@ -221,6 +233,16 @@ impl DynamoStore {
 
     /// Changes one item and gives it as it is after that.
     pub(crate) async fn update(&self, key: &Key, expression: &Expression) -> Result<Row, WriteError> {
+        let mut patience = Patience::new(&key.name());
+        loop {
+            match self.update_once(key, expression).await {
+                Err(error) if error.is_conflict() && patience.wait().await => {}
+                written => return written,
+            }
+        }
+    }
+
+    async fn update_once(&self, key: &Key, expression: &Expression) -> Result<Row, WriteError> {
         let call = self.client.update_item().table_name(&self.table).set_key(Some(key_row(key)));
         let call = call
             .set_update_expression(expression.update.clone())
@@ -250,11 +272,21 @@ impl DynamoStore {
 
     /// Removes one item, there or not.
     pub(crate) async fn delete(&self, key: &Key) -> Result<(), StoreError> {
-        let call = self.client.delete_item().table_name(&self.table).set_key(Some(key_row(key)));
-        let call = call.return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let answer = call.send().await.map_err(|error| store_error(&error))?;
-        self.count(Kind::Write, answer.consumed_capacity.as_slice());
-        Ok(())
+        let mut patience = Patience::new(&key.name());
+        loop {
+            let call = self.client.delete_item().table_name(&self.table).set_key(Some(key_row(key)));
+            let call = call.return_consumed_capacity(ReturnConsumedCapacity::Total);
+            match call.send().await {
+                Ok(answer) => {
+                    self.count(Kind::Write, answer.consumed_capacity.as_slice());
+                    return Ok(());
+                }
+                Err(error) => match WriteError::Other(commit_error(&error)) {
+                    error if error.is_conflict() && patience.wait().await => {}
+                    error => return Err(error.plain()),
+                },
+            }
+        }
     }
 }
 

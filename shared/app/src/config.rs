@@ -563,12 +563,15 @@ pub async fn create_channel<S: ConfigStore, K: Secrets>(
         }
         None => None,
     };
+    let id = ChannelId::from_body(&core.entropy.id_body())?;
     for _ in 0..TRIES_MAX {
         let settings = edited(core, shop).await?;
         let channels = core.store.channels(shop).await?;
         refuse_above("channels", channels.len())?;
-        if channels.iter().any(|c| c.platform == input.platform && c.store == store) {
-            return Err(Invalid::new("store", "is connected already").into());
+        if let Some(there) = channels.into_iter().find(|c| c.platform == input.platform && c.store == store) {
+            // By our own write, whose answer was lost.
+            let ours = there.id == id;
+            return if ours { Ok(there) } else { Err(Invalid::new("store", "is connected already").into()) };
         }
         if let Some(flow) = &input.default_flow
             && core.store.flow(shop, flow).await?.is_none()
@@ -576,7 +579,7 @@ pub async fn create_channel<S: ConfigStore, K: Secrets>(
             return Err(Invalid::new("default_flow", "no such flow").into());
         }
         let channel = Channel {
-            id: ChannelId::from_body(&core.entropy.id_body())?,
+            id: id.clone(),
             shop: shop.clone(),
             platform: input.platform,
             name: name.clone(),

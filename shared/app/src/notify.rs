@@ -15,8 +15,8 @@ use stagepost_domain::webhook::message_id;
 
 use crate::Core;
 use crate::ports::{
-    ActError, Answer, ConfigStore, Mail, Mailer, OrderStore, Post, RunStore, SecretError, SecretKind, Secrets,
-    StoreError, WebhookSender, run_id,
+    ActError, Answer, ConfigStore, Mail, Mailer, OrderStore, Post, RunStore, SecretError, SecretKind,
+    Secrets, StoreError, WebhookSender, run_id,
 };
 use crate::run::{
     Answered, HOLD_LOOK_AGAIN, LOOK_AGAIN, Opened, RunnerError, claim, finish, open, postpone,
@@ -235,7 +235,9 @@ where
     };
     let post = match signed(core, secrets, &endpoint, id, body).await {
         Ok(Some(post)) => Ok(post),
-        Ok(None) => return fail_unsent(core, id, &run, "the endpoint has no secret to sign with".into()).await,
+        Ok(None) => {
+            return fail_unsent(core, id, &run, "the endpoint has no secret to sign with".into()).await;
+        }
         // An attempt as any other: tried again, but not for ever.
         Err(_) => Err(ActError::retry("the endpoint's signing secret cannot be opened")),
     };

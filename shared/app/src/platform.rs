@@ -69,7 +69,8 @@ where
         Ok(locked) => locked,
         Err(answered) => return Ok(answered),
     };
-    if let Claim::InDoubt(end) = run.claim(Action::Fulfill, &job.attempt, core.now(), lease(Action::Fulfill)) {
+    if let Claim::InDoubt(end) = run.claim(Action::Fulfill, &job.attempt, core.now(), lease(Action::Fulfill))
+    {
         return job.give_up(&locked, &run, &end).await;
     }
     let claimed = match claim(core, id, &run, &job.attempt).await? {

@@ -124,6 +124,9 @@ impl WebhookSender for Receiver {
 
 // ---------------------------------------------------------------- secrets, queues
 
+/// A sealed secret that no key opens.
+pub const UNOPENABLE: &str = "sealed with another key";
+
 /// Seals nothing.
 #[derive(Clone, Copy)]
 pub struct OpenVault;
@@ -133,7 +136,10 @@ impl Secrets for OpenVault {
         Ok(Sealed(plain.to_owned()))
     }
 
-    async fn open(&self, _: &ShopId, _: SecretKind, sealed: &Sealed) -> Result<String, SecretError> {
+    async fn open(&self, _: &ShopId, kind: SecretKind, sealed: &Sealed) -> Result<String, SecretError> {
+        if sealed.0 == UNOPENABLE {
+            return Err(SecretError { kind: kind.as_str(), action: "opened" });
+        }
         Ok(sealed.0.clone())
     }
 }
@@ -389,8 +395,9 @@ impl Store {
         let mut fact = build::order_fact(1001, 0);
         fact.updated_at = Some(truth.updated);
         let shipments = truth.made.iter().map(seen).collect();
-        fact.fulfillment =
-            FulfillmentSeen { coverage: truth.coverage(), shipments, ..FulfillmentSeen::default() };
+        let marker = truth.made.last().filter(|_| truth.marks).and_then(|made| made.marker.clone());
+        let coverage = truth.coverage();
+        fact.fulfillment = FulfillmentSeen { coverage, shipments, marker, ..FulfillmentSeen::default() };
         build::told(fact)
     }
 

@@ -9,9 +9,10 @@ use stagepost_domain::fulfillment::Attribution;
 use stagepost_domain::order::Platform;
 use stagepost_domain::outcome::SkipReason;
 use stagepost_domain::run::{RunId, RunState};
+use stagepost_domain::shop::Sealed;
 use stagepost_testkit::{Fault, build};
 
-use super::far_end::{Call, Lands};
+use super::far_end::{Call, Lands, UNOPENABLE};
 use super::wire::{Side, breathe, crashed, done};
 use super::world::{World, due};
 
@@ -642,9 +643,7 @@ fn law_6_a_run_that_somebody_else_changed_before_the_claim_gives_the_lock_back()
 #[test]
 fn a_channel_without_credentials_fails_with_what_to_do_about_it() {
     let (world, run) = ripe();
-    let mut channel = build::channel(&build::shop());
-    channel.credentials = None;
-    world.save(ConfigChange::Channel(channel));
+    credentials(&world, None);
     let RunState::Failed { error, .. } = world.ring_to(&run) else { panic!("it should have failed") };
     assert!(error.contains("credentials") && error.contains("Settings"), "{error}");
     assert_eq!((world.order().fulfillment.lock, world.platform.looks()), (None, 0));
@@ -659,15 +658,116 @@ fn law_6_credentials_that_are_taken_away_while_a_call_is_in_doubt_leave_no_lock_
             Call::Lost(_) => drop(world.ring_to(&run)),
             _ => crashed(world.answer(&run)),
         }
-        let mut channel = build::channel(&build::shop());
-        channel.credentials = None;
-        world.save(ConfigChange::Channel(channel));
+        credentials(&world, None);
         world.platform.merchant_fulfills("THEIRS-1");
         echo(&world);
         assert_eq!(world.stage(), "ready", "undetermined under the lock");
         world.until_quiet();
         assert!(matches!(world.state(&run), RunState::Failed { .. }));
         moved_by_them(&world);
+    }
+}
+
+fn credentials(world: &World, sealed: Option<Sealed>) {
+    let mut channel = build::channel(&build::shop());
+    channel.credentials = sealed;
+    world.save(ConfigChange::Channel(channel));
+}
+
+#[test]
+fn credentials_that_do_not_open_are_failed_attempts_that_end_with_the_schedule() {
+    let (world, run) = ripe();
+    let good = build::channel(&build::shop()).credentials;
+    credentials(&world, Some(Sealed(UNOPENABLE.to_owned())));
+    let mut state = world.ring_to(&run);
+    while let RunState::Pending { due } = state {
+        assert_eq!(world.order().fulfillment.lock, None, "nobody was called");
+        world.clock.set(due);
+        state = world.ring_to(&run);
+    }
+    let RunState::Failed { error, .. } = state else { panic!("{state:?}") };
+    assert!(error.contains("credentials cannot be opened"), "{error}");
+    assert_eq!((world.run(&run).attempts, world.platform.looks()), (9, 0));
+    assert_eq!(world.order().fulfillment.lock, None);
+    // A person who has entered them anew tries again.
+    credentials(&world, good);
+    done(retry(&world.core, &run, false)).unwrap().unwrap().unwrap();
+    world.ring_to(&run);
+    is_ours(&world, &run);
+}
+
+#[test]
+fn law_6_credentials_that_do_not_open_while_a_call_is_in_doubt_keep_the_lock() {
+    on_both(|world, run| {
+        let good = build::channel(&build::shop()).credentials;
+        world.platform.then(Call::Lost(Lands::Now));
+        let again = due(&world.ring_to(&run));
+        credentials(&world, Some(Sealed(UNOPENABLE.to_owned())));
+        world.clock.set(again);
+        let again = due(&world.ring_to(&run));
+        echo(&world);
+        assert_eq!(world.order().fulfillment.complete().unwrap().0, Attribution::Undetermined);
+        credentials(&world, good);
+        world.clock.set(again);
+        world.ring_to(&run);
+        is_ours(&world, &run);
+        assert_eq!(world.platform.calls(), 1);
+    });
+}
+
+#[test]
+fn a_run_whose_every_attempt_goes_silent_is_given_up_and_frees_the_order() {
+    for crash_at_the_end in [false, true] {
+        let (world, run) = ripe();
+        for _ in 0..9 {
+            world.platform.then(Call::Hangs(Lands::Never));
+            crashed(world.answer(&run));
+            world.pass(151);
+        }
+        world.platform.merchant_fulfills("THEIRS-1");
+        echo(&world);
+        assert_eq!(world.stage(), "ready", "undetermined under the lock");
+        if crash_at_the_end {
+            world.wire.cut(Side::Before, "update_run");
+            crashed(world.answer(&run));
+            moved_by_them(&world);
+            world.pass(151);
+            world.ring_to(&run);
+        } else {
+            assert!(matches!(world.ring_to(&run), RunState::Failed { .. }));
+        }
+        moved_by_them(&world);
+        assert_eq!(world.ring(&run), Answered::Ended);
+        assert_eq!((world.platform.looks(), world.platform.calls()), (9, 9), "nobody is called any more");
+    }
+}
+
+#[test]
+fn law_5_our_mark_in_the_echo_outlives_a_run_that_is_given_up() {
+    for silent in [false, true] {
+        let (world, run) = ripe();
+        world.platform.keeps_marks();
+        if silent {
+            for _ in 0..8 {
+                world.platform.then(Call::Hangs(Lands::Never));
+                crashed(world.answer(&run));
+                world.pass(151);
+            }
+            world.platform.then(Call::Hangs(Lands::Now));
+            crashed(world.answer(&run));
+        } else {
+            world.platform.then(Call::Lost(Lands::Now));
+            let again = due(&world.ring_to(&run));
+            credentials(&world, None);
+            world.clock.set(again);
+        }
+        world.tell(&world.platform.order_fact());
+        world.pass(if silent { 151 } else { 0 });
+        assert!(matches!(world.ring_to(&run), RunState::Failed { .. }));
+        assert_eq!(world.order().fulfillment.lock, None);
+        assert_eq!(world.order().fulfillment.complete().unwrap().0, Attribution::Ours { seq: run.seq });
+        echo(&world);
+        assert_eq!(world.stage(), "ready");
     }
 }
 

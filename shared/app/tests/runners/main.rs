@@ -16,6 +16,7 @@ mod fulfilling;
 mod looping;
 mod mailing;
 mod posting;
+mod setting_up;
 mod sweeping;
 mod tracking;
 mod wire;

@@ -10,7 +10,7 @@ use stagepost_domain::shop::Sealed;
 use stagepost_domain::signing::{webhook_key, webhook_signature};
 use stagepost_testkit::build;
 
-use super::far_end::Reply;
+use super::far_end::{Reply, UNOPENABLE};
 use super::wire::{Side, crashed, done};
 use super::world::{World, due, secrets};
 
@@ -196,6 +196,30 @@ fn nothing_leaves_unsigned() {
     world.save(ConfigChange::Endpoint(endpoint));
     assert!(matches!(world.ring_to(&call), RunState::Failed { .. }));
     assert!(world.receiver.posts().is_empty());
+}
+
+#[test]
+fn a_signing_secret_that_does_not_open_is_a_failed_attempt_and_ends_with_the_schedule() {
+    for mended_after in [None, Some(3)] {
+        let (world, call) = ripe();
+        let mut endpoint = build::endpoint(&build::shop());
+        endpoint.secrets = vec![Sealed(UNOPENABLE.to_owned())];
+        world.save(ConfigChange::Endpoint(endpoint.clone()));
+        let mut state = world.ring_to(&call);
+        while let RunState::Pending { due } = state {
+            assert!(world.run(&call).last_error.unwrap().contains("cannot be opened"));
+            if Some(world.run(&call).attempts) == mended_after {
+                endpoint.secrets = secrets().map(Sealed).to_vec();
+                world.save(ConfigChange::Endpoint(endpoint.clone()));
+            }
+            world.clock.set(due);
+            state = world.ring_to(&call);
+        }
+        let mended = mended_after.is_some();
+        assert_eq!(state.code(), if mended { "succeeded" } else { "failed" });
+        assert_eq!(world.run(&call).attempts, if mended { 4 } else { 8 });
+        assert_eq!(world.receiver.posts().len(), usize::from(mended), "nothing leaves unsigned");
+    }
 }
 
 #[test]

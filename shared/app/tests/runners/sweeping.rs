@@ -5,17 +5,20 @@ use std::time::Duration;
 use stagepost_app::apply::apply;
 use stagepost_app::carrier::track;
 use stagepost_app::dispatch::{DELAY_MAX, dispatch, rings};
-use stagepost_app::ports::{ActError, DueItem, RunStore};
+use stagepost_app::ports::{
+    ActError, Doorbell, DoorbellError, DueItem, InboundStore, OrderStore, Ring, RunStore,
+};
 use stagepost_app::run::Answered;
-use stagepost_app::wake::{WakeError, Woken};
+use stagepost_app::wake::{WakeError, Woken, wake};
 use stagepost_domain::SignedDuration;
 use stagepost_domain::event::Action;
-use stagepost_domain::fact::{Fact, PackageEdit};
+use stagepost_domain::fact::{Fact, MoveFact, PackageEdit};
+use stagepost_domain::id::OrderId;
 use stagepost_domain::package::TrackingStatus;
 use stagepost_domain::run::RunState;
 use stagepost_testkit::{Fault, build};
 
-use super::far_end::Take;
+use super::far_end::{Bell, Take};
 use super::wire::{Side, crashed, done};
 use super::world::{World, due, id};
 
@@ -126,32 +129,119 @@ fn a_run_that_is_to_be_tried_later_is_rung_then() {
     assert!(matches!(world.ring(&mail), Answered::Recorded(_)));
 }
 
+/// Orders beside the world's own, each with a webhook due.
+fn crowd(world: &World, size: u64) -> Vec<OrderId> {
+    let enter = |n: u64| {
+        let id = build::order_id(n);
+        let created = build::told(build::order_fact(n, 0));
+        done(apply(&world.plain, &build::shop(), &id, &created)).unwrap();
+        let stage = build::stage_id("packing");
+        let wish = MoveFact { stage, expected_seq: 1, actor: build::program() };
+        done(apply(&world.plain, &build::shop(), &id, &Fact::Move(wish))).unwrap();
+        id
+    };
+    (1..=size).map(enter).collect()
+}
+
+/// Refuses the rings of some orders.
+struct Picky<'a>(&'a Bell, &'a [OrderId]);
+
+impl Doorbell for Picky<'_> {
+    async fn ring(&self, rings: &[Ring]) -> Result<(), DoorbellError> {
+        match rings.iter().any(|ring| self.1.contains(&ring.run.order)) {
+            true => Err(DoorbellError("injected".to_owned())),
+            false => self.0.ring(rings).await,
+        }
+    }
+}
+
 #[test]
-fn a_wake_that_fails_leaves_the_rest_due() {
+fn a_run_that_no_queue_takes_is_rung_again_a_minute_later() {
     let world = World::new();
-    world.enter("packing");
+    let seq = world.enter("packing");
+    world.pass(10);
+    world.ring_to(&world.run_of(seq, Action::Email));
     world.bell.break_down(true);
-    assert!(matches!(done(stagepost_app::wake::wake(&world.core, &world.bell)), Err(WakeError::Doorbell(_))));
+    assert!(matches!(done(wake(&world.core, &world.bell)), Err(WakeError::Doorbell(_))));
     world.bell.break_down(false);
+    world.pass(59);
+    assert_eq!(world.sweep().seen, 0);
+    world.pass(1);
+    assert_eq!(world.sweep().rung, 1);
+}
+
+#[test]
+fn a_queue_that_refuses_the_oldest_does_not_stop_the_sweep() {
+    let world = World::empty(|_| {});
+    let orders = crowd(&world, 3);
+    let error = done(wake(&world.core, &Picky(&world.bell, &orders[..1]))).unwrap_err();
+    assert!(matches!(error, WakeError::Doorbell(_)), "and it is not kept quiet: {error:?}");
+    let rung: Vec<_> = world.bell.heard().into_iter().map(|ring| ring.run.order).collect();
+    assert_eq!(rung.len(), 2);
+    assert!(!rung.contains(&orders[0]));
+}
+
+#[test]
+fn an_item_whose_place_cannot_be_moved_does_not_stop_the_sweep() {
+    let world = World::empty(|_| {});
+    crowd(&world, 3);
     world.store.inject(Fault::Down);
-    assert!(matches!(done(stagepost_app::wake::wake(&world.core, &world.bell)), Err(WakeError::Store(_))));
-    assert_eq!(world.bell.heard().len(), 1, "rung, but not pushed due forward");
+    assert!(matches!(done(wake(&world.core, &world.bell)), Err(WakeError::Store(_))));
+    assert_eq!(world.bell.heard().len(), 3, "each once, although the first is still due");
     assert_eq!(world.sweep().rung, 1, "rather twice than never");
 }
 
 #[test]
-fn a_parked_report_is_looked_after_at_growing_distances() {
+fn what_fails_does_not_stand_in_front_of_the_rest_however_much_it_is() {
+    let world = World::empty(|_| {});
+    let orders = crowd(&world, 260);
+    (0..120).for_each(|_| world.store.inject(Fault::Down));
+    done(wake(&world.core, &Picky(&world.bell, &orders[..110]))).unwrap_err();
+    assert_eq!(world.bell.heard().len(), 150);
+}
+
+#[test]
+fn a_sweep_goes_on_while_the_index_has_more() {
+    let world = World::empty(|_| {});
+    crowd(&world, 260);
+    assert_eq!(world.sweep(), Woken { rung: 260, unparked: 0, seen: 260 });
+    assert_eq!(world.sweep().seen, 0);
+}
+
+#[test]
+fn a_parked_report_is_looked_after_for_a_day_and_then_out_of_the_way() {
     let world = World::new();
     let report = build::tracking("1Z999", TrackingStatus::Delivered, 0);
     done(track(&world.core, &build::shop(), &build::carrier_id(), &report)).unwrap();
     let mut looks = Vec::new();
-    for second in 1..=1_000 {
-        world.pass(1);
+    for minute in 1..=3 * 24 * 60 {
+        world.pass(60);
         if world.sweep().seen > 0 {
-            looks.push(second);
+            looks.push(minute);
         }
     }
-    assert_eq!(looks, [60, 120, 240, 480, 960]);
+    assert_eq!(looks, [1, 5, 30, 180, 720, 1_440]);
+    // An order that comes later brings the number, and the report with it.
+    let edit = PackageEdit::Add(build::parcel("1Z999"));
+    world.tell(&Fact::Packages { edit, actor: build::person() });
+    assert_eq!(done(world.store.packages(&id())).unwrap()[0].status, TrackingStatus::Delivered);
+    assert!(done(world.store.parked(&build::shop(), "1Z999")).unwrap().is_empty());
+}
+
+#[test]
+fn a_crash_over_a_report_that_had_left_the_index_is_made_good_by_wake() {
+    let world = World::new();
+    let report = build::tracking("1Z999", TrackingStatus::Delivered, 0);
+    done(track(&world.core, &build::shop(), &build::carrier_id(), &report)).unwrap();
+    world.pass(25 * 60 * 60);
+    world.sweep();
+    world.pass(25 * 60 * 60);
+    assert_eq!(world.sweep(), Woken::default());
+    world.wire.cut(Side::Before, "orders_with_number");
+    let edit = PackageEdit::Add(build::parcel("1Z999"));
+    crashed(apply(&world.core, &build::shop(), &id(), &Fact::Packages { edit, actor: build::person() }));
+    world.pass(60);
+    assert_eq!(world.sweep().unparked, 1);
 }
 
 #[test]

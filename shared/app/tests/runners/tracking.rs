@@ -137,14 +137,17 @@ fn law_20_a_report_touches_no_order_of_another_shop() {
 }
 
 #[test]
-fn the_looks_for_a_parked_reports_order_grow_apart_up_to_six_hours() {
+fn the_looks_for_a_parked_reports_order_grow_apart_and_end_after_a_day() {
     let report = ParkedFact {
         shop: build::shop(),
         carrier: build::carrier_id(),
         parked_at: build::seconds(0),
         fact: delivered(),
     };
-    let wait =
-        |age: i64| next_look(&report, build::seconds(age)).duration_since(build::seconds(age)).as_secs();
-    assert_eq!([0, 60, 120, 3_600, 86_400].map(wait), [60, 60, 120, 3_600, 21_600]);
+    let look = |age: i64| next_look(&report, build::seconds(age));
+    let planned = [(0, 60), (59, 60), (60, 300), (61, 300), (4_000, 10_800), (43_200, 86_400)];
+    for (age, next) in planned {
+        assert_eq!(look(age), Some(build::seconds(next)), "at the age of {age} s");
+    }
+    assert_eq!((look(86_400), look(2_000_000)), (None, None));
 }

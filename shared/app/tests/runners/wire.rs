@@ -252,6 +252,6 @@ impl ConfigStore for Wire {
         self.store.api_key(hash).await
     }
     async fn save(&self, change: &ConfigChange, settings: &Settings) -> Result<(), CommitError> {
-        self.store.save(change, settings).await
+        wired!(self.save(change, settings))
     }
 }

@@ -19,7 +19,8 @@ async fn main() -> Result<(), Error> {
     let doorbell = SqsDoorbell::new(stagepost_sqs::client(&aws::config().await), queues);
     let function = &Wake { core: system::core(store), doorbell };
     run(service_fn(async |_: LambdaEvent<EventBridgeEvent>| {
-        handle(function).await.map(drop).map_err(Error::from)
+        // Boxed: the sweep holds the longest chain of calls, deeper than the compiler looks into one type.
+        Box::pin(handle(function)).await.map(drop).map_err(Error::from)
     }))
     .await
 }

@@ -198,3 +198,47 @@ pub fn store_away(error: &StoreError) -> Response<Body> {
     tracing::error!(%error, "the store is away");
     Problem::unavailable().response()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use stagepost_testkit::{Fault, ManualClock, MemoryStore, SeededEntropy, build};
+
+    use super::*;
+
+    fn core(store: &MemoryStore) -> Core<MemoryStore> {
+        let clock = Arc::new(ManualClock::new(build::at(build::START)));
+        Core { store: store.clone(), clock, entropy: Arc::new(SeededEntropy::new(1)) }
+    }
+
+    fn corrupt() -> StoreError {
+        StoreError::Corrupt { item: "ORDER".into(), reason: "its version is from the future".into() }
+    }
+
+    async fn answered(store: &MemoryStore, error: impl Into<ApplyError>) -> (u16, usize) {
+        let (shop, error) = (build::shop(), error.into());
+        let answer = not_applied(&core(store), &shop, "car_x", "tracking", b"{}", &error).await;
+        (answer.status().as_u16(), store.quarantined(&shop, 10).await.unwrap().len())
+    }
+
+    #[tokio::test]
+    async fn what_the_store_can_never_take_is_kept_and_what_it_may_take_later_comes_again() {
+        let store = MemoryStore::new();
+        assert_eq!(answered(&store, StoreError::Throttled).await, (503, 0));
+        assert_eq!(answered(&store, StoreError::Unavailable("down".into())).await, (503, 0));
+        assert_eq!(answered(&store, ApplyError::Busy).await, (503, 0));
+        assert_eq!(answered(&store, corrupt()).await, (200, 1));
+        store.inject(Fault::Down);
+        assert_eq!(answered(&store, StoreError::TooLarge).await, (503, 1), "2xx only after the write");
+    }
+
+    #[tokio::test]
+    async fn an_unreadable_body_is_kept_whole() {
+        let (store, shop) = (MemoryStore::new(), build::shop());
+        let body = vec![b'x'; NOTIFICATION_MAX];
+        quarantine(&core(&store), &shop, "chan_x", "orders/create", "no id".into(), &body).await.unwrap();
+        let kept = store.quarantined(&shop, 10).await.unwrap();
+        assert_eq!(kept[0].bytes, NOTIFICATION_MAX as u64);
+    }
+}

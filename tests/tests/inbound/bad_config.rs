@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stagepost_standins::OrderSpec;
-use stagepost_tests::{Answered, World};
+use stagepost_tests::{Answered, SHOPIFY_DOMAIN, World};
 
 use crate::support::call;
 
@@ -196,6 +196,22 @@ async fn a_wrong_template_is_refused_with_its_line_and_variable() {
 }
 
 #[tokio::test]
+async fn a_listing_of_templates_leaves_out_their_parts_and_so_fits_into_one_answer() {
+    let world = World::start().await;
+    let path = "/v1/email-templates";
+    let long = "t".repeat(100_000);
+    let template = json!({"name": "Long", "subject": "{{orderNumber}}", "text": long, "html": long});
+    let made = world.api.post(path, &template).await.ok();
+    let listed = world.api.get(path).await.ok();
+    assert!(listed.to_string().len() < 1_000 * listed["items"].as_array().unwrap().len());
+    let line = listed["items"].as_array().unwrap().iter().find(|t| t["id"] == made["id"]).unwrap();
+    assert_eq!((&line["name"], &line["subject"]), (&template["name"], &template["subject"]));
+    assert_eq!((&line["version"], &line["saved_at"]), (&json!(1), &made["saved_at"]));
+    let whole = world.api.get(&format!("{path}/{}", made["id"].as_str().unwrap())).await.ok();
+    assert_eq!((&whole["text"], &whole["html"]), (&template["text"], &template["html"]));
+}
+
+#[tokio::test]
 async fn an_endpoint_that_points_into_somebodys_network_is_refused() {
     let world = World::start().await;
     let path = "/v1/webhook-endpoints";
@@ -266,6 +282,13 @@ async fn a_wrong_channel_or_carrier_is_refused_with_its_field_and_reason() {
         refusal(path, on_woo("store", json!("http://a.example")), "store", "https://"),
         refusal(path, on_woo("store", json!("https://10.0.0.1")), "store", "public internet address"),
         refusal(path, on_woo("store", json!("https://a.example/?x=1")), "store", "without ? or #"),
+        refusal(path, on_shopify("store", json!(SHOPIFY_DOMAIN)), "store", "connected already"),
+        refusal(
+            path,
+            on_shopify("store", json!(SHOPIFY_DOMAIN.to_uppercase())),
+            "store",
+            "connected already",
+        ),
     ];
     for store in [
         "",

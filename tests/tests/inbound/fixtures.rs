@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use stagepost_app::ports::{ConfigChange, ConfigStore};
+use stagepost_domain::id::ChannelId;
 use stagepost_standins::{Notification, Posted};
 use stagepost_tests::{EASYPOST_SECRET, SHOPIFY_SECRET, WOO_SECRET, World};
 
@@ -240,6 +242,17 @@ fn easypost_items(world: &World) -> Vec<Item> {
     EASYPOST.iter().filter_map(item).collect()
 }
 
+/// Makes a channel one of the World's own WooCommerce site. Nobody connects a site twice over the API.
+async fn of_the_same_site(world: &World, path: &str) {
+    let store = &world.host.core().store;
+    let id = ChannelId::parse(path.rsplit('/').next().unwrap()).unwrap();
+    let mut channel = store.channel(&id).await.unwrap().unwrap();
+    channel.store = world.woo.url().to_owned();
+    let mut settings = store.settings(&world.shop).await.unwrap().unwrap();
+    settings.config_version += 1;
+    store.save(&ConfigChange::Channel(channel), &settings).await.unwrap();
+}
+
 /// Requests that a real WooCommerce sent, with their own headers and signatures: each of its secrets gets a
 /// channel of the same site.
 async fn captured_items(world: &World, folder: &str) -> Vec<Item> {
@@ -249,8 +262,10 @@ async fn captured_items(world: &World, folder: &str) -> Vec<Item> {
         let capture: Value = serde_json::from_slice(&file).unwrap();
         let secret = capture["secret"].as_str().unwrap_or(WOO_SECRET).to_owned();
         if !paths.contains_key(&secret) {
-            let site = json!({"platform": "woocommerce", "store": world.woo.url()});
-            paths.insert(secret.clone(), connect(world, site, &secret).await);
+            let site = format!("https://capture-{}.example", paths.len());
+            let path = connect(world, json!({"platform": "woocommerce", "store": site}), &secret).await;
+            of_the_same_site(world, &path).await;
+            paths.insert(secret.clone(), path);
         }
         let body = STANDARD.decode(capture["body_base64"].as_str().unwrap()).unwrap();
         let headers: Vec<_> = capture["headers"].as_array().unwrap().iter().filter_map(header).collect();

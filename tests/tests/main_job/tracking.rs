@@ -43,7 +43,8 @@ async fn a_wrong_token_and_an_order_that_is_not_there_get_the_same_answer() {
     let url = world.order(&id).await["tracking_url"].as_str().unwrap().to_owned();
     let (base, token) = url.rsplit_once('/').unwrap();
     let (body, tag) = token.split_once('-').unwrap();
-    let flipped = if tag.starts_with('A') { format!("B{}", &tag[1..]) } else { format!("A{}", &tag[1..]) };
+    let (first, rest) = tag.split_at(1);
+    let flipped = format!("{}{rest}", if first == "A" { "B" } else { "A" });
     let nobody = format!("{}-{tag}", "0".repeat(26));
     let mut answers = Vec::new();
     for wrong in [format!("{body}-{flipped}"), nobody, body.to_owned(), "x".repeat(3_000), "%00".into()] {

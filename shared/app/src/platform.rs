@@ -278,9 +278,16 @@ where
             };
             let packages = self.core.store.packages(&self.id.order).await?;
             let told = loose(packages, &look.shipments);
-            made.extend(self.recognised(&look.shipments, order, lock, &told, in_doubt).cloned());
-            let request = self.request(claimed, told);
+            let (ours, taken_back): (Vec<_>, Vec<_>) =
+                self.recognised(&look.shipments, order, lock, &told, in_doubt).partition(|s| s.active);
+            made.extend(ours.into_iter().map(|s| s.id.clone()));
             let Some(work) = &look.work else { return Ok(nothing_left(&look, made, order)) };
+            if in_doubt && !taken_back.is_empty() {
+                made.extend(taken_back.iter().map(|s| s.id.clone()).filter(|id| known(order, id)));
+                let ids = made.into_iter().collect();
+                return Ok(End::ours(ids, look.coverage, "fulfilled, then taken back on the platform"));
+            }
+            let request = self.request(claimed, told, in_doubt);
             match platform.fulfill(access, &order.source, work, &request).await {
                 Ok(Fulfilled { shipments, coverage }) => {
                     made.extend(shipments);
@@ -313,16 +320,18 @@ where
         Ok(crate::run::store(self.core, self.id, run, end).await?)
     }
 
-    fn request(&self, claimed: &Run, told: Vec<Package>) -> FulfillRequest {
+    fn request(&self, claimed: &Run, told: Vec<Package>, in_doubt: bool) -> FulfillRequest {
         FulfillRequest {
             run: self.id.clone(),
             packages: told.into_iter().filter(|p| !p.removed).map(|p| p.seen).collect(),
             notify_customer: claimed.notify_customer,
+            in_doubt,
         }
     }
 
     /// Which of the platform's fulfillments are ours: those that carry our run's id, and, after a call without
-    /// an answer, those made since we hold the lock with tracking that we would have sent.
+    /// an answer, those made since we hold the lock with tracking that we would have sent. One of these may
+    /// have been taken back since: then the call did its work, and a person has undone it.
     fn recognised<'s>(
         &self,
         shipments: &'s [PlatformShipment],
@@ -330,21 +339,23 @@ where
         lock: &Lock,
         told: &[Package],
         in_doubt: bool,
-    ) -> impl Iterator<Item = &'s ShipmentId> {
+    ) -> impl Iterator<Item = &'s PlatformShipment> {
         let marker = self.id.to_string();
         let since = later(lock.since, -CLOCK_SKEW);
         let sent: BTreeSet<String> = told.iter().filter_map(tracked_by).collect();
         let ours = move |s: &PlatformShipment| {
+            let recent = s.created_at >= since;
             if let Some(told) = &s.marker {
-                return *told == marker;
+                // A mark outlives what it marked.
+                return *told == marker && (s.active || recent);
             }
             let known = order.fulfillment.shipments.get(&s.id).map(|k| &k.by);
             let numbers: BTreeSet<String> = s.numbers.iter().map(|n| normalised_number(n)).collect();
             // A package that came since the call was not sent: some of what we know is enough, none is not.
             let fits = sent.is_empty() || (!numbers.is_empty() && numbers.is_subset(&sent));
-            in_doubt && s.created_at >= since && known != Some(&Attribution::Theirs) && fits
+            in_doubt && recent && known != Some(&Attribution::Theirs) && fits
         };
-        shipments.iter().filter(move |s| s.active && ours(s)).map(|s| &s.id)
+        shipments.iter().filter(move |s| ours(s))
     }
 
     /// The order first, then the run that mirrors it: should this stop in between, the run finds its
@@ -414,6 +425,11 @@ where
         let order = self.core.store.order(&self.id.order).await?;
         Ok(order.filter(|o| o.fulfillment.lock.as_ref().is_some_and(|l| l.attempt == self.attempt)))
     }
+}
+
+/// Whether a notification has told of it.
+fn known(order: &Order, id: &ShipmentId) -> bool {
+    order.fulfillment.shipments.contains_key(id)
 }
 
 fn lost() -> ActError {

@@ -523,6 +523,8 @@ pub struct ApiAnswer {
     pub status: u16,
     /// `Retry-After`, if sent.
     pub retry_after: Option<stagepost_domain::SignedDuration>,
+    /// How long the call took, from its sending to its whole answer.
+    pub took: stagepost_domain::SignedDuration,
     /// At most 2 MiB.
     pub body: Vec<u8>,
 }
@@ -552,6 +554,9 @@ pub struct FulfillRequest {
     pub packages: Vec<PackageSeen>,
     /// Whether the platform mails the customer.
     pub notify_customer: bool,
+    /// Whether an earlier call of this run may have taken effect, or still may: what is found done meanwhile
+    /// may be our own doing.
+    pub in_doubt: bool,
 }
 
 /// A fulfillment as the platform shows it to a reader.

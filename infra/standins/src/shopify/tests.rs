@@ -59,7 +59,7 @@ fn source(order: &str) -> Source {
 fn request(packages: Vec<PackageSeen>) -> FulfillRequest {
     let key = RunKey::first(Target::Fulfill(Some(ChannelId::parse("chan_a").unwrap())));
     let run = RunId { order: OrderId::parse("ord_1").unwrap(), seq: 1, key };
-    FulfillRequest { run, packages, notify_customer: true }
+    FulfillRequest { run, packages, notify_customer: true, in_doubt: false }
 }
 
 fn spec() -> OrderSpec {

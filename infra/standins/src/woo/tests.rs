@@ -57,7 +57,7 @@ fn client() -> WooClient<OutboundHttp> {
 fn request(packages: Vec<PackageSeen>) -> FulfillRequest {
     let key = RunKey::first(Target::Fulfill(Some(ChannelId::parse("chan_w").unwrap())));
     let run = RunId { order: OrderId::parse("ord_1").unwrap(), seq: 1, key };
-    FulfillRequest { run, packages, notify_customer: false }
+    FulfillRequest { run, packages, notify_customer: false, in_doubt: false }
 }
 
 fn parcel() -> PackageSeen {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response};
 use stagepost_app::ports::{ActError, Answer, ApiAnswer, ApiCall, PlatformHttp, Post, WebhookSender};
+use stagepost_domain::SignedDuration;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::answer::{act_error, retry_after};
@@ -133,11 +135,13 @@ impl PlatformHttp for OutboundHttp {
         };
         check_size(call.body.as_ref().map_or(0, Vec::len), API_BODY_MAX)?;
         let headers = header_map(&call.headers)?;
+        let sent = Instant::now();
         let mut response = self.send(method, call.url, headers, call.body).await?;
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers());
         let body = read(&mut response).await?;
-        Ok(ApiAnswer { status, retry_after, body })
+        let took = SignedDuration::try_from(sent.elapsed()).unwrap_or(SignedDuration::MAX);
+        Ok(ApiAnswer { status, retry_after, took, body })
     }
 }
 

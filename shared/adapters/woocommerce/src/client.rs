@@ -5,16 +5,19 @@ use stagepost_app::ports::{
     ActError, ApiAnswer, ChannelAccess, FulfillError, FulfillRequest, Fulfilled, FulfillmentPlatform,
     PlatformHttp, PlatformLook, PlatformShipment,
 };
-use stagepost_domain::Timestamp;
 use stagepost_domain::fact::{Coverage, ShipmentId};
 use stagepost_domain::order::{Lifecycle, Source};
 use stagepost_domain::package::PackageSeen;
+use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::json::{each, id, whole};
 use crate::order::{MARKER, Order, TRACKING, Tracking, fulfillments_id, parcel, slug};
 use crate::problem::{Wish, json as parsed, ok, problem};
 use crate::session::{Resource, Session};
-use crate::tell::Telling;
+use crate::tell::{Telling, undoubted};
+
+/// What whole seconds hide.
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// WooCommerce as a place to fulfill on, over REST v3 with a consumer key (`ck_…:cs_…`).
 #[derive(Debug, Clone)]
@@ -51,18 +54,7 @@ impl<H: PlatformHttp> FulfillmentPlatform for WooClient<H> {
     type Work = Work;
 
     async fn look(&self, access: &ChannelAccess, order: &Source) -> Result<PlatformLook<Work>, ActError> {
-        let session = Session::open(&self.http, access, order)?;
-        let answer = session.get(Resource::Order).await?;
-        if !ok(&answer) {
-            return Err(problem(Wish::Read, &answer));
-        }
-        let strange = || ActError::retry("the store did not answer with the order");
-        let json = parsed(&answer).ok_or_else(strange)?;
-        let seen = Order::parse(&json).ok_or_else(strange)?;
-        if id(json.get("id")).as_deref() != Some(session.id()) {
-            return Err(strange());
-        }
-        Ok(looked(&json, &seen))
+        look(&Session::open(&self.http, access, order)?).await
     }
 
     /// Tracking first, then the completion: WooCommerce mails the customer by itself when an order is
@@ -75,20 +67,64 @@ impl<H: PlatformHttp> FulfillmentPlatform for WooClient<H> {
         work: &Work,
         request: &FulfillRequest,
     ) -> Result<Fulfilled, FulfillError> {
-        let failed = |made: bool, error| FulfillError {
+        let failed = |made: bool, already_done: bool, error| FulfillError {
             made: made.then(fulfillments_id).into_iter().collect(),
-            already_done: false,
+            already_done,
             error,
         };
-        let session = Session::open(&self.http, access, order).map_err(|e| failed(false, e))?;
+        let session = Session::open(&self.http, access, order).map_err(|e| failed(false, false, e))?;
         let mut telling = Telling::new(&session, work, request);
         let told = telling.tell().await;
         let made = telling.fulfilled;
-        let items = told.map_err(|e| failed(made, e))?;
-        let completion = complete(&session, request, items).await.map_err(|e| failed(made, e))?;
-        let shipments = std::iter::once(completion).chain(made.then(fulfillments_id)).collect();
-        Ok(Fulfilled { shipments, coverage: Coverage::Complete })
+        let items = told.map_err(|e| failed(made, false, e))?;
+        match finish(&telling, items).await {
+            Ok(Some(completion)) => {
+                let shipments = std::iter::once(completion).chain(made.then(fulfillments_id)).collect();
+                Ok(Fulfilled { shipments, coverage: Coverage::Complete })
+            }
+            Ok(None) => Err(failed(made, true, ActError::permanent("somebody else was faster"))),
+            Err(error) => Err(failed(made, false, error)),
+        }
     }
+}
+
+/// Completes the order once its tracking is told; `None` if that is no longer ours to do.
+async fn finish<H: PlatformHttp>(
+    telling: &Telling<'_, H>,
+    items: Option<Value>,
+) -> Result<Option<ShipmentId>, ActError> {
+    let (session, request) = (telling.session, telling.request);
+    if telling.talked {
+        // Those calls took their time: what was seen before them may be so no longer.
+        let seen = look(session).await.map_err(undoubted)?;
+        let completed = seen.shipments.iter().any(|s| s.active && s.id != fulfillments_id());
+        if completed && telling.announced {
+            withdraw(session, request).await?;
+        }
+        // A fulfillment of our own may be all that remained, and wants its completion still.
+        if completed || seen.blocked.is_some() || (seen.work.is_none() && !telling.fulfilled) {
+            return Ok(None);
+        }
+    }
+    let completion = complete(session, request, items).await?;
+    if completion.is_none() {
+        withdraw(session, request).await?;
+    }
+    Ok(completion)
+}
+
+async fn look<H: PlatformHttp>(session: &Session<'_, H>) -> Result<PlatformLook<Work>, ActError> {
+    let answer = session.get(Resource::Order).await?;
+    if !ok(&answer) {
+        return Err(problem(Wish::Read, &answer));
+    }
+    let strange = || ActError::retry("the store did not answer with the order");
+    let json = parsed(&answer).ok_or_else(strange)?;
+    let seen = Order::parse(&json).ok_or_else(strange)?;
+    if id(json.get("id")).as_deref() != Some(session.id()) {
+        return Err(strange());
+    }
+    Ok(looked(&json, &seen))
 }
 
 /// What an order shows to a reader who wants to complete it.
@@ -121,15 +157,19 @@ fn shipments(order: &Order<'_>) -> Vec<PlatformShipment> {
     // Our completion writes its mark in the same call. An order without one is therefore not ours, and a
     // mark that is no run's says so: nobody has to guess by time and numbers.
     let marker = Some(order.marker().unwrap_or_default());
-    let completion = order.completion().map(|(id, at)| (id, at.or_else(|| order.modified_at())));
-    let fulfillments = order.fulfillments().map(|id| (id, order.modified_at()));
+    let completion = order.completion().map(|(id, at)| (id, at, true));
+    let taken_back = order.past_completion().map(|(id, at)| (id, Some(at), false));
+    // When they were made, the order does not say; a completion comes after them.
+    let at = order.modified_at().filter(|_| completion.is_none());
+    let fulfillments = order.fulfillments().map(|id| (id, at, true));
     completion
         .into_iter()
+        .chain(taken_back)
         .chain(fulfillments)
-        .map(|(id, at)| PlatformShipment {
+        .map(|(id, at, active)| PlatformShipment {
             id,
             created_at: at.unwrap_or(Timestamp::UNIX_EPOCH),
-            active: true,
+            active,
             numbers: numbers.clone(),
             marker: marker.clone(),
         })
@@ -152,25 +192,48 @@ fn work(json: &Value, order: &Order<'_>) -> Work {
     }
 }
 
-/// The write that fulfills. Completing twice mails nobody twice and keeps the first time (live notes 45).
+/// The write that fulfills; `None` if somebody else had completed the order before it. Completing twice mails
+/// nobody twice and keeps the first time (live notes 45). What an earlier call of ours may have completed is
+/// not taken for somebody else's.
 async fn complete<H: PlatformHttp>(
     session: &Session<'_, H>,
     request: &FulfillRequest,
     items: Option<Value>,
-) -> Result<ShipmentId, ActError> {
+) -> Result<Option<ShipmentId>, ActError> {
     let mut meta = vec![mark(request)];
     meta.extend(items.map(|items| json!({ "key": TRACKING, "value": items })));
     let answer = session.put(&json!({ "status": "completed", "meta_data": meta })).await?;
-    if ok(&answer) { completed(&answer) } else { Err(problem(Wish::Write, &answer)) }
+    if !ok(&answer) {
+        return Err(problem(Wish::Write, &answer));
+    }
+    let (completion, age) = completed(&answer)?;
+    // Both times are the store's and in whole seconds; what is older than our call was not made by it.
+    let before = age > answer.took.saturating_add(SECOND);
+    Ok((request.in_doubt || !before).then_some(completion))
 }
 
+/// Takes our mark from a completion that somebody else made, so that nobody takes it for ours.
+async fn withdraw<H: PlatformHttp>(
+    session: &Session<'_, H>,
+    request: &FulfillRequest,
+) -> Result<(), ActError> {
+    if request.in_doubt {
+        return Ok(());
+    }
+    // Null removes an entry (live notes 48).
+    let answer = session.put(&json!({ "meta_data": [{ "key": MARKER, "value": null }] })).await?;
+    if ok(&answer) { Ok(()) } else { Err(problem(Wish::Write, &answer)) }
+}
+
+/// The completion, and how long before the answer it was made, by the store's clock.
+///
 /// A 200 alone proves nothing: plugins change the status back, caches answer in the store's place.
-fn completed(answer: &ApiAnswer) -> Result<ShipmentId, ActError> {
+fn completed(answer: &ApiAnswer) -> Result<(ShipmentId, SignedDuration), ActError> {
     let unclear = || ActError::ambiguous("the store's answer to the completion cannot be read");
     let json = parsed(answer).ok_or_else(unclear)?;
     let order = Order::parse(&json).ok_or_else(unclear)?;
-    if let Some((id, Some(_))) = order.completion() {
-        return Ok(id);
+    if let Some((id, Some(at))) = order.completion() {
+        return Ok((id, order.modified_at().unwrap_or(at).duration_since(at)));
     }
     if order.status() == "completed" {
         return Err(unclear());

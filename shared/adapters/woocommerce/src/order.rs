@@ -98,6 +98,12 @@ impl<'a> Order<'a> {
         (self.status == "completed").then_some((ShipmentId(id), at))
     }
 
+    /// A completion that was taken back: `date_completed` survives it.
+    pub fn past_completion(&self) -> Option<(ShipmentId, Timestamp)> {
+        let at = self.completed_at().filter(|_| self.status != "completed")?;
+        Some((ShipmentId(format!("completed@{at}")), at))
+    }
+
     /// The fulfillments of WooCommerce's own feature, taken together: an order does not list them.
     pub fn fulfillments(&self) -> Option<ShipmentId> {
         let some = matches!(self.fulfillment_status().as_deref(), Some("fulfilled" | "partially_fulfilled"));

@@ -36,24 +36,28 @@ pub(crate) struct Telling<'a, H> {
     pub fulfilled: bool,
     /// The extension has stored parcels, perhaps out of our sight: its list is not ours to write.
     pub listed: bool,
+    /// Our mark stands on the order before its completion.
+    pub announced: bool,
+    /// The store was called.
+    pub talked: bool,
     posts: usize,
-    announced: bool,
 }
 
 impl<'a, H: PlatformHttp> Telling<'a, H> {
     pub fn new(session: &'a Session<'a, H>, work: &'a Work, request: &'a FulfillRequest) -> Self {
-        let left = request.packages.clone();
         let mut telling = Self {
             session,
             work,
             request,
-            left,
+            left: request.packages.clone(),
             fulfilled: false,
             listed: false,
+            announced: work.marker.as_deref() == Some(&request.run.to_string()),
+            talked: false,
             posts: 0,
-            announced: false,
         };
         telling.drop_known(&work.told);
+        telling.talked = !telling.left.is_empty();
         telling
     }
 
@@ -139,7 +143,7 @@ impl<'a, H: PlatformHttp> Telling<'a, H> {
     /// Puts our mark on the order before the first fulfillment of ours, so that whoever sees the order in
     /// between, we included, can tell whose it is.
     async fn announce(&mut self) -> Result<(), ActError> {
-        if self.announced || self.work.marker.as_deref() == Some(&self.request.run.to_string()) {
+        if self.announced {
             return Ok(());
         }
         let body = json!({ "meta_data": [mark(self.request)] });
@@ -198,7 +202,7 @@ impl<'a, H: PlatformHttp> Telling<'a, H> {
 }
 
 /// Before the completion nothing is fulfilled, whatever became of this call: it can be tried again.
-fn undoubted(error: ActError) -> ActError {
+pub(crate) fn undoubted(error: ActError) -> ActError {
     match error.disposition {
         Disposition::Ambiguous => ActError { disposition: Disposition::RETRY, ..error },
         _ => error,

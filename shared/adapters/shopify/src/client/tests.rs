@@ -43,7 +43,7 @@ impl Script {
 }
 
 fn http(status: u16, body: &str) -> Result<ApiAnswer, ActError> {
-    Ok(ApiAnswer { status, retry_after: None, body: body.as_bytes().to_vec() })
+    Ok(ApiAnswer { status, retry_after: None, took: SignedDuration::ZERO, body: body.as_bytes().to_vec() })
 }
 
 fn ok(body: &Value) -> Result<ApiAnswer, ActError> {
@@ -78,7 +78,7 @@ fn order() -> Source {
 fn request(packages: Vec<PackageSeen>) -> FulfillRequest {
     let key = RunKey::first(Target::Fulfill(Some(ChannelId::parse("chan_a").unwrap())));
     let run = RunId { order: OrderId::parse("ord_1").unwrap(), seq: 1, key };
-    FulfillRequest { run, packages, notify_customer: true }
+    FulfillRequest { run, packages, notify_customer: true, in_doubt: false }
 }
 
 fn parcel(number: Option<&str>, url: Option<&str>, carrier: Option<&str>) -> PackageSeen {
@@ -360,8 +360,12 @@ async fn a_throttled_call_did_not_happen_and_says_when_to_come_back() {
     let mut endless = throttled_answer();
     endless["extensions"]["cost"]["requestedQueryCost"] = json!(1e300);
     assert_eq!(after(&look(ok(&endless)).await.unwrap_err()), Some(SignedDuration::from_secs(600)));
-    let busy =
-        Ok(ApiAnswer { status: 429, retry_after: Some(SignedDuration::from_secs(7)), body: Vec::new() });
+    let busy = Ok(ApiAnswer {
+        status: 429,
+        retry_after: Some(SignedDuration::from_secs(7)),
+        took: SignedDuration::ZERO,
+        body: Vec::new(),
+    });
     let failed = fulfill(&Script::of([busy]), &work(&[&["1"]], false)).await.unwrap_err();
     assert_eq!(after(&failed.error), Some(SignedDuration::from_secs(7)));
 }

@@ -38,7 +38,8 @@ fn parcel(number: &str) -> PackageSeen {
 }
 
 fn request(packages: &[PackageSeen]) -> FulfillRequest {
-    FulfillRequest { run: RunId::parse(RUN).unwrap(), packages: packages.to_vec(), notify_customer: false }
+    let run = RunId::parse(RUN).unwrap();
+    FulfillRequest { run, packages: packages.to_vec(), notify_customer: false, in_doubt: false }
 }
 
 async fn look(store: &Store) -> Result<PlatformLook<Work>, ActError> {
@@ -76,6 +77,78 @@ async fn an_order_without_parcels_is_completed_in_one_call_that_carries_our_run(
     assert!(headers.contains(&("content-type", "application/json".into())));
 }
 
+/// The merchant's completion as it stands in the store, without a mark of ours.
+fn assert_theirs(store: &Store, failed: &FulfillError) {
+    assert!(failed.already_done, "{failed:?}");
+    assert_eq!(store.see(|s| s.order["date_completed_gmt"].clone()), "2026-11-22T09:40:01");
+    assert_eq!(meta(store, "_stagepost_run"), Value::Null, "nobody may take it for ours");
+}
+
+#[tokio::test]
+async fn law_7_an_order_that_the_merchant_completes_before_our_call_lands_is_the_merchants() {
+    let before =
+        |call| move |s: &mut super::store::State| s.faults.push_back((call, Fault::AfterTheMerchant(3)));
+    let store = Store::new(order("processing")).with(before("PUT"));
+    assert_theirs(&store, &run(&store, &request(&[])).await.unwrap_err());
+    // While the tracking is told, it is seen before anything is completed.
+    for call in ["GET shipment", "GET fulfillments", "GET notes"] {
+        let store = Store::new(order("processing")).with(before(call));
+        assert_theirs(&store, &run(&store, &request(&[parcel("A1")])).await.unwrap_err());
+        assert!(!store.calls().iter().any(|c| c == "PUT 79"), "{:?}", store.calls());
+    }
+    let store = Store::new(order("processing")).with(|s| s.fulfillments = Some(Vec::new()));
+    let store = store.with(|s| s.faults.push_back(("POST fulfillments", Fault::AfterTheMerchant(1))));
+    let failed = run(&store, &request(&[parcel("A1")])).await.unwrap_err();
+    assert!(failed.already_done);
+    assert_eq!(failed.made, [ShipmentId("fulfillments".into())], "that one is ours");
+    assert_eq!(meta(&store, "_stagepost_run"), Value::Null);
+    let seen = look(&store).await.unwrap().shipments;
+    let last = seen.iter().max_by_key(|s| s.created_at).unwrap();
+    assert!(last.id.0.starts_with("completed@"), "the completion came after it: {seen:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_takes_its_time_over_our_completion_has_still_completed_it_for_us() {
+    let store = Store::new(order("processing")).with(|s| s.faults.push_back(("PUT", Fault::Slow(9))));
+    run(&store, &request(&[])).await.unwrap();
+    assert_eq!(meta(&store, "_stagepost_run"), RUN);
+}
+
+#[tokio::test]
+async fn law_7_after_a_call_without_an_answer_a_completion_in_between_is_taken_for_our_late_one() {
+    let store = Store::new(order("processing"));
+    let store = store.with(|s| s.faults.push_back(("PUT", Fault::AfterTheMerchant(3))));
+    let request = FulfillRequest { in_doubt: true, ..request(&[]) };
+    run(&store, &request).await.unwrap();
+    assert_eq!(meta(&store, "_stagepost_run"), RUN);
+}
+
+#[tokio::test]
+async fn an_order_that_is_cancelled_while_its_tracking_is_told_is_not_completed() {
+    let store = Store::new(order("processing"));
+    let store = store.with(|s| s.faults.push_back(("GET notes", Fault::Answer(404, "{}"))));
+    let request = request(&[parcel("A1")]);
+    let work = look(&store).await.unwrap().work.unwrap();
+    let store = store.with(|s| s.order["status"] = "cancelled".into());
+    let client = WooClient::new(&store);
+    let failed =
+        client.fulfill(&access("https://shop.example"), &source(), &work, &request).await.unwrap_err();
+    assert!(failed.already_done);
+    assert_eq!(store.see(|s| s.order["status"].clone()), "cancelled");
+}
+
+#[tokio::test]
+async fn a_completion_that_was_taken_back_is_shown_as_such() {
+    let store = Store::new(order("processing"));
+    run(&store, &request(&[])).await.unwrap();
+    let store = store.with(|s| s.order["status"] = "processing".into());
+    let seen = look(&store).await.unwrap();
+    assert_eq!(seen.coverage, Coverage::None);
+    assert!(seen.work.is_some());
+    let [past] = seen.shipments.as_slice() else { panic!("{seen:?}") };
+    assert_eq!((past.active, past.marker.as_deref()), (false, Some(RUN)));
+}
+
 #[tokio::test]
 async fn the_echo_of_our_completion_carries_the_identity_that_the_answer_gave() {
     let store = Store::new(order("processing"));
@@ -97,7 +170,10 @@ async fn the_extension_gets_the_parcels_before_the_order_is_completed() {
     let link = PackageSeen::parse(None, Some("https://ups.example/t/1"), None).unwrap();
     run(&store, &request(&[parcel("A1"), bare, link])).await.unwrap();
     let posts = ["POST shipment-trackings"; 3];
-    assert_eq!(store.calls(), [&["GET 79", "GET shipment-trackings"], &posts[..], &["PUT 79"]].concat());
+    assert_eq!(
+        store.calls(),
+        [&["GET 79", "GET shipment-trackings"], &posts[..], &["GET 79", "PUT 79"]].concat()
+    );
     let entries = store.see(|s| s.extension.clone()).unwrap();
     assert_eq!(entries[0]["custom_tracking_provider"], "DHL");
     assert_eq!(entries[0]["custom_tracking_link"], "https://dhl.example/t");
@@ -149,7 +225,15 @@ async fn without_extension_and_feature_the_list_is_written_with_the_completion_a
     run(&store, &request(&[parcel("A1")])).await.unwrap();
     assert_eq!(
         store.calls(),
-        ["GET 79", "GET shipment-trackings", "GET fulfillments", "GET notes", "POST notes", "PUT 79"]
+        [
+            "GET 79",
+            "GET shipment-trackings",
+            "GET fulfillments",
+            "GET notes",
+            "POST notes",
+            "GET 79",
+            "PUT 79"
+        ]
     );
     let items = meta(&store, ITEMS);
     assert_eq!(items[0], old);
@@ -197,6 +281,7 @@ async fn the_fulfillments_feature_gets_a_fulfillment_for_each_parcel() {
             "PUT 79",
             "POST fulfillments",
             "POST fulfillments",
+            "GET 79",
             "PUT 79"
         ]
     );
@@ -390,7 +475,12 @@ async fn the_store_s_wish_for_patience_is_kept() {
             _: stagepost_app::ports::ApiCall,
         ) -> Result<stagepost_app::ports::ApiAnswer, ActError> {
             let retry_after = Some(stagepost_domain::SignedDuration::from_secs(90));
-            Ok(stagepost_app::ports::ApiAnswer { status: 429, retry_after, body: Vec::new() })
+            Ok(stagepost_app::ports::ApiAnswer {
+                status: 429,
+                retry_after,
+                took: stagepost_domain::SignedDuration::ZERO,
+                body: Vec::new(),
+            })
         }
     }
     let failed = WooClient::new(Busy).look(&access("https://shop.example"), &source()).await.unwrap_err();

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 use stagepost_app::ports::{ActError, ApiAnswer, ApiCall, PlatformHttp};
+use stagepost_domain::SignedDuration;
 
 /// What goes wrong with a call.
 pub enum Fault {
@@ -14,6 +15,10 @@ pub enum Fault {
     Lost,
     /// It happens, and this answer comes.
     Garbled(u16, &'static str),
+    /// The merchant has completed the order so many seconds before it happens.
+    AfterTheMerchant(u32),
+    /// It takes so many seconds, which the plugins of the store spend after the completion.
+    Slow(u32),
 }
 
 pub struct State {
@@ -63,7 +68,7 @@ impl Store {
 }
 
 fn answer(status: u16, body: impl Into<Vec<u8>>) -> ApiAnswer {
-    ApiAnswer { status, retry_after: None, body: body.into() }
+    ApiAnswer { status, retry_after: None, took: SignedDuration::ZERO, body: body.into() }
 }
 
 fn found<T: Into<Value>>(status: u16, body: T) -> ApiAnswer {
@@ -99,16 +104,25 @@ impl State {
         found(201, made)
     }
 
+    fn tick(&mut self, seconds: u32) -> Value {
+        self.clock += seconds;
+        let now = Value::from(format!("2026-11-22T09:40:{:02}", self.clock));
+        self.order["date_modified_gmt"] = now.clone();
+        now
+    }
+
+    fn set_status(&mut self, status: &str, now: Value) {
+        if status == "completed" && self.order["status"] != "completed" {
+            self.order["date_completed_gmt"] = now;
+        }
+        self.order["status"] = status.into();
+    }
+
     fn own(&mut self, method: &str, body: &Value) -> ApiAnswer {
         if method == "PUT" {
-            self.clock += 1;
-            let now = format!("2026-11-22T09:40:{:02}", self.clock);
-            self.order["date_modified_gmt"] = now.clone().into();
+            let now = self.tick(1);
             if let Some(status) = body["status"].as_str() {
-                if status == "completed" && self.order["status"] != "completed" {
-                    self.order["date_completed_gmt"] = now.into();
-                }
-                self.order["status"] = status.into();
+                self.set_status(status, now);
             }
             for meta in body["meta_data"].as_array().into_iter().flatten() {
                 self.set_meta(meta["key"].as_str().unwrap(), meta["value"].clone());
@@ -141,6 +155,18 @@ impl PlatformHttp for Store {
             Some(Fault::Garbled(status, text)) => {
                 state.act(call.method, &leaf, &body);
                 Ok(answer(status, text))
+            }
+            Some(Fault::AfterTheMerchant(seconds)) => {
+                let now = state.tick(1);
+                state.set_status("completed", now);
+                state.tick(seconds.saturating_sub(1));
+                Ok(state.act(call.method, &leaf, &body))
+            }
+            Some(Fault::Slow(seconds)) => {
+                state.act(call.method, &leaf, &body);
+                state.tick(seconds);
+                let took = SignedDuration::from_secs(seconds.into());
+                Ok(ApiAnswer { took, ..found(200, state.order.clone()) })
             }
             None => Ok(state.act(call.method, &leaf, &body)),
         }

@@ -130,6 +130,10 @@ pub struct Package {
     /// How it was told.
     #[serde(flatten)]
     pub seen: PackageSeen,
+    /// When we were told of it, by our clock: what a call before that cannot have sent. `None` until it is
+    /// decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<Timestamp>,
     /// Where it is.
     pub status: TrackingStatus,
     /// High-water mark of its tracking facts.
@@ -157,6 +161,7 @@ impl Package {
         Self {
             id,
             seen,
+            told_at: None,
             status: TrackingStatus::Unknown,
             mark: None,
             delivered_at: None,

@@ -267,6 +267,9 @@ pub struct Run {
     /// The event whose mail must have ended before this one leaves.
     #[serde(default, rename = "after", skip_serializing_if = "Option::is_none")]
     pub after_mail: Option<u64>,
+    /// When a person last had it tried again: what was undone before that is wanted again.
+    #[serde(default, rename = "ra", skip_serializing_if = "Option::is_none")]
+    pub reopened_at: Option<Timestamp>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
@@ -350,6 +353,7 @@ impl Run {
             last_error: None,
             notify_customer: false,
             after_mail: None,
+            reopened_at: None,
         }
     }
 
@@ -484,6 +488,7 @@ impl Run {
         }
         let mut run = self.clone();
         run.attempts = 0;
+        run.reopened_at = Some(now);
         run.state = RunState::Pending { due: now };
         Ok(run)
     }

@@ -9,6 +9,7 @@ pub mod chance;
 pub mod clock;
 pub mod contract;
 pub mod memory;
+pub mod sim;
 
 pub use chance::SeededEntropy;
 pub use clock::ManualClock;

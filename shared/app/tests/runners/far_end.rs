@@ -201,6 +201,8 @@ pub enum Call {
 pub struct Made {
     pub id: ShipmentId,
     pub at: Timestamp,
+    pub updated: Timestamp,
+    pub active: bool,
     pub numbers: Vec<String>,
     pub marker: Option<String>,
     pub part: usize,
@@ -250,12 +252,12 @@ impl Drop for Calling {
 
 impl Truth {
     fn remaining(&self) -> Vec<usize> {
-        let done: BTreeSet<usize> = self.made.iter().map(|m| m.part).collect();
+        let done: BTreeSet<usize> = self.made.iter().filter(|m| m.active).map(|m| m.part).collect();
         (0..self.parts).filter(|part| !done.contains(part)).collect()
     }
 
     fn coverage(&self) -> Coverage {
-        match (self.made.is_empty(), self.remaining().is_empty()) {
+        match (!self.made.iter().any(|m| m.active), self.remaining().is_empty()) {
             (_, true) => Coverage::Complete,
             (true, false) => Coverage::None,
             (false, false) => Coverage::Partial,
@@ -273,7 +275,7 @@ impl Truth {
         let at = now.max(self.updated + SignedDuration::from_millis(1));
         let text = if self.marks { format!("completed@{at}") } else { format!("{}", 7000 + self.made.len()) };
         let id = ShipmentId(text);
-        self.made.push(Made { id: id.clone(), at, numbers, marker, part });
+        self.made.push(Made { id: id.clone(), at, updated: at, active: true, numbers, marker, part });
         self.updated = at;
         id
     }
@@ -371,6 +373,17 @@ impl Store {
         }
     }
 
+    /// The merchant takes back the newest fulfillment.
+    pub fn merchant_takes_back(&self) {
+        let now = self.now();
+        let mut truth = self.truth();
+        let at = now.max(truth.updated + SignedDuration::from_millis(1));
+        truth.updated = at;
+        if let Some(made) = truth.made.last_mut() {
+            (made.active, made.updated) = (false, at);
+        }
+    }
+
     /// Every fulfillment there is.
     pub fn made(&self) -> Vec<Made> {
         self.truth().made.clone()
@@ -447,7 +460,7 @@ impl Store {
 
 fn seen(made: &Made) -> ShipmentSeen {
     let packages = made.numbers.iter().map(|n| build::parcel(n)).collect();
-    ShipmentSeen { id: made.id.clone(), updated_at: made.at, active: true, packages }
+    ShipmentSeen { id: made.id.clone(), updated_at: made.updated, active: made.active, packages }
 }
 
 impl FulfillmentPlatform for Store {
@@ -467,7 +480,7 @@ impl FulfillmentPlatform for Store {
             let shipments = truth.made.iter().map(|made| PlatformShipment {
                 id: made.id.clone(),
                 created_at: made.at,
-                active: true,
+                active: made.active,
                 numbers: made.numbers.clone(),
                 marker: marks.then(|| made.marker.clone().unwrap_or_default()),
             });
@@ -514,6 +527,10 @@ impl FulfillmentPlatform for Store {
                 Err(FulfillError { made: made.clone(), already_done, error })
             };
             match call {
+                // A completed order takes another completion as done, and whose it was is in doubt as well.
+                Call::Works if gone && request.in_doubt && self.truth().marks => {
+                    made.extend(self.truth().made.last().map(|m| m.id.clone()));
+                }
                 Call::Works if gone => {
                     return failed(&made, true, ActError::permanent("nothing is left to fulfill"));
                 }

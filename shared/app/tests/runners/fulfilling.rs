@@ -192,6 +192,21 @@ fn law_7_a_package_that_comes_while_a_call_is_in_doubt_does_not_hide_what_is_our
 }
 
 #[test]
+fn law_7_a_lost_call_without_tracking_is_ours_though_a_package_came_since() {
+    let world = World::new();
+    let run = world.run_of(world.enter("ready"), Action::Fulfill);
+    world.platform.then(Call::Lost(Lands::Now));
+    let again = due(&world.ring_to(&run));
+    world.pass(10);
+    let edit = PackageEdit::Add(build::parcel("BY-HAND-1"));
+    world.tell(&Fact::Packages { edit, actor: build::person() });
+    world.clock.set(again);
+    world.ring_to(&run);
+    is_ours(&world, &run);
+    assert_eq!((world.platform.calls(), world.platform.made().len()), (1, 1));
+}
+
+#[test]
 fn a_package_that_another_fulfillment_brought_is_not_sent_with_ours() {
     let (world, run) = ripe();
     world.platform.in_parts(2);
@@ -255,6 +270,43 @@ fn law_7_what_the_merchant_fulfilled_after_our_lost_call_is_theirs() {
             world.ring_to(&run);
             is_theirs(&world, &run);
             assert_eq!(world.platform.calls(), 1);
+        });
+    }
+}
+
+#[test]
+fn law_7_what_our_lost_call_made_and_a_person_took_back_is_not_made_again() {
+    for told in [false, true] {
+        on_both(|world, run| {
+            world.platform.then(Call::Lost(Lands::Now));
+            let again = due(&world.ring_to(&run));
+            world.pass(10);
+            if told {
+                echo(&world);
+            }
+            world.platform.merchant_takes_back();
+            if told {
+                echo(&world);
+            }
+            world.clock.set(again);
+            let state = world.ring_to(&run);
+            assert!(
+                matches!(&state, RunState::Succeeded { detail, .. } if detail.contains("taken back")),
+                "{state:?}"
+            );
+            assert_eq!((world.platform.calls(), world.platform.made().len()), (1, 1));
+            for _ in 0..2 {
+                let order = world.order();
+                assert_eq!(order.fulfillment.lock, None);
+                assert_eq!(order.fulfillment.coverage, Coverage::None);
+                assert_eq!(world.stage(), "ready");
+                echo(&world);
+            }
+            // By hand it is fulfilled again, and then it is theirs.
+            world.pass(60);
+            world.platform.merchant_fulfills("THEIRS-1");
+            echo(&world);
+            moved_by_them(&world);
         });
     }
 }

@@ -108,9 +108,14 @@ pub(super) fn edited(context: Context<'_>, edit: &PackageEdit, actor: &Actor) ->
 
 impl Draft<'_> {
     /// Takes changed packages in and counts anew.
-    pub(super) fn set_packages(&mut self, packages: Vec<Package>) {
+    pub(super) fn set_packages(&mut self, mut packages: Vec<Package>) {
         if packages.is_empty() {
             return;
+        }
+        for fresh in
+            packages.iter_mut().filter(|p| !self.context.packages.iter().any(|known| known.id == p.id))
+        {
+            fresh.told_at = Some(self.context.now);
         }
         self.order.packages = Rollup::of(merged(self.context.packages, &packages).iter());
         self.packages = packages;

@@ -4,35 +4,35 @@
 //! done; a call without an answer is settled by reading again after a pause, while the lock still keeps
 //! every notification that comes meanwhile undetermined.
 
+mod recognise;
+
 use std::collections::BTreeSet;
 
 use stagepost_domain::decide::{Context, Settled, settle};
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::Action;
 use stagepost_domain::fact::{Coverage, Settlement, ShipmentId};
-use stagepost_domain::fulfillment::{Attribution, Lock, LockRefused};
+use stagepost_domain::fulfillment::{Attribution, LockRefused};
 use stagepost_domain::id::{AttemptId, ChannelId};
 use stagepost_domain::order::{Lifecycle, Order, Platform};
 use stagepost_domain::outcome::SkipReason;
-use stagepost_domain::package::{Package, normalised_number};
-use stagepost_domain::run::{AttemptOutcome, Claim, Run, RunId, RunState, Target, later};
+use stagepost_domain::package::Package;
+use stagepost_domain::run::{AttemptOutcome, Claim, Run, RunId, RunState, Target};
 use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::Core;
 use crate::apply::{ApplyError, Known, TRIES_MAX, commit, playbook};
 use crate::ports::{
     ActError, ChannelAccess, CommitError, ConfigStore, FulfillError, FulfillRequest, Fulfilled,
-    FulfillmentPlatform, OrderStore, PlatformLook, PlatformShipment, RunStore, SecretKind, Secrets,
-    StoreError,
+    FulfillmentPlatform, OrderStore, PlatformLook, RunStore, SecretKind, Secrets, StoreError,
 };
 use crate::run::{
     Answered, HOLD_LOOK_AGAIN, Opened, RunnerError, claim, lease, open, postpone, second_thoughts, skip,
 };
+use recognise::{Hand, in_doubt, loose, ours_of, taken_over};
 
 /// A call without an answer is looked into no sooner than this: a late request must have arrived by then.
 const PAUSE: SignedDuration = SignedDuration::from_secs(30);
-/// The platform's clock may be behind ours by this much.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
 /// The platforms that an order can be fulfilled on.
 pub struct Platforms<S, W> {
@@ -236,10 +236,8 @@ where
         if self.is_mine(order) {
             return Ok(None);
         }
-        let ours: Vec<_> = ours_of(order, id.seq).map(|s| s.0.clone()).collect();
-        if !ours.is_empty() && order.fulfillment.coverage == Coverage::Complete {
+        if let Some(detail) = recognise::settled_before(run, order, id.seq) {
             let mut next = run.clone();
-            let detail = format!("fulfilled: {}", ours.join(", "));
             next.last_error = None;
             next.state = RunState::Succeeded { at: core.now(), detail };
             return Ok(Some(crate::run::store(core, id, run, &next).await?));
@@ -278,14 +276,11 @@ where
             };
             let packages = self.core.store.packages(&self.id.order).await?;
             let told = loose(packages, &look.shipments);
-            let (ours, taken_back): (Vec<_>, Vec<_>) =
-                self.recognised(&look.shipments, order, lock, &told, in_doubt).partition(|s| s.active);
-            made.extend(ours.into_iter().map(|s| s.id.clone()));
+            let seen = Hand { id: self.id, order, run: claimed, lock }.recognise(&look.shipments, &told);
+            made.extend(seen.standing);
             let Some(work) = &look.work else { return Ok(nothing_left(&look, made, order)) };
-            if in_doubt && !taken_back.is_empty() {
-                made.extend(taken_back.iter().map(|s| s.id.clone()).filter(|id| known(order, id)));
-                let ids = made.into_iter().collect();
-                return Ok(End::ours(ids, look.coverage, "fulfilled, then taken back on the platform"));
+            if !seen.taken_back.is_empty() {
+                return Ok(taken_back(seen.taken_back, made, look.coverage, order));
             }
             let request = self.request(claimed, told, in_doubt);
             match platform.fulfill(access, &order.source, work, &request).await {
@@ -327,35 +322,6 @@ where
             notify_customer: claimed.notify_customer,
             in_doubt,
         }
-    }
-
-    /// Which of the platform's fulfillments are ours: those that carry our run's id, and, after a call without
-    /// an answer, those made since we hold the lock with tracking that we would have sent. One of these may
-    /// have been taken back since: then the call did its work, and a person has undone it.
-    fn recognised<'s>(
-        &self,
-        shipments: &'s [PlatformShipment],
-        order: &Order,
-        lock: &Lock,
-        told: &[Package],
-        in_doubt: bool,
-    ) -> impl Iterator<Item = &'s PlatformShipment> {
-        let marker = self.id.to_string();
-        let since = later(lock.since, -CLOCK_SKEW);
-        let sent: BTreeSet<String> = told.iter().filter_map(tracked_by).collect();
-        let ours = move |s: &PlatformShipment| {
-            let recent = s.created_at >= since;
-            if let Some(told) = &s.marker {
-                // A mark outlives what it marked.
-                return *told == marker && (s.active || recent);
-            }
-            let known = order.fulfillment.shipments.get(&s.id).map(|k| &k.by);
-            let numbers: BTreeSet<String> = s.numbers.iter().map(|n| normalised_number(n)).collect();
-            // A package that came since the call was not sent: some of what we know is enough, none is not.
-            let fits = sent.is_empty() || (!numbers.is_empty() && numbers.is_subset(&sent));
-            in_doubt && recent && known != Some(&Attribution::Theirs) && fits
-        };
-        shipments.iter().filter(move |s| ours(s))
     }
 
     /// The order first, then the run that mirrors it: should this stop in between, the run finds its
@@ -427,47 +393,12 @@ where
     }
 }
 
-/// Whether a notification has told of it.
-fn known(order: &Order, id: &ShipmentId) -> bool {
-    order.fulfillment.shipments.contains_key(id)
-}
-
 fn lost() -> ActError {
     ActError::retry("the lock was lost")
 }
 
-/// Whether the lock was taken again after its lease: its run had an attempt that went silent, or waits for
-/// a call to become clear.
-fn taken_over(lock: &Lock) -> bool {
-    lock.since < later(lock.until, -lease(Action::Fulfill))
-}
-
-/// Whether an earlier attempt may have called without hearing the answer. One that only took the lock has
-/// not.
-fn in_doubt(lock: &Lock, claimed: &Run) -> bool {
-    taken_over(lock) && claimed.attempts > 1
-}
-
 fn bumped(order: &Order, fulfillment: stagepost_domain::fulfillment::Fulfillment) -> Order {
     Order { fulfillment, version: order.version.saturating_add(1), ..order.clone() }
-}
-
-fn ours_of(order: &Order, seq: u64) -> impl Iterator<Item = &ShipmentId> {
-    let ours = Attribution::Ours { seq };
-    order.fulfillment.shipments.iter().filter(move |(_, s)| s.by == ours && s.active).map(|(id, _)| id)
-}
-
-/// The packages that are told for the order itself. Those that a fulfillment on the platform brought belong
-/// to that one: we send them with none of ours.
-fn loose(packages: Vec<Package>, shipments: &[PlatformShipment]) -> Vec<Package> {
-    let brought =
-        |p: &Package| p.shipment.as_ref().is_some_and(|tag| shipments.iter().any(|s| s.id.0 == *tag));
-    packages.into_iter().filter(|p| !brought(p)).collect()
-}
-
-/// What a platform shows of a package that we sent: its number, or its link in the number's place.
-fn tracked_by(package: &Package) -> Option<String> {
-    package.seen.number.as_deref().or(package.seen.url.as_deref()).map(normalised_number)
 }
 
 /// Nothing remains for us: it was ours all along, somebody else's, or cannot be done. Of an order of two
@@ -493,6 +424,18 @@ fn nothing_left<W>(look: &PlatformLook<W>, made: BTreeSet<ShipmentId>, order: &O
     }
     let why = look.blocked.clone().unwrap_or_else(|| "the platform offers nothing to fulfill".into());
     End { lock: released(made.into_iter().collect()), outcome: failure(&ActError::permanent(why)) }
+}
+
+/// What we fulfilled a person has undone since. Doing it again is for people to ask.
+fn taken_back(
+    gone: Vec<ShipmentId>,
+    mut made: BTreeSet<ShipmentId>,
+    coverage: Coverage,
+    order: &Order,
+) -> End {
+    // What no notification has told of yet is not made known as standing.
+    made.extend(gone.into_iter().filter(|id| order.fulfillment.shipments.contains_key(id)));
+    End::ours(made.into_iter().collect(), coverage, "fulfilled, then taken back")
 }
 
 /// The lock given back by an attempt that made these and no more.

@@ -1,0 +1,269 @@
+//! The store as a function sees it: slow, throttled, sometimes away, with an index that lags. Every call is
+//! a place to be interrupted, every write is noted for the laws.
+
+use std::future::Future;
+
+use stagepost_app::ports::{
+    Commit, CommitError, ConfigChange, ConfigStore, DueItem, IgnoredFact, InboundStore, OrderFilter,
+    OrderStore, OrderSummary, Page, ParkedFact, QuarantineEntry, Quarantined, RunStore, StoreError,
+    TimelineEntry,
+};
+use stagepost_domain::Timestamp;
+use stagepost_domain::event::Event;
+use stagepost_domain::flow::Flow;
+use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, OrderId, ShopId, TemplateId};
+use stagepost_domain::order::{Order, Snapshot};
+use stagepost_domain::package::Package;
+use stagepost_domain::run::{Run, RunId};
+use stagepost_domain::shop::{ApiKey, CarrierIntegration, Channel, Endpoint, Settings};
+use stagepost_domain::template::EmailTemplate;
+
+use super::dice::{Dice, Shelf, breathe};
+use super::planted::Bug;
+use crate::{Fault, MemoryStore};
+
+/// A write that took place.
+#[derive(Debug, Clone)]
+pub(super) enum Write {
+    /// Of an order, with the event of the same transaction.
+    Order { before: Option<Box<Order>>, after: Box<Order>, event: Option<Box<Event>> },
+    /// Of a run.
+    Run { id: RunId, before: Box<Run>, after: Box<Run> },
+    /// Of a flow.
+    Flow(Box<Flow>),
+}
+
+/// The store behind its faults; clones share it.
+#[derive(Clone)]
+pub(super) struct Chaos {
+    pub inner: MemoryStore,
+    pub dice: Dice,
+    pub bug: Option<Bug>,
+    /// What the laws have not looked at yet.
+    pub written: Shelf<Write>,
+    /// What the stream has not handed on yet.
+    pub stream: Shelf<Event>,
+    /// The last answer of the due index: what a lagging index gives.
+    pub lagging: Shelf<DueItem>,
+    /// Faults so far.
+    pub faults: Shelf<()>,
+}
+
+impl Chaos {
+    /// A read of another machine.
+    async fn read<T>(&self, read: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        breathe().await;
+        if self.dice.fault(1) {
+            self.faults.put(());
+            return Err(StoreError::Throttled);
+        }
+        read.await
+    }
+
+    /// A write of another machine: before it and between it and its answer a function may die.
+    async fn write<T, E>(&self, write: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        breathe().await;
+        if self.dice.fault(6) {
+            self.faults.put(());
+            let faults = [Fault::Throttle, Fault::Conflict, Fault::Down, Fault::LostReply];
+            self.dice.pick(&faults).into_iter().for_each(|fault| self.inner.inject(*fault));
+        }
+        let answer = write.await;
+        breathe().await;
+        answer
+    }
+
+    async fn write_order(
+        &self,
+        id: &OrderId,
+        event: Option<&Event>,
+        write: impl Future<Output = Result<(), CommitError>>,
+    ) -> Result<(), CommitError> {
+        self.write(async {
+            let before = self.inner.order(id).await?;
+            let answer = write.await;
+            if let Some(after) = self.inner.order(id).await?.filter(|after| Some(after) != before.as_ref()) {
+                self.stream.open().extend(event.cloned());
+                self.written.put(Write::Order {
+                    before: before.map(Box::new),
+                    after: Box::new(after),
+                    event: event.cloned().map(Box::new),
+                });
+            }
+            answer
+        })
+        .await
+    }
+
+    async fn run_of(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
+        let event = self.inner.event(&id.order, id.seq).await?;
+        Ok(event.and_then(|e| e.runs.get(&id.key).cloned()))
+    }
+}
+
+impl OrderStore for Chaos {
+    async fn order(&self, id: &OrderId) -> Result<Option<Order>, StoreError> {
+        let order = self.read(self.inner.order(id)).await?;
+        Ok(order.map(|o| Bug::bend_order(self.bug, o)))
+    }
+    async fn order_with_snapshot(
+        &self,
+        id: &OrderId,
+    ) -> Result<Option<(Order, Option<Snapshot>)>, StoreError> {
+        let both = self.read(self.inner.order_with_snapshot(id)).await?;
+        Ok(both.map(|(order, snapshot)| (Bug::bend_order(self.bug, order), snapshot)))
+    }
+    async fn packages(&self, id: &OrderId) -> Result<Vec<Package>, StoreError> {
+        self.read(self.inner.packages(id)).await
+    }
+    async fn event(&self, id: &OrderId, seq: u64) -> Result<Option<Event>, StoreError> {
+        let event = self.read(self.inner.event(id, seq)).await?;
+        Ok(event.map(|e| Bug::bend_event(self.bug, e)))
+    }
+    async fn timeline(
+        &self,
+        id: &OrderId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<TimelineEntry>, StoreError> {
+        self.read(self.inner.timeline(id, cursor, limit)).await
+    }
+    async fn orders(
+        &self,
+        shop: &ShopId,
+        filter: &OrderFilter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<OrderSummary>, StoreError> {
+        self.read(self.inner.orders(shop, filter, cursor, limit)).await
+    }
+    async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
+        let id = &commit.changes.order.id;
+        let mut commit = commit.clone();
+        let event = commit.changes.event.clone();
+        self.write_order(id, Some(&event), async {
+            let expected = commit.expected_version;
+            commit.expected_version = Bug::condition(self.bug, &self.inner, id, expected).await;
+            self.inner.commit(&commit).await
+        })
+        .await
+    }
+    async fn put_order(&self, order: &Order, expected: u64, write_id: &str) -> Result<(), CommitError> {
+        self.write_order(&order.id, None, async {
+            let expected = Bug::condition(self.bug, &self.inner, &order.id, Some(expected)).await;
+            self.inner.put_order(order, expected.unwrap_or_default(), write_id).await
+        })
+        .await
+    }
+}
+
+impl RunStore for Chaos {
+    async fn update_run(&self, id: &RunId, expected: &Run, next: &Run) -> Result<Event, CommitError> {
+        self.write(async {
+            let before = self.run_of(id).await?;
+            let answer = self.inner.update_run(id, expected, next).await;
+            if let (Some(before), Some(after)) = (before, self.run_of(id).await?)
+                && before != after
+            {
+                let (before, after) = (Box::new(before), Box::new(after));
+                self.written.put(Write::Run { id: id.clone(), before, after });
+            }
+            answer
+        })
+        .await
+    }
+    async fn webhook_body(&self, order: &OrderId, seq: u64) -> Result<Option<String>, StoreError> {
+        self.read(self.inner.webhook_body(order, seq)).await
+    }
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueItem>, StoreError> {
+        let fresh = self.read(self.inner.due(now, limit)).await?;
+        let stale = std::mem::replace(&mut *self.lagging.open(), fresh.clone());
+        let given = if self.dice.fault(15) { stale } else { fresh };
+        Ok(Bug::bend_due(self.bug, given))
+    }
+    async fn set_due(&self, item: &DueItem, due: Option<Timestamp>) -> Result<(), StoreError> {
+        self.write(self.inner.set_due(item, due)).await
+    }
+}
+
+impl InboundStore for Chaos {
+    async fn keep_ignored(&self, fact: &IgnoredFact) -> Result<(), StoreError> {
+        self.write(self.inner.keep_ignored(fact)).await
+    }
+    async fn quarantine(&self, item: &Quarantined) -> Result<(), StoreError> {
+        self.write(self.inner.quarantine(item)).await
+    }
+    async fn quarantined(&self, shop: &ShopId, limit: usize) -> Result<Vec<QuarantineEntry>, StoreError> {
+        self.read(self.inner.quarantined(shop, limit)).await
+    }
+    async fn orders_with_number(&self, shop: &ShopId, number: &str) -> Result<Vec<OrderId>, StoreError> {
+        self.read(self.inner.orders_with_number(shop, number)).await
+    }
+    async fn park(&self, fact: &ParkedFact, due: Timestamp) -> Result<(), StoreError> {
+        self.write(self.inner.park(fact, due)).await
+    }
+    async fn parked(&self, shop: &ShopId, number: &str) -> Result<Vec<ParkedFact>, StoreError> {
+        self.read(self.inner.parked(shop, number)).await
+    }
+    async fn unpark(&self, fact: &ParkedFact) -> Result<(), StoreError> {
+        self.write(self.inner.unpark(fact)).await
+    }
+}
+
+impl ConfigStore for Chaos {
+    async fn settings(&self, shop: &ShopId) -> Result<Option<Settings>, StoreError> {
+        self.read(self.inner.settings(shop)).await
+    }
+    async fn flow(&self, shop: &ShopId, id: &FlowId) -> Result<Option<Flow>, StoreError> {
+        self.read(self.inner.flow(shop, id)).await
+    }
+    async fn flows(&self, shop: &ShopId) -> Result<Vec<Flow>, StoreError> {
+        self.read(self.inner.flows(shop)).await
+    }
+    async fn template(
+        &self,
+        shop: &ShopId,
+        id: &TemplateId,
+        version: Option<u64>,
+    ) -> Result<Option<EmailTemplate>, StoreError> {
+        self.read(self.inner.template(shop, id, version)).await
+    }
+    async fn templates(&self, shop: &ShopId) -> Result<Vec<EmailTemplate>, StoreError> {
+        self.read(self.inner.templates(shop)).await
+    }
+    async fn endpoint(&self, shop: &ShopId, id: &EndpointId) -> Result<Option<Endpoint>, StoreError> {
+        self.read(self.inner.endpoint(shop, id)).await
+    }
+    async fn endpoints(&self, shop: &ShopId) -> Result<Vec<Endpoint>, StoreError> {
+        self.read(self.inner.endpoints(shop)).await
+    }
+    async fn channel(&self, id: &ChannelId) -> Result<Option<Channel>, StoreError> {
+        self.read(self.inner.channel(id)).await
+    }
+    async fn channels(&self, shop: &ShopId) -> Result<Vec<Channel>, StoreError> {
+        self.read(self.inner.channels(shop)).await
+    }
+    async fn carrier(&self, id: &CarrierId) -> Result<Option<CarrierIntegration>, StoreError> {
+        self.read(self.inner.carrier(id)).await
+    }
+    async fn carriers(&self, shop: &ShopId) -> Result<Vec<CarrierIntegration>, StoreError> {
+        self.read(self.inner.carriers(shop)).await
+    }
+    async fn api_key(&self, hash: &str) -> Result<Option<ApiKey>, StoreError> {
+        self.read(self.inner.api_key(hash)).await
+    }
+    async fn save(&self, change: &ConfigChange, settings: &Settings) -> Result<(), CommitError> {
+        self.write(async {
+            let before = self.inner.settings(&settings.shop).await?;
+            let answer = self.inner.save(change, settings).await;
+            let after = self.inner.settings(&settings.shop).await?;
+            if let ConfigChange::Flow(flow) = change
+                && before != after
+            {
+                self.written.put(Write::Flow(Box::new(flow.clone())));
+            }
+            answer
+        })
+        .await
+    }
+}

@@ -278,10 +278,16 @@ where
             let told = loose(packages, &look.shipments);
             let seen = Hand { id: self.id, order, run: claimed, lock }.recognise(&look.shipments, &told);
             made.extend(seen.standing);
-            let Some(work) = &look.work else { return Ok(nothing_left(&look, made, order)) };
-            if !seen.taken_back.is_empty() {
-                return Ok(taken_back(seen.taken_back, made, look.coverage, order));
+            let undone = !seen.taken_back.is_empty();
+            // What no notification has told of yet is not made known as standing.
+            let told_of = |id: &ShipmentId| order.fulfillment.shipments.contains_key(id);
+            made.extend(seen.taken_back.into_iter().filter(told_of));
+            if undone && look.coverage != Coverage::Complete {
+                // Doing it again is for people to ask.
+                let ids = made.into_iter().collect();
+                return Ok(End::ours(ids, look.coverage, "fulfilled, then taken back"));
             }
+            let Some(work) = &look.work else { return Ok(nothing_left(&look, made, order)) };
             let request = self.request(claimed, told, in_doubt);
             match platform.fulfill(access, &order.source, work, &request).await {
                 Ok(Fulfilled { shipments, coverage }) => {
@@ -424,18 +430,6 @@ fn nothing_left<W>(look: &PlatformLook<W>, made: BTreeSet<ShipmentId>, order: &O
     }
     let why = look.blocked.clone().unwrap_or_else(|| "the platform offers nothing to fulfill".into());
     End { lock: released(made.into_iter().collect()), outcome: failure(&ActError::permanent(why)) }
-}
-
-/// What we fulfilled a person has undone since. Doing it again is for people to ask.
-fn taken_back(
-    gone: Vec<ShipmentId>,
-    mut made: BTreeSet<ShipmentId>,
-    coverage: Coverage,
-    order: &Order,
-) -> End {
-    // What no notification has told of yet is not made known as standing.
-    made.extend(gone.into_iter().filter(|id| order.fulfillment.shipments.contains_key(id)));
-    End::ours(made.into_iter().collect(), coverage, "fulfilled, then taken back")
 }
 
 /// The lock given back by an attempt that made these and no more.

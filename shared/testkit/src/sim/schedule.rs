@@ -24,10 +24,8 @@ pub(super) type Said = Result<String, String>;
 impl World {
     /// One step. An error is a broken promise of the store.
     pub fn step(&mut self) -> Said {
-        if self.eager && self.dice.chance(20) {
-            if let Some(work) = self.an_eager_move() {
-                return self.begin(work);
-            }
+        if let Some(work) = self.an_eager_move() {
+            return self.begin(work);
         }
         for _ in 0..20 {
             let done = match self.dice.below(100) {
@@ -230,6 +228,9 @@ impl World {
 
     /// A program that knows no end: the first order goes to and fro between the same two stages.
     fn an_eager_move(&self) -> Option<Work> {
+        if !self.eager || !self.dice.chance(20) {
+            return None;
+        }
         let id = self.order_ids().first()?.clone();
         let (order, flow) = (self.order(&id)?, self.flow()?);
         let stage = flow.stages.iter().take(2).map(|s| &s.id).find(|id| order.stage() != Some(id))?.clone();

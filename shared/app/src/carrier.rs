@@ -98,30 +98,42 @@ pub fn next_look(parked: &ParkedFact, now: Timestamp) -> Option<Timestamp> {
     LOOKS.iter().map(|wait| later(parked.parked_at, *wait)).find(|look| *look > now)
 }
 
-/// Gives newly stored packages the reports that came before them. Should this stop half-way, the reports
-/// stand in the due index: one that had left it is put back first.
-pub(crate) async fn unpark_for<S>(
+/// Before packages are stored: reports of them that have left the due index are put back, so that the sweep
+/// applies them should whoever stores the packages stop before it can.
+pub(crate) async fn keep_in_sight<S: InboundStore>(
     core: &Core<S>,
     shop: &ShopId,
-    order: &OrderId,
     packages: &[Package],
-) -> Result<(), StoreError>
-where
-    S: OrderStore + ConfigStore + InboundStore,
-{
-    let fresh = packages.iter().filter(|p| !p.removed && p.mark.is_none());
-    for number in fresh.filter_map(|p| p.seen.number.as_deref()) {
+) -> Result<(), StoreError> {
+    for number in unscanned(packages) {
         for parked in core.store.parked(shop, number).await? {
             let now = core.now();
             if next_look(&parked, now).is_none() {
                 core.store.park(&parked, later(now, FIRST_LOOK)).await?;
             }
-            match Box::pin(retry_parked(core, &parked)).await {
-                Ok(_) => {}
-                Err(ApplyError::Store(e)) => return Err(e),
-                Err(ApplyError::Busy) => tracing::warn!(%order, "parked report left for the next look"),
-            }
         }
     }
     Ok(())
+}
+
+/// Gives newly stored packages the reports that came before them. What fails here the sweep makes good.
+pub(crate) async fn unpark_for<S>(core: &Core<S>, shop: &ShopId, packages: &[Package])
+where
+    S: OrderStore + ConfigStore + InboundStore,
+{
+    let left = |error: &dyn std::fmt::Display| tracing::warn!(%shop, %error, "left to the next look");
+    for number in unscanned(packages) {
+        let parked = core.store.parked(shop, number).await.inspect_err(|e| left(e)).unwrap_or_default();
+        for parked in parked {
+            if let Err(error) = Box::pin(retry_parked(core, &parked)).await {
+                left(&error);
+            }
+        }
+    }
+}
+
+/// Numbers of packages that no report has been applied to.
+fn unscanned(packages: &[Package]) -> impl Iterator<Item = &str> {
+    let fresh = packages.iter().filter(|p| !p.removed && p.mark.is_none());
+    fresh.filter_map(|p| p.seen.number.as_deref())
 }

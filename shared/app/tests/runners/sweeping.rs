@@ -250,7 +250,7 @@ fn a_report_that_cannot_be_applied_does_not_keep_the_rest_waiting() {
     let report = build::tracking("1Z999", TrackingStatus::Delivered, 0);
     done(track(&world.core, &build::shop(), &build::carrier_id(), &report)).unwrap();
     // Its package is there by now, but the order stays busy under every look.
-    world.wire.cut(Side::Before, "parked");
+    world.wire.cut(Side::After, "commit");
     let edit = PackageEdit::Add(build::parcel("1Z999"));
     let package = Fact::Packages { edit, actor: build::person() };
     crashed(apply(&world.core, &build::shop(), &id(), &package));

@@ -69,15 +69,20 @@ fn law_13_a_report_before_its_package_waits_for_it_too() {
 
 #[test]
 fn law_13_a_crash_between_the_order_and_its_parked_report_is_made_good_by_wake() {
-    let world = World::empty(|_| {});
-    reported(&world, &delivered());
-    world.wire.cut(Side::Before, "parked");
-    crashed(apply(&world.core, &build::shop(), &id(), &shipped()));
-    assert_eq!((status(&world), parked(&world)), (TrackingStatus::Unknown, 1));
-    world.pass(60);
-    assert_eq!(world.sweep().unparked, 1);
-    assert_eq!((status(&world), parked(&world)), (TrackingStatus::Delivered, 0));
-    assert_eq!(world.stage(), "delivered");
+    // Also days after anybody looked for the order of the report.
+    for days in [0, 4] {
+        let world = World::empty(|_| {});
+        reported(&world, &delivered());
+        world.pass(days * 86_400);
+        (0..10).for_each(|_| drop(world.sweep()));
+        world.wire.cut(Side::After, "commit");
+        crashed(apply(&world.core, &build::shop(), &id(), &shipped()));
+        assert_eq!((status(&world), parked(&world)), (TrackingStatus::Unknown, 1));
+        world.pass(60);
+        assert_eq!(world.sweep().unparked, 1, "after {days} days");
+        assert_eq!((status(&world), parked(&world)), (TrackingStatus::Delivered, 0));
+        assert_eq!(world.stage(), "delivered");
+    }
 }
 
 #[test]

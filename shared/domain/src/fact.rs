@@ -14,6 +14,20 @@ use crate::package::{PackageSeen, TrackingStatus};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ShipmentId(pub String);
 
+impl ShipmentId {
+    /// The completion of a whole order at that time.
+    #[must_use]
+    pub fn completion(at: Timestamp) -> Self {
+        Self(format!("completed@{at}"))
+    }
+
+    /// When the order was completed, if this is a completion: it leaves nothing to fulfill.
+    #[must_use]
+    pub fn completed_at(&self) -> Option<Timestamp> {
+        self.0.strip_prefix("completed@")?.parse().ok()
+    }
+}
+
 /// How much of an order is fulfilled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

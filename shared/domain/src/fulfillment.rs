@@ -180,6 +180,8 @@ impl Fulfillment {
         }
         if next.counts_cancelled(seen) {
             // Older than a cancellation that we know of: what it says of the whole is out of date.
+        } else if observed.reopened && self.knows_better(seen, seen_at) {
+            next.keep_epoch_of(self, &mut observed);
         } else if observed.reopened {
             next.coverage = seen.coverage;
         } else if seen.coverage > next.coverage {
@@ -197,6 +199,20 @@ impl Fulfillment {
     /// Whether everything that counts was told before `at`: only a newer word takes it back.
     fn told_before(&self, at: Timestamp) -> bool {
         self.shipments.values().filter(|s| s.active).all(|s| s.mark < at)
+    }
+
+    /// Whether the order was completed anew, which the fact does not know of and which is not older than it.
+    fn knows_better(&self, seen: &FulfillmentSeen, seen_at: Timestamp) -> bool {
+        let listed = |id: &ShipmentId| seen.shipments.iter().any(|s| s.id == *id);
+        let mut standing = self.shipments.iter().filter(|(_, s)| s.active).map(|(id, _)| id);
+        standing.any(|id| id.completed_at().is_some_and(|at| at >= seen_at) && !listed(id))
+    }
+
+    /// What was cancelled was not what completes the order now.
+    fn keep_epoch_of(&mut self, before: &Self, observed: &mut Observed) {
+        (self.epoch, self.coverage, self.edge_spent) = (before.epoch, before.coverage, before.edge_spent);
+        (self.by, self.at) = (before.by.clone(), before.at);
+        observed.reopened = false;
     }
 
     /// Whether the fact still counts a fulfillment that is known to be cancelled.
@@ -350,10 +366,10 @@ impl Fulfillment {
     }
 
     /// Notes fulfillments that the platform has confirmed as made by our run while its lock goes on.
-    pub fn note_ours(&mut self, ids: &[ShipmentId], seq: u64, now: Timestamp) {
+    pub fn note_ours(&mut self, ids: &[ShipmentId], seq: u64) {
         let by = Attribution::Ours { seq };
         for id in ids.iter().take(SHIPMENTS_MAX) {
-            let noted = Shipment { mark: mark_of(id, now), active: true, by: by.clone() };
+            let noted = Shipment { mark: mark_of(id), active: true, by: by.clone() };
             self.shipments.entry(id.clone()).or_insert(noted).by = by.clone();
         }
     }
@@ -377,7 +393,7 @@ impl Fulfillment {
         };
         for id in ids.iter().take(SHIPMENTS_MAX) {
             let shipment = next.shipments.entry(id.clone()).or_insert_with(|| Shipment {
-                mark: mark_of(id, now),
+                mark: mark_of(id),
                 active: true,
                 by: by.clone(),
             });
@@ -422,9 +438,8 @@ fn edge_reached(rule: FulfilledWhen, coverage: Coverage) -> bool {
 }
 
 /// The high-water mark of a fulfillment that only an answer of the platform has told: its completion time
-/// where that is its identity (`completed@…`), else the beginning of time. Our own clock is only an upper
-/// bound: marks are compared with the platform's.
-fn mark_of(id: &ShipmentId, now: Timestamp) -> Timestamp {
-    let completed = id.0.strip_prefix("completed@").and_then(|at| at.parse().ok());
-    completed.unwrap_or(Timestamp::UNIX_EPOCH).min(now)
+/// where that is its identity (`completed@…`), else the beginning of time. Never by our own clock: marks are
+/// compared with the platform's.
+fn mark_of(id: &ShipmentId) -> Timestamp {
+    id.completed_at().unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -94,14 +94,14 @@ impl<'a> Order<'a> {
     /// *processing* (live notes 45), so it counts only while the order is completed.
     pub fn completion(&self) -> Option<(ShipmentId, Option<Timestamp>)> {
         let at = self.completed_at().or_else(|| self.modified_at());
-        let id = at.map_or_else(|| "completed@unknown".to_owned(), |at| format!("completed@{at}"));
-        (self.status == "completed").then_some((ShipmentId(id), at))
+        let id = at.map_or_else(|| ShipmentId("completed@unknown".to_owned()), ShipmentId::completion);
+        (self.status == "completed").then_some((id, at))
     }
 
     /// A completion that was taken back: `date_completed` survives it.
     pub fn past_completion(&self) -> Option<(ShipmentId, Timestamp)> {
         let at = self.completed_at().filter(|_| self.status != "completed")?;
-        Some((ShipmentId(format!("completed@{at}")), at))
+        Some((ShipmentId::completion(at), at))
     }
 
     /// The fulfillments of WooCommerce's own feature, taken together: an order does not list them.

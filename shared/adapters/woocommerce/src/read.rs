@@ -76,13 +76,14 @@ fn fact(json: &Value, order: &Order<'_>, channel: &Channel, source: &Source, now
 }
 
 fn fulfillment(order: &Order<'_>, updated_at: Timestamp) -> FulfillmentSeen {
-    let completion = order.completion().map(|(id, _)| id);
-    let shipments = completion.into_iter().chain(order.fulfillments());
+    let seen = |id, active| ShipmentSeen { id, updated_at, active, packages: Vec::new() };
+    let standing = order.completion().map(|(id, _)| id).into_iter().chain(order.fulfillments());
+    // Named, so that a late word of the completion is known for what it is. A cancelled order does not say
+    // that it was taken back.
+    let taken_back = order.past_completion().filter(|_| order.reopened()).map(|(id, _)| id);
     FulfillmentSeen {
         coverage: order.coverage(),
-        shipments: shipments
-            .map(|id| ShipmentSeen { id, updated_at, active: true, packages: Vec::new() })
-            .collect(),
+        shipments: standing.map(|id| seen(id, true)).chain(taken_back.map(|id| seen(id, false))).collect(),
         packages: order.parcels(),
         reopened: order.reopened(),
         marker: order.marker(),

@@ -357,7 +357,7 @@ where
         for _ in 0..TRIES_MAX {
             let Some(order) = self.locked_order().await? else { return Ok(false) };
             let mut fulfillment = order.fulfillment.lock_extended(until);
-            fulfillment.note_ours(made, self.id.seq, self.core.now());
+            fulfillment.note_ours(made, self.id.seq);
             let next = bumped(&order, fulfillment);
             match self.core.store.put_order(&next, order.version, &self.core.entropy.id_body()).await {
                 Ok(()) => return Ok(true),
@@ -373,7 +373,7 @@ where
         let core = self.core;
         for _ in 0..TRIES_MAX {
             let Some(mut order) = self.locked_order().await? else { return Ok(false) };
-            order.fulfillment.note_ours(made, self.id.seq, core.now());
+            order.fulfillment.note_ours(made, self.id.seq);
             let playbook = playbook(core, &order.shop, order.flow()).await?;
             let known = Known { order: Some(order.clone()), snapshot: None, packages: Vec::new(), playbook };
             let context: Context<'_> = known.context(&order.shop, &order.id, core.now());

@@ -74,7 +74,7 @@ fn law_13_a_crash_between_the_order_and_its_parked_report_is_made_good_by_wake()
         let world = World::empty(|_| {});
         reported(&world, &delivered());
         world.pass(days * 86_400);
-        (0..10).for_each(|_| drop(world.sweep()));
+        (0..10).for_each(|_| assert_eq!(world.sweep().unparked, 0));
         world.wire.cut(Side::After, "commit");
         crashed(apply(&world.core, &build::shop(), &id(), &shipped()));
         assert_eq!((status(&world), parked(&world)), (TrackingStatus::Unknown, 1));

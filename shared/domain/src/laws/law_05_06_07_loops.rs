@@ -222,7 +222,7 @@ fn law_6_parts_confirmed_while_the_lock_goes_on_are_ours() {
     let mut scene = locked();
     scene.apply(shopify(30).partial(&["s1"], 30));
     let f = &mut scene.order.as_mut().unwrap().fulfillment;
-    f.note_ours(&ids(&["s1", "s2"]), 2, t(2_000));
+    f.note_ours(&ids(&["s1", "s2"]), 2);
     assert!(f.shipments.values().all(|s| s.by == OURS));
     scene.settle(&Settlement::Nothing);
     scene.apply(shopify(40).fulfilled(&["s1", "s2"], 40));

@@ -148,17 +148,19 @@ impl Sold {
     }
 
     fn completion_seen(&self) -> FulfillmentSeen {
-        let completion = self.made.iter().filter(|m| m.active).map(|m| ShipmentSeen {
+        let open = self.cancelled_at.is_none() && self.coverage() == Coverage::None;
+        // Of the past only the last completion is told, and only while the order is open again.
+        let told = self.made.last().filter(|m| m.active || open);
+        let completion = told.map(|m| ShipmentSeen {
             id: m.id.clone(),
             updated_at: self.updated,
-            active: true,
+            active: m.active,
             packages: Vec::new(),
         });
         let parcels: Vec<_> = self.made.iter().flat_map(|m| &m.numbers).map(|n| build::parcel(n)).collect();
-        let open = self.cancelled_at.is_none() && self.coverage() == Coverage::None;
         FulfillmentSeen {
             coverage: self.coverage(),
-            shipments: completion.collect(),
+            shipments: completion.into_iter().collect(),
             packages: (!parcels.is_empty()).then_some(parcels),
             reopened: open && self.completed_at.is_some(),
             marker: self.marker.clone(),

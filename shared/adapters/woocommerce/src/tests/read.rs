@@ -134,7 +134,12 @@ fn a_completion_time_that_outlives_the_completion_reopens_and_does_not_fulfill()
     body["status"] = "processing".into();
     let seen = fact(&body).fulfillment;
     assert_eq!((seen.coverage, seen.reopened), (Coverage::None, true));
-    assert!(seen.shipments.is_empty());
+    let [past] = seen.shipments.as_slice() else { panic!("{seen:?}") };
+    assert!(!past.active && past.id == fact(&completed(order("processing"))).fulfillment.shipments[0].id);
+    // A cancelled one does not say that it was taken back.
+    body["status"] = "cancelled".into();
+    let seen = fact(&body).fulfillment;
+    assert!(!seen.reopened && seen.shipments.is_empty());
 }
 
 #[test]

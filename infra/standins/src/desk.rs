@@ -40,6 +40,7 @@ struct Faults {
     throttle: usize,
     spoil: VecDeque<Spoiled>,
     gate: Option<Gate>,
+    read_gate: Option<Gate>,
 }
 
 /// The platform's front desk; reached through [`Platform`].
@@ -102,7 +103,7 @@ impl Desk {
         let (spoiled, gate) = {
             let mut faults = lock(&self.faults);
             let spoiled = if writes { faults.spoil.pop_front() } else { None };
-            (spoiled, faults.gate.clone().filter(|_| writes))
+            (spoiled, if writes { faults.gate.clone() } else { faults.read_gate.clone() })
         };
         let answer = match spoiled {
             None => Some(answer),
@@ -160,6 +161,13 @@ pub trait Platform {
     fn hold_answers(&self) -> Gate {
         let gate = Gate::new();
         lock(&self.desk().faults).gate = Some(gate.clone());
+        gate
+    }
+
+    /// From now on reads see what is there when they come, but are answered only when the gate is released.
+    fn hold_looks(&self) -> Gate {
+        let gate = Gate::new();
+        lock(&self.desk().faults).read_gate = Some(gate.clone());
         gate
     }
 

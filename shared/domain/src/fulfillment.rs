@@ -294,10 +294,13 @@ impl Fulfillment {
         observed.changed = true;
     }
 
-    fn name_completion(&mut self, at: Timestamp) {
+    /// `seen_at` stands for when it was completed, where the fulfillments do not say.
+    fn name_completion(&mut self, seen_at: Timestamp) {
         if self.coverage == Coverage::Complete && self.by.is_none() {
+            let standing = self.shipments.iter().filter(|(_, s)| s.active);
+            let completed = standing.filter_map(|(id, _)| id.completed_at()).max();
             self.by = Some(self.whose());
-            self.at = Some(at);
+            self.at = Some(completed.unwrap_or(seen_at));
         }
     }
 

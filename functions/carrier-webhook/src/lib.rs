@@ -46,7 +46,7 @@ where
     /// Answers one report.
     pub async fn handle(&self, request: Request) -> Response<Body> {
         let Ok(id) = CarrierId::parse(last_segment(&request)) else { return empty(StatusCode::NOT_FOUND) };
-        let (carrier, secrets) = match self.integrations.get(&id, self.core.now(), self.arm(&id)).await {
+        let armed = match self.integrations.get(&id, self.core.now(), self.arm(&id)).await {
             Ok(Some(armed)) => armed,
             Ok(None) => return empty(StatusCode::NOT_FOUND),
             Err(e) => return store_away(&e),
@@ -55,13 +55,31 @@ where
         if body.len() > NOTIFICATION_MAX {
             return empty(StatusCode::PAYLOAD_TOO_LARGE);
         }
-        if !authentic(carrier.kind, &secrets, request.headers(), body) {
-            return empty(StatusCode::UNAUTHORIZED);
-        }
+        let carrier = match self.signed(&id, armed, request.headers(), body).await {
+            Ok(carrier) => carrier,
+            Err(answer) => return answer,
+        };
         let reading = match carrier.kind {
             CarrierKind::Easypost => stagepost_carriers::read_easypost(body),
         };
         self.take(&carrier, body, reading).await
+    }
+
+    /// The integration, if one of its secrets signed the report; read anew where the cached ones did not.
+    async fn signed(
+        &self,
+        id: &CarrierId,
+        armed: Armed,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<CarrierIntegration, Response<Body>> {
+        let signed = |(carrier, secrets): &Armed| authentic(carrier.kind, secrets, headers, body);
+        if signed(&armed) {
+            return Ok(armed.0);
+        }
+        let again = self.integrations.again(id, self.core.now(), self.arm(id)).await;
+        let again = again.map_err(|e| store_away(&e))?.filter(signed);
+        again.map(|(carrier, _)| carrier).ok_or_else(|| empty(StatusCode::UNAUTHORIZED))
     }
 
     async fn take(

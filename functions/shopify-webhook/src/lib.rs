@@ -9,7 +9,7 @@ use stagepost_app::ports::{ConfigStore, InboundStore, OrderStore, Secrets};
 use stagepost_domain::order::Platform;
 use stagepost_domain::signing::base64_hmac_matches;
 use stagepost_lambda::http::{body_bytes, empty, header};
-use stagepost_lambda::inbound::Inbound;
+use stagepost_lambda::inbound::{Armed, Inbound};
 
 /// Answers one notification.
 pub async fn handle<S, K>(inbound: &Inbound<S, K>, request: Request) -> Response<Body>
@@ -22,11 +22,16 @@ where
         Err(answer) => return answer,
     };
     let (headers, body) = (request.headers(), body_bytes(&request));
-    let secrets = armed.secrets.iter().map(String::as_str);
-    let signed = base64_hmac_matches(secrets, body, header(headers, "x-shopify-hmac-sha256"));
+    let signature = header(headers, "x-shopify-hmac-sha256");
+    let signed =
+        |armed: &Armed| base64_hmac_matches(armed.secrets.iter().map(String::as_str), body, signature);
+    let armed = match inbound.signed(armed, signed).await {
+        Ok(armed) => armed,
+        Err(answer) => return answer,
+    };
     // One app secret signs for all stores of the app: the store must be the channel's.
     let store = header(headers, "x-shopify-shop-domain");
-    if !signed || store.is_some_and(|s| !s.eq_ignore_ascii_case(&armed.channel.store)) {
+    if store.is_some_and(|s| !s.eq_ignore_ascii_case(&armed.channel.store)) {
         return empty(StatusCode::UNAUTHORIZED);
     }
     let topic = header(headers, "x-shopify-topic").unwrap_or_default();

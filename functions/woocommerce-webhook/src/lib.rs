@@ -9,7 +9,7 @@ use stagepost_app::ports::{ConfigStore, InboundStore, OrderStore, Secrets};
 use stagepost_domain::order::Platform;
 use stagepost_domain::signing::{base64_hmac_matches, woocommerce_key};
 use stagepost_lambda::http::{body_bytes, empty, header};
-use stagepost_lambda::inbound::Inbound;
+use stagepost_lambda::inbound::{Armed, Inbound};
 
 /// Answers one notification.
 pub async fn handle<S, K>(inbound: &Inbound<S, K>, request: Request) -> Response<Body>
@@ -26,11 +26,15 @@ where
     if stagepost_woocommerce::is_ping(header(headers, "content-type"), from_woocommerce, body) {
         return empty(StatusCode::OK);
     }
-    let keys: Vec<String> = armed.secrets.iter().map(|s| woocommerce_key(s)).collect();
     let signature = header(headers, "x-wc-webhook-signature");
-    if !base64_hmac_matches(keys.iter().map(String::as_str), body, signature) {
-        return empty(StatusCode::UNAUTHORIZED);
-    }
+    let signed = |armed: &Armed| {
+        let keys: Vec<String> = armed.secrets.iter().map(|s| woocommerce_key(s)).collect();
+        base64_hmac_matches(keys.iter().map(String::as_str), body, signature)
+    };
+    let armed = match inbound.signed(armed, signed).await {
+        Ok(armed) => armed,
+        Err(answer) => return answer,
+    };
     let topic = header(headers, "x-wc-webhook-topic").unwrap_or_default();
     let reading = stagepost_woocommerce::read(topic, &armed.channel, body, inbound.core().now());
     inbound.take(&armed.channel, topic, body, reading).await

@@ -131,6 +131,14 @@ async fn a_mail_in_doubt_after_kill_9_is_uncertain_and_never_sent_again() {
     clock.advance(SignedDuration::from_hours(48));
     assert!(host.settle(PATIENCE).await);
     assert_eq!(host.mailbox().mails().len(), 1);
+    // Only a person who accepts a second mail has it sent again.
+    let again = api.at(&host.base_url());
+    let path = format!("/v1/runs/{}/retry", found[0]["id"].as_str().unwrap());
+    assert_eq!(again.post(&path, &json!({})).await.status, 409);
+    again.post(&path, &json!({"accept_duplicate": true})).await.ok();
+    assert!(host.settle(PATIENCE).await);
+    assert_eq!(host.mailbox().mails().len(), 2);
+    assert_eq!(runs(&host, &api, &id).await[0]["state"], "succeeded");
     host.stop().await;
 }
 
@@ -202,6 +210,10 @@ async fn a_fulfillment_killed_before_its_answer_is_found_on_the_platform_and_not
     assert_eq!(fulfill[0]["state"], "succeeded", "{found:?}");
     assert_eq!(shopify.fulfillments(&external).len(), 1);
     assert_eq!(shopify.fulfillment_calls(), 1);
+    let order = api.at(&host.base_url()).get(&format!("/v1/orders/{id}")).await.ok();
+    assert_eq!(order["fulfillment"]["by"]["whose"], "ours");
+    assert_eq!(order["fulfillment"]["being_fulfilled"], false);
+    assert_eq!(order["seq"], 2, "created and moved: nothing followed from what was told afterwards");
     host.stop().await;
 }
 

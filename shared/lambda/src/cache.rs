@@ -8,6 +8,8 @@ use stagepost_domain::{SignedDuration, Timestamp};
 
 /// How long a value may be old.
 const FRESH: SignedDuration = SignedDuration::from_secs(60);
+/// How young a value is not asked for again, whatever is said against it.
+const YOUNG: SignedDuration = SignedDuration::from_secs(5);
 /// Most values kept; a full cache starts over.
 const ENTRIES_MAX: usize = 1_000;
 
@@ -34,9 +36,35 @@ impl<K: Hash + Eq + Clone, V: Clone> Warm<K, V> {
         now: Timestamp,
         read: impl Future<Output = Result<Option<V>, E>>,
     ) -> Result<Option<V>, E> {
-        if let Some(value) = self.fresh(key, now) {
-            return Ok(Some(value));
+        match self.younger_than(FRESH, key, now) {
+            Some(value) => Ok(Some(value)),
+            None => self.read(key, now, read).await,
         }
+    }
+
+    /// The value read anew, because the cached one did not serve: a secret may have been changed since.
+    /// `None` while that one is younger than five seconds, so that forgeries do not become reads.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub async fn again<E>(
+        &self,
+        key: &K,
+        now: Timestamp,
+        read: impl Future<Output = Result<Option<V>, E>>,
+    ) -> Result<Option<V>, E> {
+        match self.younger_than(YOUNG, key, now) {
+            Some(_) => Ok(None),
+            None => self.read(key, now, read).await,
+        }
+    }
+
+    async fn read<E>(
+        &self,
+        key: &K,
+        now: Timestamp,
+        read: impl Future<Output = Result<Option<V>, E>>,
+    ) -> Result<Option<V>, E> {
         let found = read.await?;
         if let Some(value) = &found {
             let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,10 +76,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Warm<K, V> {
         Ok(found)
     }
 
-    fn fresh(&self, key: &K, now: Timestamp) -> Option<V> {
+    fn younger_than(&self, limit: SignedDuration, key: &K, now: Timestamp) -> Option<V> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, value) = entries.get(key)?;
         let age = now.duration_since(*at);
-        (age >= SignedDuration::ZERO && age < FRESH).then(|| value.clone())
+        (age >= SignedDuration::ZERO && age < limit).then(|| value.clone())
     }
 }

@@ -69,6 +69,25 @@ where
         Ok(armed)
     }
 
+    /// The channel, if one of its secrets signed the request by `signed`'s word. The cached secrets may be a
+    /// minute old, and one that was just corrected must not cost a notification: WooCommerce sends none twice.
+    ///
+    /// # Errors
+    /// 401 without a body, 503 when the store is away.
+    pub async fn signed(
+        &self,
+        armed: Armed,
+        signed: impl Fn(&Armed) -> bool,
+    ) -> Result<Armed, Response<Body>> {
+        if signed(&armed) {
+            return Ok(armed);
+        }
+        let id = &armed.channel.id;
+        let again = self.channels.again(id, self.core.now(), self.arm(id)).await;
+        let again = again.map_err(|e| store_away(&e))?;
+        again.filter(|armed| signed(armed)).ok_or_else(|| empty(StatusCode::UNAUTHORIZED))
+    }
+
     async fn arm(&self, id: &ChannelId) -> Result<Option<Armed>, StoreError> {
         let Some(channel) = self.core.store.channel(id).await? else { return Ok(None) };
         let kind = SecretKind::ChannelWebhook;

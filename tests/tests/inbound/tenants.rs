@@ -17,8 +17,8 @@ fn routes_by_id(ids: &Named) -> Vec<Route> {
     let flow = json!({"name": "Taken over", "stages": [{"name": "New"}]});
     let template = json!({"name": "Taken over", "subject": "s", "text": "t"});
     let endpoint = json!({"name": "Taken over", "url": "https://elsewhere.example/"});
-    let Named { order, run, package, flow: flow_id, template: template_id, endpoint: endpoint_id, channel } =
-        ids;
+    let Named { order, run, package, channel, carrier, .. } = ids;
+    let (flow_id, template_id, endpoint_id) = (&ids.flow, &ids.template, &ids.endpoint);
     let mut routes = vec![
         ("GET", format!("/v1/flows/{flow_id}"), None),
         ("PUT", format!("/v1/flows/{flow_id}"), Some(flow)),
@@ -27,6 +27,17 @@ fn routes_by_id(ids: &Named) -> Vec<Route> {
         ("GET", format!("/v1/webhook-endpoints/{endpoint_id}"), None),
         ("PUT", format!("/v1/webhook-endpoints/{endpoint_id}"), Some(endpoint)),
         ("GET", format!("/v1/channels/{channel}"), None),
+        (
+            "PATCH",
+            format!("/v1/channels/{channel}"),
+            Some(json!({"name": "Taken over", "credentials": null})),
+        ),
+        ("GET", format!("/v1/carriers/{carrier}"), None),
+        (
+            "PATCH",
+            format!("/v1/carriers/{carrier}"),
+            Some(json!({"name": "Taken over", "webhook_secret": "s"})),
+        ),
         ("GET", format!("/v1/runs/{run}"), None),
         ("POST", format!("/v1/runs/{run}/retry"), Some(json!({"accept_duplicate": true}))),
     ];
@@ -81,6 +92,7 @@ struct Named {
     template: String,
     endpoint: String,
     channel: String,
+    carrier: String,
 }
 
 /// An order with a run and a package, and the configuration of the World.
@@ -98,15 +110,17 @@ async fn populated(world: &World) -> Named {
         template: world.ids.template.clone(),
         endpoint: world.ids.endpoint.clone(),
         channel: world.ids.shopify.clone(),
+        carrier: world.ids.carrier.clone(),
         order,
     }
 }
 
 fn nowhere() -> Named {
     let run = "run_gone.1.email.tmpl_gone.0".to_owned();
-    let [order, package, flow, template, endpoint, channel] =
-        ["ord_gone", "pkg_gone", "flow_gone", "tmpl_gone", "ep_gone", "chan_gone"].map(str::to_owned);
-    Named { order, run, package, flow, template, endpoint, channel }
+    let [order, package, flow, template, endpoint, channel, carrier] =
+        ["ord_gone", "pkg_gone", "flow_gone", "tmpl_gone", "ep_gone", "chan_gone", "car_gone"]
+            .map(str::to_owned);
+    Named { order, run, package, flow, template, endpoint, channel, carrier }
 }
 
 async fn ask(api: &Api, (method, path, body): &Route) -> (u16, Value) {

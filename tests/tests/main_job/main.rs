@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests: what does not hold ends the test")]
 
+mod connections;
 mod epochs;
 mod loops;
 mod moves;

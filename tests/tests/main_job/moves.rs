@@ -55,6 +55,58 @@ async fn a_flow_edited_between_event_and_run_changes_nothing_of_that_run() {
 }
 
 #[tokio::test]
+async fn of_ten_concurrent_moves_one_wins() {
+    let world = std::sync::Arc::new(World::start().await);
+    let id = api_order(&world, "ten").await;
+    let path = format!("/v1/orders/{id}/move");
+    let mut moves = tokio::task::JoinSet::new();
+    for n in 0..10 {
+        let stage = ["Printing", "Ready", "Delivered"][n % 3];
+        let (api, path) = (world.api.clone(), path.clone());
+        moves.spawn(async move { api.post(&path, &json!({"stage": stage, "expected_seq": 1})).await.status });
+    }
+    let mut statuses = moves.join_all().await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [[200].as_slice(), &[409; 9]].concat());
+    assert_eq!(world.path(&id).await.len(), 2);
+}
+
+/// The flow without any automation, and another fulfilled stage.
+async fn strip_the_flow(world: &World) {
+    let path = format!("/v1/flows/{}", world.ids.flow);
+    let mut flow = world.api.get(&path).await.ok();
+    let stages = flow["stages"].as_array_mut().unwrap();
+    for stage in stages.iter_mut() {
+        stage["automations"] = json!({});
+    }
+    let edited = json!({
+        "name": flow["name"], "stages": flow["stages"], "default_stage": flow["default_stage"],
+        "fulfilled_stage": "Delivered",
+    });
+    world.api.put(&path, &edited).await.ok();
+}
+
+#[tokio::test]
+async fn a_flow_edited_between_event_and_run_takes_no_call_back() {
+    let world = World::start().await;
+    let external = world.shopify.create_order(&stagepost_tests::boats("Ada", "ada@example.com"));
+    world.deliver_shopify().await;
+    let fulfilled = world.shopify_order(&external);
+    let called = api_order(&world, "called").await;
+    world.host.stop_queue_workers();
+    world.move_to(&fulfilled, "Ready").await.ok();
+    world.move_to(&called, "Printing").await.ok();
+    strip_the_flow(&world).await;
+    world.host.start_queue_workers();
+    world.pass(10).await;
+    assert_eq!(world.states(&fulfilled, "fulfill").await, ["succeeded"]);
+    assert_eq!(world.shopify.fulfillment_calls(), 1);
+    assert_eq!(world.states(&called, "webhook").await, ["succeeded"]);
+    assert_eq!(world.receiver.received().len(), 1);
+    assert_eq!(world.path(&fulfilled).await, ["New", "Ready"]);
+}
+
+#[tokio::test]
 async fn enabling_an_automation_does_nothing_to_orders_that_are_there() {
     let world = World::start().await;
     let id = api_order(&world, "there").await;

@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 use stagepost_tests::{World, boats};
 
 #[tokio::test]
@@ -46,4 +46,83 @@ async fn an_api_order_moves_and_its_webhook_is_signed() {
     // The first stage's mail was taken back: the order had left within the grace.
     assert_eq!(world.states(&id, "email").await, ["skipped"]);
     assert!(world.mails().is_empty());
+}
+
+/// Every item of a listing, page by page.
+async fn pages(world: &World, path: &str, limit: usize) -> Vec<Value> {
+    let (mut items, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = world.api.get(&format!("{path}limit={limit}{cursor}")).await.ok();
+        let found = page["items"].as_array().unwrap();
+        assert!(found.len() <= limit);
+        items.extend(found.iter().cloned());
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return items,
+        }
+    }
+}
+
+#[tokio::test]
+async fn orders_are_listed_by_stage_newest_entry_first_page_by_page() {
+    let world = World::start().await;
+    let mut ids = Vec::new();
+    for n in 0..7 {
+        let order = json!({"external_id": format!("list-{n}"), "flow": world.ids.flow});
+        ids.push(world.api.post("/v1/orders", &order).await.ok()["id"].as_str().unwrap().to_owned());
+        world.clock.advance(stagepost_domain::SignedDuration::from_secs(5));
+    }
+    world.move_to(&ids[2], "Printing").await.ok();
+    world.settle().await;
+    let stage_of = async |id: &str| world.order(id).await["stage"]["id"].as_str().unwrap().to_owned();
+    let (new, printing) = (stage_of(&ids[0]).await, stage_of(&ids[2]).await);
+    let listed = async |stage: &str, limit| {
+        let items = pages(&world, &format!("/v1/orders?stage={stage}&"), limit).await;
+        items.iter().map(|o| o["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let newest_first: Vec<String> = [6, 5, 4, 3, 1, 0].iter().map(|n: &usize| ids[*n].clone()).collect();
+    for limit in [1, 2, 3, 100] {
+        assert_eq!(listed(&new, limit).await, newest_first, "pages of {limit}");
+    }
+    assert_eq!(listed(&printing, 2).await, [ids[2].clone()]);
+}
+
+#[tokio::test]
+async fn a_timeline_reads_the_same_page_by_page() {
+    let world = World::start().await;
+    let order = json!({"external_id": "long", "flow": world.ids.flow});
+    let id = world.api.post("/v1/orders", &order).await.ok()["id"].as_str().unwrap().to_owned();
+    for n in 0..6 {
+        let package = json!({"number": format!("PARCEL{n}")});
+        world.api.post(&format!("/v1/orders/{id}/packages"), &package).await.ok();
+        world.clock.advance(stagepost_domain::SignedDuration::from_secs(5));
+    }
+    let path = format!("/v1/orders/{id}/timeline?");
+    let whole = pages(&world, &path, 100).await;
+    assert_eq!(whole.len(), 7);
+    for limit in [1, 2, 5] {
+        assert_eq!(pages(&world, &path, limit).await, whole, "pages of {limit}");
+    }
+}
+
+#[tokio::test]
+async fn a_woocommerce_order_that_went_to_the_trash_and_back_moves_on() {
+    let world = World::start().await;
+    let external = world.woo.create_order(&boats("Grace Hopper", "grace@example.com"));
+    world.deliver_woo().await;
+    world.pass(10).await;
+    let id = world.woo_order(&external);
+    world.woo.trash(&external).unwrap();
+    assert_eq!(world.deliver_woo().await[0]["outcome"], "changed");
+    assert_eq!(world.order(&id).await["lifecycle"]["state"], "trashed");
+    world.clock.advance(stagepost_domain::SignedDuration::from_secs(60));
+    world.woo.restore(&external).unwrap();
+    world.deliver_woo().await;
+    assert_eq!(world.order(&id).await["lifecycle"]["state"], "open");
+    world.clock.advance(stagepost_domain::SignedDuration::from_secs(60));
+    world.woo.complete_by_hand(&external, &stagepost_standins::Tracking::none()).unwrap();
+    world.deliver_woo().await;
+    world.pass(10).await;
+    assert_eq!(world.path(&id).await, ["New", "Shipped"]);
+    assert_eq!(world.mails().len(), 2, "{:?}", world.subjects());
 }

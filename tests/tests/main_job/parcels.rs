@@ -96,3 +96,49 @@ async fn a_delivery_that_arrives_after_a_scan_dated_later_still_counts() {
     world.tell_carrier(&world.easypost.event("9400100000000000000001", "delivered", delivered)).await;
     assert_eq!(world.stage(&id).await, "Delivered");
 }
+
+#[tokio::test]
+async fn a_tracking_link_without_a_number_goes_to_the_platform_too() {
+    let world = World::start().await;
+    let link = "https://parcels.example/track/77";
+    let package = json!({"url": link});
+    let external = world.shopify.create_order(&boats("Ada Lovelace", "ada@example.com"));
+    world.deliver_shopify().await;
+    let id = world.shopify_order(&external);
+    world.api.post(&format!("/v1/orders/{id}/packages"), &package).await.ok();
+    world.move_to(&id, "Shipped").await.ok();
+    world.settle().await;
+    assert_eq!(world.states(&id, "fulfill").await, ["succeeded"]);
+    let shown = world.shopify.notification(&external, "orders/updated").unwrap();
+    assert!(String::from_utf8_lossy(&shown.body).contains("parcels.example"), "Shopify shows the link");
+    let external = world.woo.create_order(&boats("Grace Hopper", "grace@example.com"));
+    world.deliver_woo().await;
+    let id = world.woo_order(&external);
+    world.api.post(&format!("/v1/orders/{id}/packages"), &package).await.ok();
+    world.move_to(&id, "Shipped").await.ok();
+    world.settle().await;
+    assert_eq!(world.states(&id, "fulfill").await, ["succeeded"]);
+    let told = world.woo.meta(&external, "_wc_shipment_tracking_items").unwrap();
+    assert_eq!(told[0]["custom_tracking_link"], link);
+    world.deliver_woo().await;
+    assert_eq!(world.order(&id).await["packages"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn taking_away_the_package_that_never_came_advances_the_order() {
+    let world = World::start().await;
+    let external = world.woo.create_order(&boats("Grace Hopper", "grace@example.com"));
+    world.deliver_woo().await;
+    let id = world.woo_order(&external);
+    add(&world, &id, "9400100000000000000001").await;
+    add(&world, &id, "9400100000000000000002").await;
+    world.pass(3600).await;
+    let now = stagepost_app::ports::Clock::now(&world.clock);
+    world.tell_carrier(&world.easypost.event("9400100000000000000001", "delivered", now)).await;
+    assert_eq!(world.stage(&id).await, "New");
+    let packages = world.order(&id).await["packages"].as_array().unwrap().clone();
+    let lost = packages.iter().find(|p| p["status"] == "unknown").unwrap()["id"].as_str().unwrap();
+    let left = world.api.send("DELETE", &format!("/v1/orders/{id}/packages/{lost}"), None).await.ok();
+    assert_eq!(left["packages"].as_array().unwrap().len(), 1);
+    assert_eq!(world.stage(&id).await, "Delivered");
+}

@@ -3,10 +3,11 @@
 use axum::extract::Path;
 use serde_json::json;
 use stagepost_app::config::{
-    self, CarrierInput, ChannelInput, EndpointInput, FlowInput, SettingsInput, TemplateInput,
+    self, CarrierInput, CarrierPatch, ChannelInput, ChannelPatch, EndpointInput, FlowInput, SettingsInput,
+    TemplateInput,
 };
 use stagepost_app::ports::Secrets;
-use stagepost_domain::id::{ChannelId, EndpointId, FlowId, TemplateId};
+use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, TemplateId};
 use stagepost_domain::shop::Role;
 use stagepost_lambda::http::Problem;
 
@@ -171,6 +172,38 @@ pub async fn create_channel<S: Stores, K: Secrets + 'static>(
     caller.at_least(Role::Admin)?;
     let create = config::create_channel(&api.core, &api.secrets, caller.shop(), &input, api.check_url);
     created(view::channel(&create.await?))
+}
+
+pub async fn update_channel<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Payload(patch): Payload<ChannelPatch>,
+) -> Answer {
+    caller.at_least(Role::Admin)?;
+    let id = ChannelId::parse(&id).map_err(|_| Problem::not_found("channel"))?;
+    ok(view::channel(&config::update_channel(&api.core, &api.secrets, caller.shop(), &id, &patch).await?))
+}
+
+pub async fn carrier<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer {
+    let id = CarrierId::parse(&id).map_err(|_| Problem::not_found("carrier"))?;
+    let carrier = api.core.store.carrier(&id).await?.filter(|c| c.shop == *caller.shop());
+    ok(view::carrier(&carrier.ok_or_else(|| Problem::not_found("carrier"))?))
+}
+
+pub async fn update_carrier<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Payload(patch): Payload<CarrierPatch>,
+) -> Answer {
+    caller.at_least(Role::Admin)?;
+    let id = CarrierId::parse(&id).map_err(|_| Problem::not_found("carrier"))?;
+    ok(view::carrier(&config::update_carrier(&api.core, &api.secrets, caller.shop(), &id, &patch).await?))
 }
 
 pub async fn carriers<S: Stores, K: Secrets + 'static>(api: State<S, K>, caller: Caller) -> Answer {

@@ -1,0 +1,309 @@
+//! Connections: sales channels and carrier services, with their secrets.
+
+use serde::{Deserialize, Deserializer};
+use stagepost_domain::id::{CarrierId, ChannelId, FlowId, ShopId};
+use stagepost_domain::order::Platform;
+use stagepost_domain::shop::{CarrierIntegration, CarrierKind, Channel, Sealed};
+use stagepost_domain::text::{Invalid, required_name};
+use url::Url;
+
+use super::{ConfigError, edited, refuse_above, saved};
+use crate::Core;
+use crate::apply::TRIES_MAX;
+use crate::ports::{ConfigChange, ConfigStore, SecretKind, Secrets};
+
+/// Longest secret or credential that is taken, in bytes.
+pub const SECRET_MAX: usize = 500;
+/// Webhook secrets that a connection takes at a time: after a rotation the platform may still sign with the
+/// old one for an hour (integrations §1.3).
+const WEBHOOK_SECRETS_MAX: usize = 2;
+
+/// A channel as somebody writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelInput {
+    /// `shopify` or `woocommerce`.
+    pub platform: Platform,
+    /// Name.
+    pub name: String,
+    /// `{shop}.myshopify.com`, or the WooCommerce site's URL.
+    pub store: String,
+    /// Signs its notifications.
+    pub webhook_secret: String,
+    /// Shopify: Admin API access token. WooCommerce: `ck_…:cs_…`. Needed for *Mark fulfilled on platform*.
+    pub credentials: Option<String>,
+    /// Where its new orders go.
+    pub default_flow: Option<FlowId>,
+}
+
+/// What somebody changes about a channel; what is not given stays. Its platform and store never change: they
+/// are part of its orders' ids.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChannelPatch {
+    /// Name.
+    pub name: Option<String>,
+    /// Signs its notifications from now on; the one before it is taken as well until the next change.
+    pub webhook_secret: Option<String>,
+    /// As for a new channel; `null` takes them away.
+    #[serde(deserialize_with = "said")]
+    pub credentials: Option<Option<String>>,
+    /// Where its new orders go; `null` leaves them untriaged.
+    #[serde(deserialize_with = "said")]
+    pub default_flow: Option<Option<FlowId>>,
+}
+
+/// What somebody changes about a carrier integration; what is not given stays.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CarrierPatch {
+    /// Name.
+    pub name: Option<String>,
+    /// Signs its notifications from now on; the one before it is taken as well until the next change.
+    pub webhook_secret: Option<String>,
+}
+
+/// Tells `null` from nothing said.
+fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(value).map(Some)
+}
+
+/// A carrier integration as somebody writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CarrierInput {
+    /// `easypost`.
+    pub kind: CarrierKind,
+    /// Name.
+    pub name: String,
+    /// Signs its notifications.
+    pub webhook_secret: String,
+}
+
+/// Connects a store. Its orders created before now are adopted silently when they show up.
+///
+/// # Errors
+/// A field is not valid, or the shop has connected the store already: two channels of one store would hand
+/// its orders to and fro with every notification.
+pub async fn create_channel<S: ConfigStore, K: Secrets>(
+    core: &Core<S>,
+    secrets: &K,
+    shop: &ShopId,
+    input: &ChannelInput,
+    check: impl Fn(&Url) -> Result<(), String>,
+) -> Result<Channel, ConfigError> {
+    let name = required_name("name", &input.name, 80)?;
+    let store = store_identity(input, check)?;
+    let webhook =
+        seal(secrets, shop, SecretKind::ChannelWebhook, "webhook_secret", &input.webhook_secret).await?;
+    let credentials = match &input.credentials {
+        Some(plain) => Some(sealed_credentials(secrets, shop, input.platform, plain).await?),
+        None => None,
+    };
+    let id = ChannelId::from_body(&core.entropy.id_body())?;
+    for _ in 0..TRIES_MAX {
+        let settings = edited(core, shop).await?;
+        let channels = core.store.channels(shop).await?;
+        refuse_above("channels", channels.len())?;
+        if let Some(there) = channels.into_iter().find(|c| c.platform == input.platform && c.store == store) {
+            // By our own write, whose answer was lost.
+            let ours = there.id == id;
+            return if ours { Ok(there) } else { Err(Invalid::new("store", "is connected already").into()) };
+        }
+        there_is(core, shop, input.default_flow.as_ref()).await?;
+        let channel = Channel {
+            id: id.clone(),
+            shop: shop.clone(),
+            platform: input.platform,
+            name: name.clone(),
+            store: store.clone(),
+            default_flow: input.default_flow.clone(),
+            armed_at: core.now(),
+            webhook_secrets: vec![webhook.clone()],
+            credentials: credentials.clone(),
+            version: 1,
+        };
+        if saved(core, ConfigChange::Channel(channel.clone()), &settings).await? {
+            return Ok(channel);
+        }
+    }
+    Err(ConfigError::Busy)
+}
+
+/// Edits a channel.
+///
+/// # Errors
+/// A field is not valid, or the shop has no such channel.
+pub async fn update_channel<S: ConfigStore, K: Secrets>(
+    core: &Core<S>,
+    secrets: &K,
+    shop: &ShopId,
+    id: &ChannelId,
+    patch: &ChannelPatch,
+) -> Result<Channel, ConfigError> {
+    let name = patch.name.as_ref().map(|name| required_name("name", name, 80)).transpose()?;
+    let webhook = match &patch.webhook_secret {
+        Some(plain) => Some(seal(secrets, shop, SecretKind::ChannelWebhook, "webhook_secret", plain).await?),
+        None => None,
+    };
+    for _ in 0..TRIES_MAX {
+        let settings = edited(core, shop).await?;
+        let old = core.store.channel(id).await?.filter(|c| c.shop == *shop).ok_or(ConfigError::NotFound)?;
+        there_is(core, shop, patch.default_flow.as_ref().and_then(Option::as_ref)).await?;
+        let credentials = match &patch.credentials {
+            None => old.credentials.clone(),
+            Some(None) => None,
+            Some(Some(plain)) => Some(sealed_credentials(secrets, shop, old.platform, plain).await?),
+        };
+        let channel = Channel {
+            name: name.clone().unwrap_or(old.name),
+            default_flow: patch.default_flow.clone().unwrap_or(old.default_flow),
+            webhook_secrets: rotated(webhook.as_ref(), old.webhook_secrets),
+            credentials,
+            version: old.version.saturating_add(1),
+            ..old
+        };
+        if saved(core, ConfigChange::Channel(channel.clone()), &settings).await? {
+            return Ok(channel);
+        }
+    }
+    Err(ConfigError::Busy)
+}
+
+async fn there_is<S: ConfigStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    flow: Option<&FlowId>,
+) -> Result<(), ConfigError> {
+    match flow {
+        Some(flow) if core.store.flow(shop, flow).await?.is_none() => {
+            Err(Invalid::new("default_flow", "no such flow").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn sealed_credentials<K: Secrets>(
+    secrets: &K,
+    shop: &ShopId,
+    platform: Platform,
+    plain: &str,
+) -> Result<Sealed, ConfigError> {
+    if platform == Platform::Woocommerce && !plain.contains(':') {
+        return Err(Invalid::new("credentials", "must be consumer key and secret: ck_…:cs_…").into());
+    }
+    seal(secrets, shop, SecretKind::ChannelCredentials, "credentials", plain).await
+}
+
+/// The new secret before the one it replaces.
+fn rotated(fresh: Option<&Sealed>, old: Vec<Sealed>) -> Vec<Sealed> {
+    match fresh {
+        None => old,
+        Some(fresh) => std::iter::once(fresh.clone()).chain(old).take(WEBHOOK_SECRETS_MAX).collect(),
+    }
+}
+
+/// The store's own identity: part of its orders' ids, so it has one spelling.
+fn store_identity(
+    input: &ChannelInput,
+    check: impl Fn(&Url) -> Result<(), String>,
+) -> Result<String, Invalid> {
+    match input.platform {
+        Platform::Shopify => {
+            let domain = input.store.trim().to_ascii_lowercase();
+            let name = domain.strip_suffix(".myshopify.com").unwrap_or_default();
+            let well_formed = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            if well_formed {
+                Ok(domain)
+            } else {
+                Err(Invalid::new("store", "must look like my-shop.myshopify.com"))
+            }
+        }
+        Platform::Woocommerce => {
+            let url = Url::parse(input.store.trim()).map_err(|e| Invalid::new("store", e.to_string()))?;
+            check(&url).map_err(|reason| Invalid::new("store", reason))?;
+            if url.query().is_some() || url.fragment().is_some() {
+                return Err(Invalid::new("store", "must be the site's address, without ? or #"));
+            }
+            Ok(url.as_str().trim_end_matches('/').to_owned())
+        }
+        Platform::Api => Err(Invalid::new("platform", "must be shopify or woocommerce")),
+    }
+}
+
+/// Connects a carrier service.
+///
+/// # Errors
+/// A field is not valid.
+pub async fn create_carrier<S: ConfigStore, K: Secrets>(
+    core: &Core<S>,
+    secrets: &K,
+    shop: &ShopId,
+    input: &CarrierInput,
+) -> Result<CarrierIntegration, ConfigError> {
+    let name = required_name("name", &input.name, 80)?;
+    let webhook =
+        seal(secrets, shop, SecretKind::CarrierWebhook, "webhook_secret", &input.webhook_secret).await?;
+    for _ in 0..TRIES_MAX {
+        let settings = edited(core, shop).await?;
+        refuse_above("carriers", core.store.carriers(shop).await?.len())?;
+        let carrier = CarrierIntegration {
+            id: CarrierId::from_body(&core.entropy.id_body())?,
+            shop: shop.clone(),
+            kind: input.kind,
+            name: name.clone(),
+            webhook_secrets: vec![webhook.clone()],
+            version: 1,
+        };
+        if saved(core, ConfigChange::Carrier(carrier.clone()), &settings).await? {
+            return Ok(carrier);
+        }
+    }
+    Err(ConfigError::Busy)
+}
+
+/// Edits a carrier integration.
+///
+/// # Errors
+/// A field is not valid, or the shop has no such integration.
+pub async fn update_carrier<S: ConfigStore, K: Secrets>(
+    core: &Core<S>,
+    secrets: &K,
+    shop: &ShopId,
+    id: &CarrierId,
+    patch: &CarrierPatch,
+) -> Result<CarrierIntegration, ConfigError> {
+    let name = patch.name.as_ref().map(|name| required_name("name", name, 80)).transpose()?;
+    let webhook = match &patch.webhook_secret {
+        Some(plain) => Some(seal(secrets, shop, SecretKind::CarrierWebhook, "webhook_secret", plain).await?),
+        None => None,
+    };
+    for _ in 0..TRIES_MAX {
+        let settings = edited(core, shop).await?;
+        let old = core.store.carrier(id).await?.filter(|c| c.shop == *shop).ok_or(ConfigError::NotFound)?;
+        let carrier = CarrierIntegration {
+            name: name.clone().unwrap_or(old.name),
+            webhook_secrets: rotated(webhook.as_ref(), old.webhook_secrets),
+            version: old.version.saturating_add(1),
+            ..old
+        };
+        if saved(core, ConfigChange::Carrier(carrier.clone()), &settings).await? {
+            return Ok(carrier);
+        }
+    }
+    Err(ConfigError::Busy)
+}
+
+async fn seal<K: Secrets>(
+    secrets: &K,
+    shop: &ShopId,
+    kind: SecretKind,
+    field: &str,
+    plain: &str,
+) -> Result<Sealed, ConfigError> {
+    if plain.trim().is_empty() || plain.len() > SECRET_MAX {
+        return Err(Invalid::new(field, format!("must have 1 to {SECRET_MAX} bytes")).into());
+    }
+    Ok(secrets.seal(shop, kind, plain).await?)
+}

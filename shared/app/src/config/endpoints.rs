@@ -1,0 +1,75 @@
+//! Webhook endpoints: the merchant's own receivers.
+
+use serde::Deserialize;
+use stagepost_domain::id::{EndpointId, ShopId};
+use stagepost_domain::shop::Endpoint;
+use stagepost_domain::signing::webhook_secret;
+use stagepost_domain::text::{Invalid, required_name};
+use url::Url;
+
+use super::{ConfigError, edited, refuse_above, saved};
+use crate::Core;
+use crate::apply::TRIES_MAX;
+use crate::ports::{ConfigChange, ConfigStore, SecretKind, Secrets};
+
+/// An endpoint as somebody writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointInput {
+    /// Name.
+    pub name: String,
+    /// Where to.
+    pub url: String,
+    /// Whether anything is sent there; a new one is enabled, one that is edited stays as it is unless said.
+    pub enabled: Option<bool>,
+}
+
+/// Makes an endpoint, or edits the one given. A new one gets a secret, which is shown once.
+///
+/// `check` is the outbound guard's word on the URL.
+///
+/// # Errors
+/// The name or URL is not valid.
+pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
+    core: &Core<S>,
+    secrets: &K,
+    shop: &ShopId,
+    id: Option<&EndpointId>,
+    input: &EndpointInput,
+    check: impl Fn(&Url) -> Result<(), String>,
+) -> Result<(Endpoint, Option<String>), ConfigError> {
+    let name = required_name("name", &input.name, 80)?;
+    let url = Url::parse(&input.url).map_err(|e| Invalid::new("url", e.to_string()))?;
+    check(&url).map_err(|reason| Invalid::new("url", reason))?;
+    let secret = webhook_secret(&core.entropy.bytes());
+    let sealed = secrets.seal(shop, SecretKind::EndpointSecret, &secret).await?;
+    for _ in 0..TRIES_MAX {
+        let mut settings = edited(core, shop).await?;
+        let (endpoint, shown) = match id {
+            Some(id) => {
+                let old = core.store.endpoint(shop, id).await?.ok_or(ConfigError::NotFound)?;
+                let version = old.version.saturating_add(1);
+                let enabled = input.enabled.unwrap_or(old.enabled);
+                (Endpoint { name: name.clone(), url: url.clone(), enabled, version, ..old }, None)
+            }
+            None => {
+                refuse_above("webhook_endpoints", settings.endpoints.len())?;
+                let endpoint = Endpoint {
+                    id: EndpointId::from_body(&core.entropy.id_body())?,
+                    shop: shop.clone(),
+                    name: name.clone(),
+                    url: url.clone(),
+                    secrets: vec![sealed.clone()],
+                    enabled: input.enabled.unwrap_or(true),
+                    version: 1,
+                };
+                (endpoint, Some(secret.clone()))
+            }
+        };
+        settings.endpoints.insert(endpoint.id.clone(), endpoint.version);
+        if saved(core, ConfigChange::Endpoint(endpoint.clone()), &settings).await? {
+            return Ok((endpoint, shown));
+        }
+    }
+    Err(ConfigError::Busy)
+}

@@ -1,0 +1,217 @@
+//! Flows with their stages and automations.
+
+use serde::{Deserialize, Deserializer};
+use stagepost_domain::flow::{
+    AdvanceOnDelivery, Automations, EmailAutomation, Flow, FulfillAutomation, FulfilledWhen, Stage,
+    WebhookAutomation,
+};
+use stagepost_domain::id::{EndpointId, FlowId, ShopId, StageId, TemplateId};
+use stagepost_domain::shop::Settings;
+use stagepost_domain::text::Invalid;
+
+use super::{ConfigError, edited, refuse_above, saved};
+use crate::Core;
+use crate::apply::TRIES_MAX;
+use crate::ports::{ConfigChange, ConfigStore};
+
+/// A stage as somebody writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageInput {
+    /// Given for a stage that exists.
+    pub id: Option<StageId>,
+    /// Name.
+    pub name: String,
+    /// `#rrggbb`.
+    pub color: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+    /// Visible unless said otherwise.
+    #[serde(default = "visible")]
+    pub customer_visible: bool,
+    /// What happens on entry.
+    #[serde(default, deserialize_with = "automations")]
+    pub automations: Automations,
+}
+
+fn visible() -> bool {
+    true
+}
+
+/// The automations as somebody writes them: a mistyped setting must not pass for one that is not there.
+/// (What is stored stays lenient: a release that is rolled back reads what the next one wrote.)
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AutomationsInput {
+    email: Option<EmailInput>,
+    webhook: Option<WebhookInput>,
+    fulfill: Option<FulfillInput>,
+    advance_on_delivery: Option<AdvanceInput>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EmailInput {
+    enabled: bool,
+    template: TemplateId,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WebhookInput {
+    enabled: bool,
+    endpoint: EndpointId,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FulfillInput {
+    enabled: bool,
+    #[serde(default)]
+    notify_customer: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AdvanceInput {
+    enabled: bool,
+}
+
+fn automations<'de, D: Deserializer<'de>>(input: D) -> Result<Automations, D::Error> {
+    let input = AutomationsInput::deserialize(input)?;
+    Ok(Automations {
+        email: input.email.map(|a| EmailAutomation { enabled: a.enabled, template: a.template }),
+        webhook: input.webhook.map(|a| WebhookAutomation { enabled: a.enabled, endpoint: a.endpoint }),
+        fulfill: input
+            .fulfill
+            .map(|a| FulfillAutomation { enabled: a.enabled, notify_customer: a.notify_customer }),
+        advance_on_delivery: input.advance_on_delivery.map(|a| AdvanceOnDelivery { enabled: a.enabled }),
+    })
+}
+
+/// A flow as somebody writes it. Stages are referred to by id or by name.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlowInput {
+    /// Name.
+    pub name: String,
+    /// In order of position.
+    pub stages: Vec<StageInput>,
+    /// The first stage unless said otherwise.
+    pub default_stage: Option<String>,
+    /// None unless said.
+    pub fulfilled_stage: Option<String>,
+    /// `complete` unless said otherwise.
+    #[serde(default)]
+    pub fulfilled_when: FulfilledWhen,
+}
+
+/// Makes a flow, or edits the one given.
+///
+/// # Errors
+/// The flow is not valid, names a template or endpoint that is not there, or leaves out a stage that
+/// orders may stand in.
+pub async fn put_flow<S: ConfigStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    id: Option<&FlowId>,
+    input: &FlowInput,
+) -> Result<Flow, ConfigError> {
+    for _ in 0..TRIES_MAX {
+        let settings = edited(core, shop).await?;
+        let existing = match id {
+            Some(id) => Some(core.store.flow(shop, id).await?.ok_or(ConfigError::NotFound)?),
+            None => {
+                refuse_above("flows", core.store.flows(shop).await?.len())?;
+                None
+            }
+        };
+        let flow =
+            build_flow(core, shop, existing.as_ref(), input)?.validated().map_err(ConfigError::Invalid)?;
+        let mut wrong = dangling(&flow, &settings);
+        wrong.extend(existing.iter().flat_map(|old| lost_stages(old, &flow)));
+        if !wrong.is_empty() {
+            return Err(ConfigError::Invalid(wrong));
+        }
+        if saved(core, ConfigChange::Flow(flow.clone()), &settings).await? {
+            return Ok(flow);
+        }
+    }
+    Err(ConfigError::Busy)
+}
+
+fn build_flow<S>(
+    core: &Core<S>,
+    shop: &ShopId,
+    existing: Option<&Flow>,
+    input: &FlowInput,
+) -> Result<Flow, ConfigError> {
+    let mut stages = Vec::with_capacity(input.stages.len());
+    for (i, stage) in input.stages.iter().enumerate() {
+        let id = match &stage.id {
+            Some(id) if existing.is_some_and(|f| f.stage(id).is_some()) => id.clone(),
+            Some(_) => {
+                return Err(Invalid::new(format!("stages[{i}].id"), "is not a stage of this flow").into());
+            }
+            None => StageId::from_body(&core.entropy.id_body())?,
+        };
+        stages.push(Stage {
+            id,
+            name: stage.name.clone(),
+            color: stage.color.clone(),
+            description: stage.description.clone(),
+            customer_visible: stage.customer_visible,
+            automations: stage.automations.clone(),
+        });
+    }
+    let default_stage = match &input.default_stage {
+        Some(named) => find_stage("default_stage", &stages, named)?,
+        None => stages.first().map(|s| s.id.clone()).ok_or(Invalid::new("stages", "must not be empty"))?,
+    };
+    let fulfilled_stage =
+        input.fulfilled_stage.as_ref().map(|n| find_stage("fulfilled_stage", &stages, n)).transpose()?;
+    Ok(Flow {
+        id: existing.map_or_else(|| FlowId::from_body(&core.entropy.id_body()), |f| Ok(f.id.clone()))?,
+        shop: shop.clone(),
+        name: input.name.clone(),
+        version: existing.map_or(1, |f| f.version.saturating_add(1)),
+        stages,
+        default_stage,
+        fulfilled_stage,
+        fulfilled_when: input.fulfilled_when,
+    })
+}
+
+fn find_stage(field: &str, stages: &[Stage], named: &str) -> Result<StageId, Invalid> {
+    stages
+        .iter()
+        .find(|s| s.id.as_str() == named || s.name == named)
+        .map(|s| s.id.clone())
+        .ok_or_else(|| Invalid::new(field, format!("no stage has the id or name \"{named}\"")))
+}
+
+fn dangling(flow: &Flow, settings: &Settings) -> Vec<Invalid> {
+    let mut wrong = Vec::new();
+    for (i, stage) in flow.stages.iter().enumerate() {
+        let automations = &stage.automations;
+        if automations.email.as_ref().is_some_and(|a| !settings.templates.contains_key(&a.template)) {
+            wrong.push(Invalid::new(
+                format!("stages[{i}].automations.email.template"),
+                "no such e-mail template",
+            ));
+        }
+        if automations.webhook.as_ref().is_some_and(|a| !settings.endpoints.contains_key(&a.endpoint)) {
+            wrong.push(Invalid::new(
+                format!("stages[{i}].automations.webhook.endpoint"),
+                "no such webhook endpoint",
+            ));
+        }
+    }
+    wrong
+}
+
+fn lost_stages(old: &Flow, new: &Flow) -> Option<Invalid> {
+    let lost = old.stages.iter().find(|s| new.stage(&s.id).is_none())?;
+    let reason = format!("stage \"{}\" ({}) is left out; orders may stand in it", lost.name, lost.id);
+    Some(Invalid::new("stages", reason))
+}

@@ -1,0 +1,84 @@
+//! A shop's configuration: every change is one transaction with the shop's settings, so that what refers
+//! to what is always consistent.
+
+mod connections;
+mod endpoints;
+mod flows;
+mod shop;
+mod templates;
+
+pub use connections::{
+    CarrierInput, CarrierPatch, ChannelInput, ChannelPatch, create_carrier, create_channel, update_carrier,
+    update_channel,
+};
+pub use endpoints::{EndpointInput, put_endpoint};
+pub use flows::{FlowInput, StageInput, put_flow};
+pub use shop::{SettingsInput, create_key, create_shop, update_settings};
+pub use templates::{TemplateInput, put_template};
+
+use stagepost_domain::id::{InvalidId, ShopId};
+use stagepost_domain::shop::Settings;
+use stagepost_domain::text::Invalid;
+
+use crate::Core;
+use crate::ports::{CommitError, ConfigChange, ConfigStore, SecretError, StoreError};
+
+/// Most flows, templates, endpoints, channels or carriers of one shop.
+pub const EACH_MAX: usize = 100;
+
+/// A change of configuration was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It is not valid; each field is named.
+    #[error("the configuration is not valid")]
+    Invalid(Vec<Invalid>),
+    /// What was to be changed is not there.
+    #[error("not found")]
+    NotFound,
+    /// Others kept changing the configuration.
+    #[error("the configuration is being changed by others")]
+    Busy,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A secret could not be sealed.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The id generator is broken.
+    #[error(transparent)]
+    Id(#[from] InvalidId),
+}
+
+impl From<Invalid> for ConfigError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(vec![invalid])
+    }
+}
+
+/// The settings as they will be after one more change of configuration.
+async fn edited<S: ConfigStore>(core: &Core<S>, shop: &ShopId) -> Result<Settings, ConfigError> {
+    let mut settings = core.store.settings(shop).await?.ok_or(ConfigError::NotFound)?;
+    settings.config_version = settings.config_version.saturating_add(1);
+    Ok(settings)
+}
+
+/// Writes a change with the settings that go with it; false when somebody else changed the configuration
+/// since the settings were read.
+async fn saved<S: ConfigStore>(
+    core: &Core<S>,
+    change: ConfigChange,
+    settings: &Settings,
+) -> Result<bool, ConfigError> {
+    match core.store.save(&change, settings).await {
+        Ok(()) => Ok(true),
+        Err(CommitError::LostRace | CommitError::Conflict) => Ok(false),
+        Err(CommitError::Store(e)) => Err(e.into()),
+    }
+}
+
+fn refuse_above(what: &str, count: usize) -> Result<(), Invalid> {
+    if count < EACH_MAX {
+        return Ok(());
+    }
+    Err(Invalid::new(what, format!("a shop has at most {EACH_MAX} of them")))
+}

@@ -1,0 +1,132 @@
+//! Shops, their keys and what they say of themselves.
+
+use serde::Deserialize;
+use stagepost_domain::id::{KeyId, ShopId, token_hash};
+use stagepost_domain::shop::{ApiKey, GRACE_SECONDS_DEFAULT, GRACE_SECONDS_MAX, Role, Settings};
+use stagepost_domain::text::{Invalid, required_name};
+
+use super::{ConfigError, edited, saved};
+use crate::Core;
+use crate::apply::TRIES_MAX;
+use crate::ports::{ConfigChange, ConfigStore};
+
+/// What a shop may set about itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SettingsInput {
+    /// Name that customers know.
+    pub name: Option<String>,
+    /// Sender of its mails.
+    pub from_email: Option<String>,
+    /// Grace of its mails, 0 to 300.
+    pub grace_seconds: Option<u32>,
+}
+
+/// Makes a shop with its first owner key; gives the key, which is shown once.
+///
+/// # Errors
+/// The shop exists, or the store failed.
+pub async fn create_shop<S: ConfigStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    name: &str,
+    from_email: &str,
+) -> Result<String, ConfigError> {
+    let settings = Settings {
+        shop: shop.clone(),
+        name: required_name("name", name, 80)?,
+        config_version: 1,
+        grace_seconds: GRACE_SECONDS_DEFAULT,
+        from_email: email_address("from_email", from_email)?,
+        templates: std::collections::BTreeMap::new(),
+        endpoints: std::collections::BTreeMap::new(),
+    };
+    // One write: a shop without a key is one that nobody gets into.
+    let (change, _, token) = new_key(core, shop, "first owner key", Role::Owner)?;
+    if saved(core, change, &settings).await? {
+        return Ok(token);
+    }
+    Err(Invalid::new("shop", "exists already").into())
+}
+
+/// Makes an API key; the token is shown once and stored as a hash.
+///
+/// # Errors
+/// The name is not valid, or the store failed.
+pub async fn create_key<S: ConfigStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    name: &str,
+    role: Role,
+) -> Result<(ApiKey, String), ConfigError> {
+    let (change, key, token) = new_key(core, shop, name, role)?;
+    for _ in 0..TRIES_MAX {
+        let settings = edited(core, shop).await?;
+        if saved(core, change.clone(), &settings).await? {
+            return Ok((key, token));
+        }
+    }
+    Err(ConfigError::Busy)
+}
+
+/// A key as it is stored, and its token.
+fn new_key<S>(
+    core: &Core<S>,
+    shop: &ShopId,
+    name: &str,
+    role: Role,
+) -> Result<(ConfigChange, ApiKey, String), ConfigError> {
+    let token: String = core.entropy.bytes().iter().map(|b| format!("{b:02x}")).collect();
+    let token = format!("sp_{token}");
+    let key = ApiKey {
+        id: KeyId::from_body(&core.entropy.id_body())?,
+        shop: shop.clone(),
+        name: required_name("name", name, 80)?,
+        role,
+        prefix: token.chars().take(9).collect(),
+        created_at: core.now(),
+    };
+    Ok((ConfigChange::Key { hash: token_hash(&token), key: key.clone() }, key, token))
+}
+
+/// Changes what a shop says of itself.
+///
+/// # Errors
+/// A field is not valid, or the store failed.
+pub async fn update_settings<S: ConfigStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    input: &SettingsInput,
+) -> Result<Settings, ConfigError> {
+    for _ in 0..TRIES_MAX {
+        let mut settings = edited(core, shop).await?;
+        if let Some(name) = &input.name {
+            settings.name = required_name("name", name, 80)?;
+        }
+        if let Some(address) = &input.from_email {
+            settings.from_email = email_address("from_email", address)?;
+        }
+        if let Some(seconds) = input.grace_seconds {
+            if seconds > GRACE_SECONDS_MAX {
+                let reason = format!("must be at most {GRACE_SECONDS_MAX}");
+                return Err(Invalid::new("grace_seconds", reason).into());
+            }
+            settings.grace_seconds = seconds;
+        }
+        if saved(core, ConfigChange::Shop, &settings).await? {
+            return Ok(settings);
+        }
+    }
+    Err(ConfigError::Busy)
+}
+
+fn email_address(field: &str, text: &str) -> Result<String, Invalid> {
+    let text = text.trim();
+    let well_formed = text.len() <= 254
+        && text.is_ascii()
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c))
+        && text.split_once('@').is_some_and(|(user, host)| {
+            !user.is_empty() && host.contains('.') && !host.starts_with('.') && !host.ends_with('.')
+        });
+    if well_formed { Ok(text.to_owned()) } else { Err(Invalid::new(field, "must be an e-mail address")) }
+}

@@ -3,7 +3,7 @@
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 TESTARGS ?=
 
-.PHONY: run demo test fmt lint unit doc clean
+.PHONY: run demo test fmt lint tls unit doc clean
 
 ## Serve everything on http://127.0.0.1:8787 from one process
 run:
@@ -19,8 +19,13 @@ test: fmt lint unit
 fmt:
 	cargo fmt --all --check
 
-lint:
+lint: tls
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+# One TLS stack per function (docs/adr/0002).
+tls:
+	@! cargo tree --edges normal $(foreach f,$(wildcard functions/*),--package stagepost-$(notdir $(f))) \
+		| grep -E 'aws-lc|openssl(-sys)? v|native-tls' || { echo "a function has a second TLS stack" >&2; exit 1; }
 
 # nextest runs each test in its own process and fails a flaky one; without it cargo's own runner does.
 unit:

@@ -1,4 +1,5 @@
-//! A restart, `kill -9` in mid-work included, loses nothing and doubles nothing.
+//! The program itself: the demo to its end, and restarts, `kill -9` in mid-work included, that lose nothing
+//! and double nothing.
 //!
 //! The real program works on a folder and is killed at a chosen moment; then the same folder is opened in
 //! this process, with a clock that is driven past every lease.
@@ -110,6 +111,15 @@ async fn until<F: Future<Output = bool>>(condition: impl Fn() -> F) {
         }
     };
     tokio::time::timeout(PATIENCE, holds).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_demo_plays_to_its_end_and_exits_with_zero() {
+    let demo = Command::new(env!("CARGO_BIN_EXE_stagepost")).arg("demo").kill_on_drop(true).output();
+    let played = tokio::time::timeout(2 * PATIENCE, demo).await.unwrap().unwrap();
+    let told = String::from_utf8_lossy(&played.stdout);
+    assert!(played.status.success(), "{told}");
+    assert!(told.ends_with("\nEverything is as it should be.\n"), "{told}");
 }
 
 #[tokio::test]

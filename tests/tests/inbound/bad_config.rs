@@ -303,23 +303,6 @@ async fn a_wrong_channel_or_carrier_is_refused_with_its_field_and_reason() {
     ] {
         refusals.push(refusal(path, on_shopify("store", json!(store)), "store", "my-shop.myshopify.com"));
     }
-    let edit = |id: &str, member: &str, value: Value, reason| Refusal {
-        method: "PATCH",
-        path: format!("/v1/{}/{id}", if id.starts_with("car_") { "carriers" } else { "channels" }),
-        body: json!({member: value}),
-        field: Box::leak(member.to_owned().into_boxed_str()),
-        reason,
-    };
-    refusals.extend([
-        edit(&world.ids.shopify, "name", json!(" "), "must not be empty"),
-        edit(&world.ids.shopify, "webhook_secret", json!(""), "1 to 500"),
-        edit(&world.ids.woo, "credentials", json!("ck_only"), "ck_"),
-        edit(&world.ids.woo, "default_flow", json!("flow_gone"), "no such flow"),
-        edit(&world.ids.woo, "store", json!("https://b.example"), "unknown field"),
-        edit(&world.ids.carrier, "name", json!(""), "must not be empty"),
-        edit(&world.ids.carrier, "webhook_secret", json!("s".repeat(501)), "1 to 500"),
-        edit(&world.ids.carrier, "kind", json!("easypost"), "unknown field"),
-    ]);
     let carrier = json!({"kind": "easypost", "name": "E", "webhook_secret": "s"});
     let path = "/v1/carriers";
     refusals.extend([
@@ -329,6 +312,29 @@ async fn a_wrong_channel_or_carrier_is_refused_with_its_field_and_reason() {
         refusal(path, with(&carrier, "webhook_secret", Value::Null), "webhook_secret", "missing"),
         refusal(path, with(&carrier, "api_key", json!("k")), "api_key", "unknown field"),
     ]);
+    check_and_nothing_changed(&world, refusals).await;
+}
+
+#[tokio::test]
+async fn a_wrong_edit_of_a_channel_or_carrier_is_refused_with_its_field_and_reason() {
+    let world = World::start().await;
+    let edit = |id: &str, member: &'static str, value: Value, reason| Refusal {
+        method: "PATCH",
+        path: format!("/v1/{}/{id}", if id.starts_with("car_") { "carriers" } else { "channels" }),
+        body: json!({member: value}),
+        field: member,
+        reason,
+    };
+    let refusals = vec![
+        edit(&world.ids.shopify, "name", json!(" "), "must not be empty"),
+        edit(&world.ids.shopify, "webhook_secret", json!(""), "1 to 500"),
+        edit(&world.ids.woo, "credentials", json!("ck_only"), "ck_"),
+        edit(&world.ids.woo, "default_flow", json!("flow_gone"), "no such flow"),
+        edit(&world.ids.woo, "store", json!("https://b.example"), "unknown field"),
+        edit(&world.ids.carrier, "name", json!(""), "must not be empty"),
+        edit(&world.ids.carrier, "webhook_secret", json!("s".repeat(501)), "1 to 500"),
+        edit(&world.ids.carrier, "kind", json!("easypost"), "unknown field"),
+    ];
     check_and_nothing_changed(&world, refusals).await;
 }
 

@@ -124,7 +124,10 @@ impl Demo {
 /// # Errors
 /// It could not be played to its end. What is not as it should be is told, and is no error.
 pub async fn play(keep: bool, out: &mut impl Write) -> Result<Demo, DemoError> {
-    let mut s = Surroundings::start(keep).await?;
+    perform(Surroundings::start(keep).await?, keep, out).await
+}
+
+async fn perform(mut s: Surroundings, keep: bool, out: &mut impl Write) -> Result<Demo, DemoError> {
     let base = s.host.base_url();
     writeln!(out, "Stagepost on {base}, in memory, with stand-ins for the stores and a receiver.")?;
     let mut failed = 0;
@@ -187,6 +190,8 @@ It stays up until Ctrl-C, on {base}. Captured mail: {base}/_local/mailbox
 
 #[cfg(test)]
 mod tests {
+    use stagepost_standins::Reply;
+
     use super::*;
 
     #[tokio::test]
@@ -199,5 +204,27 @@ mod tests {
         assert!(text.lines().count() <= 60, "{text}");
         let wide = text.lines().find(|l| l.chars().count() > WIDTH);
         assert_eq!(wide, None);
+    }
+
+    /// What the demo tells of surroundings that were spoiled.
+    async fn spoiled(spoil: impl FnOnce(&Surroundings)) -> String {
+        let mut out = Vec::new();
+        let surroundings = Surroundings::start(false).await.unwrap();
+        spoil(&surroundings);
+        let demo = perform(surroundings, false, &mut out).await.unwrap();
+        assert!(!demo.succeeded());
+        demo.stop().await;
+        String::from_utf8(out).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_demo_tells_what_is_not_as_it_should_be() {
+        let refused = spoiled(|s| s.receiver.reply(Reply::Status(410), 1)).await;
+        assert!(refused.contains("✗ no run open or failed: expected 0, got 1"), "{refused}");
+        let silent = spoiled(|s| s.woo.set_extra_updates(2)).await;
+        assert!(silent.contains("✗ 4 notifications of it recognised: no move"), "{silent}");
+        for text in [refused, silent] {
+            assert!(text.ends_with("NOT everything is as it should be.\n"), "{text}");
+        }
     }
 }

@@ -98,6 +98,7 @@ pub(super) async fn woocommerce(s: &mut Surroundings) -> Result<Scene, DemoError
     checks.equal("with the tracking number", &text(&told, "/0/tracking_number"), &PARCEL_2);
     checks.equal("4 notifications of it recognised: no move", &heard, &(4, 0));
     checks.equal("fulfilled by us", &whose(s, &order).await?, &"ours");
+    checks.equal("two mails", &subjects(s, &order).len(), &2);
     let title = "\n2 WooCommerce, shipped by us; it tells of that four times";
     Ok(Scene { title, order: Some(order), checks })
 }
@@ -120,6 +121,7 @@ pub(super) async fn by_hand(s: &mut Surroundings) -> Result<Scene, DemoError> {
         &(3, path.map(String::from).to_vec()),
     );
     checks.equal("not fulfilled again", &timeline.ends("fulfill"), &["skipped already_fulfilled"]);
+    checks.equal("theirs", &whose(s, &order).await?, &"theirs");
     checks.equal("no call", &(s.shopify.fulfillment_calls() - calls), &0);
     checks.equal("two mails", &subjects(s, &order), &["#1002: New", "#1002: Shipped"]);
     checks.equal(
@@ -153,6 +155,7 @@ pub(super) async fn two_parcels(s: &mut Surroundings) -> Result<Scene, DemoError
     checks.equal("both delivered: advances once", &timeline.path(), &path);
     checks.equal("the late scan is ignored", &timeline.ignored(), &["late_scan"]);
     checks.equal("no store to fulfill on: skipped", &timeline.ends("fulfill"), &["skipped no_channel"]);
+    checks.equal("three mails", &subjects(s, &order), &["W-77: New", "W-77: Shipped", "W-77: Delivered"]);
     let title = "\n4 An order made over the API, in two parcels";
     Ok(Scene { title, order: Some(order), checks })
 }
@@ -241,6 +244,7 @@ pub(super) async fn all_again(s: &mut Surroundings) -> Result<Scene, DemoError> 
     checks.equal("no run open or failed", &open.count(), &0);
     checks.equal("nothing quarantined", &s.count("/v1/quarantine").await?, &0);
     checks.equal("no dead letters", &s.host.dead_letters().await, &0);
+    checks.equal("12 mails, 1 webhook, 3 calls", &s.effects(), &(12, 1, 3));
     checks.equal("no loops", &timelines.iter().map(Timeline::loops).sum::<usize>(), &0);
     let title = "\n7 Every notification of all orders again, twice, newest first";
     Ok(Scene { title, order: None, checks })

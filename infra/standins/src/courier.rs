@@ -64,7 +64,8 @@ impl Courier {
     pub async fn post(&self, path: &str, notification: &Notification) -> Result<Posted, CourierError> {
         let mut request = Request::builder().method(Method::POST).uri(format!("{}{path}", self.base));
         for (name, value) in &notification.headers {
-            request = request.header(name, value);
+            // Bytes beyond ASCII travel too: forgers send what they like.
+            request = request.header(name, value.as_bytes());
         }
         let body = Full::new(Bytes::from(notification.body.clone()));
         let request = request.body(body).map_err(CourierError::Address)?;

@@ -5,11 +5,12 @@ use stagepost_domain::signing::{webhook_key, webhook_signature};
 use stagepost_standins::Posted;
 use stagepost_tests::World;
 
-use crate::support::{fixtures, notification};
+use crate::support::{fixture, notification};
 
 /// The vectors of a file; none if it is not there.
 fn vectors(file: &str) -> Vec<Value> {
-    let Ok(bytes) = std::fs::read(fixtures().join("signatures").join(file)) else { return Vec::new() };
+    let Some(path) = fixture(&format!("signatures/{file}")) else { return Vec::new() };
+    let bytes = std::fs::read(path).unwrap();
     let file: Value = serde_json::from_slice(&bytes).unwrap();
     file["vectors"].as_array().unwrap().clone()
 }

@@ -10,14 +10,31 @@ use stagepost_standins::{Notification, Posted};
 use stagepost_testkit::SeededEntropy;
 use stagepost_tests::{PATIENCE, SHOPIFY_DOMAIN, World};
 
-/// Where recorded payloads lie, outside the repository; not everybody has them.
-pub fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures")
+/// Where recorded payloads lie, outside the repository; not everybody has them. With `STAGEPOST_FIXTURES` they
+/// are there, and must be.
+fn fixtures() -> (PathBuf, bool) {
+    match std::env::var_os("STAGEPOST_FIXTURES") {
+        Some(folder) => (folder.into(), true),
+        None => (Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"), false),
+    }
+}
+
+/// A file or folder of the fixtures, if they are here.
+pub fn fixture(path: &str) -> Option<PathBuf> {
+    let (folder, required) = fixtures();
+    let found = folder.join(path);
+    let there = found.exists();
+    assert!(there || !required, "{} is not there", found.display());
+    if !there {
+        println!("not checked: the recorded payloads are not on this machine ({path})");
+    }
+    there.then_some(found)
 }
 
 /// The files of a folder by name, in order; none if the folder is not there.
 pub fn files(folder: &str) -> BTreeMap<String, Vec<u8>> {
-    let Ok(entries) = std::fs::read_dir(fixtures().join(folder)) else { return BTreeMap::new() };
+    let Some(folder) = fixture(folder) else { return BTreeMap::new() };
+    let entries = std::fs::read_dir(folder).unwrap();
     let paths = entries.map(|e| e.unwrap().path()).filter(|p| p.is_file());
     paths.map(|p| (p.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(p).unwrap())).collect()
 }

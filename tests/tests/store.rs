@@ -23,24 +23,14 @@ use stagepost_domain::package::{Rollup, TrackingStatus};
 use stagepost_domain::run::{AttemptOutcome, Claim, Run, RunId, RunKey, RunState, Target};
 use stagepost_domain::shop::Playbook;
 use stagepost_domain::{SignedDuration, Timestamp};
-use stagepost_dynamodb::{DynamoStore, Meter, Units, client, create_table};
+use stagepost_dynamodb::{DynamoStore, Meter, Units, create_table};
+use stagepost_local::engine::Engine;
 use stagepost_testkit::{SeededEntropy, build};
 
-/// One engine per process, on a thread of its own: tests bring and drop their runtimes.
-fn engine() -> &'static str {
-    static ENDPOINT: OnceLock<String> = OnceLock::new();
-    ENDPOINT.get_or_init(|| {
-        let (send, receive) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-                send.send(format!("http://{}", listener.local_addr().unwrap())).unwrap();
-                dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()).await;
-            });
-        });
-        receive.recv().unwrap()
-    })
+/// One engine per process.
+fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| Engine::start(None).unwrap())
 }
 
 /// A store on a fresh table, and the means to look behind it.
@@ -55,7 +45,7 @@ impl Bench {
     async fn new() -> Self {
         static TABLES: AtomicU32 = AtomicU32::new(0);
         let table = format!("stagepost-{}", TABLES.fetch_add(1, Ordering::Relaxed));
-        let client = client(Some(engine())).await;
+        let client = engine().client();
         create_table(&client, &table).await.unwrap();
         let meter = Meter::new();
         let store = DynamoStore::new(client.clone(), &table).with_meter(meter.clone());
@@ -572,8 +562,9 @@ async fn an_item_that_is_too_large_is_refused_for_good() {
 
 #[tokio::test]
 async fn a_table_that_does_not_answer_is_unavailable() {
-    let client = client(Some("http://127.0.0.1:9")).await;
-    let store = DynamoStore::new(client, "nowhere");
+    let stopped = Engine::start(None).unwrap();
+    let store = DynamoStore::new(stopped.client(), "nowhere");
+    stopped.stop().await;
     assert!(matches!(store.order(&build::order_id(1)).await, Err(StoreError::Unavailable(_))));
 }
 

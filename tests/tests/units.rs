@@ -26,8 +26,9 @@ use stagepost_domain::package::{PackageSeen, TrackingStatus};
 use stagepost_domain::run::{RunId, RunState};
 use stagepost_domain::shop::Channel;
 use stagepost_domain::{SignedDuration, Timestamp};
-use stagepost_dynamodb::{DynamoStore, Meter, Units, client, create_table};
+use stagepost_dynamodb::{DynamoStore, Meter, Units, create_table};
 use stagepost_local::Mailbox;
+use stagepost_local::engine::Engine;
 use stagepost_outbound_http::{Guard, OutboundHttp};
 use stagepost_secrets::LocalSecrets;
 use stagepost_shopify::{ApiBase, ShopifyClient};
@@ -60,13 +61,7 @@ struct Bench {
     woo_channel: Channel,
     rows: Mutex<Vec<String>>,
     _receiver: Receiver,
-}
-
-async fn engine() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
-    endpoint
+    _engine: Engine,
 }
 
 impl Bench {
@@ -74,7 +69,8 @@ impl Bench {
         let clock = ManualClock::new(start_time());
         let time: Arc<dyn Clock> = Arc::new(clock.clone());
         let entropy = Arc::new(SeededEntropy::new(3));
-        let dynamodb = client(Some(&engine().await)).await;
+        let engine = Engine::start(None).unwrap();
+        let dynamodb = engine.client();
         create_table(&dynamodb, "stagepost").await.unwrap();
         let meter = Meter::new();
         let store = DynamoStore::new(dynamodb, "stagepost").with_meter(meter.clone());
@@ -112,6 +108,7 @@ impl Bench {
             woo_channel,
             rows: Mutex::default(),
             _receiver: receiver,
+            _engine: engine,
         };
         let _set_up = bench.meter.take();
         bench

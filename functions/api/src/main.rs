@@ -12,7 +12,7 @@ use stagepost_secrets::LocalSecrets;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let store = DynamoStore::new(stagepost_dynamodb::client(None).await, env::text(env::TABLE_NAME)?);
+    let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
     let key = env::key()?;
     let links = SignedLinks::of_deployment(env::url(env::PUBLIC_URL)?, &key);
     let secrets = LocalSecrets::from_key(key)?;

@@ -55,31 +55,17 @@ where
         if body.len() > NOTIFICATION_MAX {
             return empty(StatusCode::PAYLOAD_TOO_LARGE);
         }
-        let carrier = match self.signed(&id, armed, request.headers(), body).await {
-            Ok(carrier) => carrier,
-            Err(answer) => return answer,
+        let signed = |(carrier, secrets): &Armed| authentic(carrier.kind, secrets, request.headers(), body);
+        let carrier = match self.integrations.proven(&id, self.core.now(), armed, signed, self.arm(&id)).await
+        {
+            Ok(Some((carrier, _))) => carrier,
+            Ok(None) => return empty(StatusCode::UNAUTHORIZED),
+            Err(e) => return store_away(&e),
         };
         let reading = match carrier.kind {
             CarrierKind::Easypost => stagepost_carriers::read_easypost(body),
         };
         self.take(&carrier, body, reading).await
-    }
-
-    /// The integration, if one of its secrets signed the report; read anew where the cached ones did not.
-    async fn signed(
-        &self,
-        id: &CarrierId,
-        armed: Armed,
-        headers: &HeaderMap,
-        body: &[u8],
-    ) -> Result<CarrierIntegration, Response<Body>> {
-        let signed = |(carrier, secrets): &Armed| authentic(carrier.kind, secrets, headers, body);
-        if signed(&armed) {
-            return Ok(armed.0);
-        }
-        let again = self.integrations.again(id, self.core.now(), self.arm(id)).await;
-        let again = again.map_err(|e| store_away(&e))?.filter(signed);
-        again.map(|(carrier, _)| carrier).ok_or_else(|| empty(StatusCode::UNAUTHORIZED))
     }
 
     async fn take(

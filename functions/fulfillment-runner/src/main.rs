@@ -18,7 +18,7 @@ use stagepost_woocommerce::WooClient;
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let aws = aws::config().await;
-    let store = DynamoStore::new(stagepost_dynamodb::client(None).await, env::text(env::TABLE_NAME)?);
+    let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
     let dead = SqsDeadLetters::new(stagepost_sqs::client(&aws), env::text(env::DEAD_LETTER_QUEUE_URL)?);
     let http = OutboundHttp::new(Guard::Public)?;
     let function = &Arc::new(FulfillmentRunner {

@@ -8,7 +8,7 @@ use stagepost_tracking::{Tracking, handle};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let store = DynamoStore::new(stagepost_dynamodb::client(None).await, env::text(env::TABLE_NAME)?);
+    let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
     let links = SignedLinks::of_deployment(env::url(env::PUBLIC_URL)?, &env::key()?);
     let tracking = &Tracking { core: system::core(store), links };
     run(service_fn(async |request: Request| Ok::<_, Error>(handle(tracking, request).await))).await

@@ -15,7 +15,7 @@ async fn main() -> Result<(), Error> {
         webhook: env::text(env::WEBHOOK_QUEUE_URL)?,
         fulfillment: env::text(env::FULFILLMENT_QUEUE_URL)?,
     };
-    let store = DynamoStore::new(stagepost_dynamodb::client(None).await, env::text(env::TABLE_NAME)?);
+    let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
     let doorbell = SqsDoorbell::new(stagepost_sqs::client(&aws::config().await), queues);
     let function = &Wake { core: system::core(store), doorbell };
     run(service_fn(async |_: LambdaEvent<EventBridgeEvent>| {

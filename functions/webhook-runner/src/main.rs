@@ -15,7 +15,7 @@ use stagepost_webhook_runner::{WebhookRunner, handle};
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let aws = aws::config().await;
-    let store = DynamoStore::new(stagepost_dynamodb::client(None).await, env::text(env::TABLE_NAME)?);
+    let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
     let dead = SqsDeadLetters::new(stagepost_sqs::client(&aws), env::text(env::DEAD_LETTER_QUEUE_URL)?);
     let function = &Arc::new(WebhookRunner {
         core: system::core(store),

@@ -9,7 +9,7 @@ use stagepost_woocommerce_webhook::handle;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let store = DynamoStore::new(stagepost_dynamodb::client(None).await, env::text(env::TABLE_NAME)?);
+    let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
     let inbound = &Inbound::new(system::core(store), LocalSecrets::from_key(env::key()?)?);
     run(service_fn(async |request: Request| Ok::<_, Error>(handle(inbound, request).await))).await
 }

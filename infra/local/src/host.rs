@@ -160,7 +160,7 @@ pub async fn start(config: HostConfig) -> Result<Host, HostError> {
     let engine = Engine::start(config.data_dir.as_ref().map(|dir| dir.join("engine.db")).as_deref())?;
     let pulse = Pulse::new();
     let (tap, stream) = tap(pulse.clone());
-    let dynamodb = stagepost_dynamodb::client(Some(&engine.endpoint())).await;
+    let dynamodb = engine.client();
     let tapped = aws_sdk_dynamodb::Client::from_conf(dynamodb.config().to_builder().interceptor(tap).build());
     stagepost_dynamodb::create_table(&dynamodb, TABLE).await?;
     let queues = LocalQueues::create().await?;

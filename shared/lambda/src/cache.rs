@@ -42,21 +42,27 @@ impl<K: Hash + Eq + Clone, V: Clone> Warm<K, V> {
         }
     }
 
-    /// The value read anew, because the cached one did not serve: a secret may have been changed since.
-    /// `None` while that one is younger than five seconds, so that forgeries do not become reads.
+    /// `value` if it passes `proof`; if not, the one that `read` gives now, if that does: a secret may have been
+    /// changed since. A value younger than five seconds is not read anew, so that forgeries do not become
+    /// reads.
     ///
     /// # Errors
     /// Those of `read`.
-    pub async fn again<E>(
+    pub async fn proven<E>(
         &self,
         key: &K,
         now: Timestamp,
+        value: V,
+        proof: impl Fn(&V) -> bool,
         read: impl Future<Output = Result<Option<V>, E>>,
     ) -> Result<Option<V>, E> {
-        match self.younger_than(YOUNG, key, now) {
-            Some(_) => Ok(None),
-            None => self.read(key, now, read).await,
+        if proof(&value) {
+            return Ok(Some(value));
         }
+        if self.younger_than(YOUNG, key, now).is_some() {
+            return Ok(None);
+        }
+        Ok(self.read(key, now, read).await?.filter(proof))
     }
 
     async fn read<E>(

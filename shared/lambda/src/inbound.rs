@@ -79,13 +79,9 @@ where
         armed: Armed,
         signed: impl Fn(&Armed) -> bool,
     ) -> Result<Armed, Response<Body>> {
-        if signed(&armed) {
-            return Ok(armed);
-        }
-        let id = &armed.channel.id;
-        let again = self.channels.again(id, self.core.now(), self.arm(id)).await;
-        let again = again.map_err(|e| store_away(&e))?;
-        again.filter(|armed| signed(armed)).ok_or_else(|| empty(StatusCode::UNAUTHORIZED))
+        let id = armed.channel.id.clone();
+        let proven = self.channels.proven(&id, self.core.now(), armed, signed, self.arm(&id)).await;
+        proven.map_err(|e| store_away(&e))?.ok_or_else(|| empty(StatusCode::UNAUTHORIZED))
     }
 
     async fn arm(&self, id: &ChannelId) -> Result<Option<Armed>, StoreError> {

@@ -54,7 +54,7 @@ mod scripted;
 mod store;
 mod table;
 
-pub use client::client;
+pub use client::{client, client_over};
 pub use event_item::event_from_image;
 pub use meter::{Meter, Units};
 pub use store::DynamoStore;

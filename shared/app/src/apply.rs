@@ -97,10 +97,10 @@ where
             }
             Decision::Changed(changes) => changes,
         };
-        carrier::keep_in_sight(core, shop, &changes.packages).await?;
+        carrier::keep_in_sight(core, shop, &known.packages, &changes.packages).await?;
         match commit(core, &known, &changes).await {
             Ok(()) => {
-                carrier::unpark_for(core, shop, &changes.packages).await;
+                carrier::unpark_for(core, shop, &known.packages, &changes.packages).await;
                 return Ok(Outcome::Changed(changes));
             }
             Err(CommitError::LostRace | CommitError::Conflict) => {}

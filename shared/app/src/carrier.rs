@@ -1,5 +1,6 @@
 //! Carriers' reports: find the orders that hold the parcel, or park the report until one does.
 
+use stagepost_domain::disposition::Disposition;
 use stagepost_domain::fact::{Fact, TrackingFact};
 use stagepost_domain::id::{CarrierId, OrderId, ShopId};
 use stagepost_domain::outcome::NoOpReason;
@@ -67,14 +68,25 @@ async fn to_orders<S>(
 where
     S: OrderStore + ConfigStore + InboundStore,
 {
-    let mut applied = Vec::new();
+    let (mut applied, mut failed) = (Vec::new(), None);
     for order in core.store.orders_with_number(shop, &fact.number).await? {
-        let outcome = Box::pin(apply(core, shop, &order, &Fact::Tracking(fact.clone()))).await?;
-        if outcome != Outcome::NoOp(NoOpReason::UnknownPackage) {
-            applied.push((order, outcome));
+        match Box::pin(apply(core, shop, &order, &Fact::Tracking(fact.clone()))).await {
+            // An entry of the index may be older or younger than the order's word.
+            Ok(Outcome::NoOp(NoOpReason::UnknownPackage | NoOpReason::UnknownOrder)) => {}
+            Ok(outcome) => applied.push((order, outcome)),
+            // One order that cannot take it keeps it from no other.
+            Err(error) => failed = Some(worse(failed, error)),
         }
     }
-    Ok(applied)
+    failed.map_or(Ok(applied), Err)
+}
+
+/// What may pass is told before what never will: the report then comes again, and what it has done is done.
+fn worse(known: Option<ApplyError>, error: ApplyError) -> ApplyError {
+    match known {
+        Some(known) if known.disposition() != Disposition::Permanent => known,
+        _ => error,
+    }
 }
 
 /// Tries a parked report once more; true when an order took it and it is parked no longer.
@@ -103,9 +115,10 @@ pub fn next_look(parked: &ParkedFact, now: Timestamp) -> Option<Timestamp> {
 pub(crate) async fn keep_in_sight<S: InboundStore>(
     core: &Core<S>,
     shop: &ShopId,
+    before: &[Package],
     packages: &[Package],
 ) -> Result<(), StoreError> {
-    for number in unscanned(packages) {
+    for number in come_into_use(before, packages) {
         for parked in core.store.parked(shop, number).await? {
             let now = core.now();
             if next_look(&parked, now).is_none() {
@@ -117,12 +130,12 @@ pub(crate) async fn keep_in_sight<S: InboundStore>(
 }
 
 /// Gives newly stored packages the reports that came before them. What fails here the sweep makes good.
-pub(crate) async fn unpark_for<S>(core: &Core<S>, shop: &ShopId, packages: &[Package])
+pub(crate) async fn unpark_for<S>(core: &Core<S>, shop: &ShopId, before: &[Package], packages: &[Package])
 where
     S: OrderStore + ConfigStore + InboundStore,
 {
     let left = |error: &dyn std::fmt::Display| tracing::warn!(%shop, %error, "left to the next look");
-    for number in unscanned(packages) {
+    for number in come_into_use(before, packages) {
         let parked = core.store.parked(shop, number).await.inspect_err(|e| left(e)).unwrap_or_default();
         for parked in parked {
             if let Err(error) = Box::pin(retry_parked(core, &parked)).await {
@@ -132,8 +145,10 @@ where
     }
 }
 
-/// Numbers of packages that no report has been applied to.
-fn unscanned(packages: &[Package]) -> impl Iterator<Item = &str> {
-    let fresh = packages.iter().filter(|p| !p.removed && p.mark.is_none());
+/// Numbers of packages that are new, or told again after they were taken away: reports that came meanwhile
+/// found no order.
+fn come_into_use<'a>(before: &'a [Package], packages: &'a [Package]) -> impl Iterator<Item = &'a str> {
+    let in_use = |p: &Package| before.iter().any(|known| known.id == p.id && !known.removed);
+    let fresh = packages.iter().filter(move |p| !p.removed && (p.mark.is_none() || !in_use(p)));
     fresh.filter_map(|p| p.seen.number.as_deref())
 }

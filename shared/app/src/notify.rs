@@ -19,8 +19,8 @@ use crate::ports::{
     Secrets, StoreError, WebhookSender, run_id,
 };
 use crate::run::{
-    Answered, HOLD_LOOK_AGAIN, LOOK_AGAIN, Opened, RunnerError, claim, finish, open, postpone,
-    second_thoughts, skip, superseded,
+    Answered, HOLD_LOOK_AGAIN, LOOK_AGAIN, Opened, RunnerError, aside_if_hopeless, claim, finish, open,
+    postpone, second_thoughts, skip, superseded,
 };
 
 /// Builds the link behind `{{trackingUrl}}`.
@@ -40,6 +40,15 @@ pub async fn email<S, M, L>(
     links: &L,
     id: &RunId,
 ) -> Result<Answered, RunnerError>
+where
+    S: OrderStore + RunStore + ConfigStore,
+    M: Mailer,
+    L: TrackingLinks,
+{
+    aside_if_hopeless(core, id, mailed(core, mailer, links, id).await).await
+}
+
+async fn mailed<S, M, L>(core: &Core<S>, mailer: &M, links: &L, id: &RunId) -> Result<Answered, RunnerError>
 where
     S: OrderStore + RunStore + ConfigStore,
     M: Mailer,
@@ -212,6 +221,15 @@ pub async fn webhook<S, W, K>(
     secrets: &K,
     id: &RunId,
 ) -> Result<Answered, RunnerError>
+where
+    S: OrderStore + RunStore + ConfigStore,
+    W: WebhookSender,
+    K: Secrets,
+{
+    aside_if_hopeless(core, id, called(core, sender, secrets, id).await).await
+}
+
+async fn called<S, W, K>(core: &Core<S>, sender: &W, secrets: &K, id: &RunId) -> Result<Answered, RunnerError>
 where
     S: OrderStore + RunStore + ConfigStore,
     W: WebhookSender,

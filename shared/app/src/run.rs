@@ -10,7 +10,7 @@ use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::Core;
 use crate::apply::ApplyError;
-use crate::ports::{CommitError, OrderStore, RunStore, StoreError};
+use crate::ports::{CommitError, DueItem, OrderStore, RunStore, StoreError};
 
 /// How long one attempt may hold a run: longer than its function may live, so that a lease that has
 /// passed belongs to an attempt that is over.
@@ -42,6 +42,8 @@ pub enum Answered {
     Recorded(Box<Run>),
     /// Another attempt took over before this one could record.
     LeaseLost,
+    /// What it needs cannot be read, and will not be by itself: put aside until then, for people to see.
+    PutAside(Timestamp),
 }
 
 /// Nothing could be decided: the message comes back.
@@ -68,6 +70,35 @@ impl RunnerError {
             Self::Id(_) => Disposition::RETRY,
         }
     }
+}
+
+/// How long a run is left alone that the store cannot serve.
+const ASIDE: SignedDuration = SignedDuration::from_hours(1);
+
+/// Puts a run aside that failed for good on what the store holds: its doorbell would come back for ever, and
+/// fill the dead letters with what is neither poison nor an outage. What may pass comes back as it was.
+///
+/// # Errors
+/// The one given, if it may pass; or the store's.
+pub async fn aside_if_hopeless<S>(
+    core: &Core<S>,
+    id: &RunId,
+    result: Result<Answered, RunnerError>,
+) -> Result<Answered, RunnerError>
+where
+    S: OrderStore + RunStore,
+{
+    let error = match result {
+        Err(error) if error.disposition() == Disposition::Permanent => error,
+        other => return other,
+    };
+    let until = later(core.now(), ASIDE);
+    tracing::error!(run = %id, %error, "a run cannot be served by the store; it is put aside");
+    // An event that cannot be read itself is put off by the sweep.
+    if let Ok(Some(event)) = core.store.event(&id.order, id.seq).await {
+        core.store.set_due(&DueItem::Event(Box::new(event)), Some(until)).await?;
+    }
+    Ok(Answered::PutAside(until))
 }
 
 /// A run with its event, read for one attempt.
@@ -122,10 +153,26 @@ pub(crate) async fn finish<S: RunStore>(
     outcome: &AttemptOutcome,
 ) -> Result<Answered, StoreError> {
     let jitter = core.entropy.fraction();
-    match claimed.finish(id.key.action(), attempt, outcome, core.now(), jitter) {
-        Ok(next) => store(core, id, claimed, &next).await,
-        Err(_) => Ok(Answered::LeaseLost),
+    let Ok(next) = claimed.finish(id.key.action(), attempt, outcome, core.now(), jitter) else {
+        return Ok(Answered::LeaseLost);
+    };
+    // What was done is known only here: worth more patience than one call's.
+    for _ in 1..RECORD_TRIES {
+        match store(core, id, claimed, &next).await {
+            Err(StoreError::Throttled | StoreError::Unavailable(_)) if holds(claimed, core.now()) => {}
+            recorded => return recorded,
+        }
     }
+    let recorded = store(core, id, claimed, &next).await;
+    recorded
+        .inspect_err(|error| tracing::error!(run = %id, state = next.state.code(), %error, "not recorded"))
+}
+
+/// How often an end is recorded before the run is left to its lease; each try has the store's own patience.
+const RECORD_TRIES: usize = 5;
+
+fn holds(claimed: &Run, now: Timestamp) -> bool {
+    claimed.state.due().is_some_and(|until| now < until)
 }
 
 /// Ends an unclaimed run without acting.

@@ -8,6 +8,8 @@ use crate::text::tidy;
 
 /// Most packages that one order may have.
 pub const PACKAGES_MAX: usize = 50;
+/// Most packages that are kept of one order, those taken away included.
+pub const PACKAGES_KEPT_MAX: usize = 2 * PACKAGES_MAX;
 /// Checkpoints kept of a package, newest last.
 pub const CHECKPOINTS_MAX: usize = 20;
 /// Longest tracking number, in bytes.
@@ -177,6 +179,12 @@ impl Package {
     pub fn delivered(&self) -> bool {
         self.status == TrackingStatus::Delivered
     }
+}
+
+/// Whether an order with these packages takes no further one.
+#[must_use]
+pub fn is_full(packages: &[Package]) -> bool {
+    packages.len() >= PACKAGES_KEPT_MAX || packages.iter().filter(|p| !p.removed).count() >= PACKAGES_MAX
 }
 
 /// How an order's packages stand together; kept on the order so that no decision has to count.

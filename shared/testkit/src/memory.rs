@@ -76,6 +76,8 @@ struct State {
     carriers: BTreeMap<CarrierId, CarrierIntegration>,
     keys: BTreeMap<String, ApiKey>,
     faults: VecDeque<Fault>,
+    /// Orders whose items cannot be read.
+    broken: BTreeSet<OrderId>,
     writes: u64,
 }
 
@@ -89,6 +91,15 @@ impl MemoryStore {
     /// Makes the next write fail this way; several queue up.
     pub fn inject(&self, fault: Fault) {
         self.lock().faults.push_back(fault);
+    }
+
+    /// Makes the order's item one that cannot be read, or readable again.
+    pub fn break_order(&self, id: &OrderId, broken: bool) {
+        let mut state = self.lock();
+        match broken {
+            true => state.broken.insert(id.clone()),
+            false => state.broken.remove(id),
+        };
     }
 
     /// How many writes took place: what a duplicate must not add to.
@@ -129,6 +140,15 @@ impl MemoryStore {
             CommitError::Store(error) => error,
             CommitError::LostRace | CommitError::Conflict => StoreError::Throttled,
         })
+    }
+}
+
+impl State {
+    fn readable(&self, id: &OrderId) -> Result<(), StoreError> {
+        match self.broken.contains(id) {
+            true => Err(StoreError::Corrupt { item: id.to_string(), reason: "injected".to_owned() }),
+            false => Ok(()),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
 use stagepost_domain::id::{OrderId, ShopId};
 use stagepost_domain::order::{Order, Snapshot};
-use stagepost_domain::package::{PACKAGES_MAX, Package};
+use stagepost_domain::package::{PACKAGES_KEPT_MAX, PACKAGES_MAX, Package};
 
 use crate::expression::Expression;
 use crate::keys;
@@ -25,8 +25,8 @@ use crate::{event_item, order_item};
 const PAGE_MAX: usize = 200;
 /// Ignored facts that a timeline shows of one order; they expire after 30 days.
 const IGNORED_MAX: usize = 1_000;
-/// Packages that are read: twice the limit, so that what is stored is shown even if the limit was once higher.
-const PACKAGES_READ: usize = 2 * PACKAGES_MAX;
+/// Packages that are read: all that may be stored, and some if the limit was once higher.
+const PACKAGES_READ: usize = PACKAGES_KEPT_MAX + PACKAGES_MAX;
 /// How often a package was written.
 pub(crate) const WRITES: &str = "n";
 /// The order's version that a snapshot was written with.

@@ -75,15 +75,24 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), StoreError>
     let invalid =
         |_| StoreError::Corrupt { item: "table".to_owned(), reason: "incomplete definition".to_owned() };
     let made = table_definition(name).map_err(invalid)?.send_with(client).await;
-    if let Err(error) = made {
-        return match error.as_service_error().is_some_and(|e| e.is_resource_in_use_exception()) {
-            true => Ok(()),
-            false => Err(store_error(&error)),
-        };
+    if let Err(error) = made
+        && !error.as_service_error().is_some_and(|e| e.is_resource_in_use_exception())
+    {
+        return Err(store_error(&error));
+    }
+    if expires(client, name).await? {
+        return Ok(());
     }
     let ttl =
         TimeToLiveSpecification::builder().attribute_name(TTL).enabled(true).build().map_err(invalid)?;
     let update = client.update_time_to_live().table_name(name).time_to_live_specification(ttl);
     update.send().await.map_err(|error| store_error(&error))?;
     Ok(())
+}
+
+/// Whether items of the table go when their time is over; a start that was killed may have left that out.
+async fn expires(client: &Client, name: &str) -> Result<bool, StoreError> {
+    let answer = client.describe_time_to_live().table_name(name).send().await;
+    let answer = answer.map_err(|error| store_error(&error))?;
+    Ok(answer.time_to_live_description().and_then(|d| d.attribute_name()) == Some(TTL))
 }

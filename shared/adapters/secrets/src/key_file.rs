@@ -28,15 +28,39 @@ impl LocalSecrets {
     /// # Errors
     /// The file cannot be read or made, or it holds something else.
     pub fn open_or_create(path: &Path) -> Result<Self, KeyFileError> {
-        match create_new(path) {
-            Ok(file) => Self::from_key(fill(file)?),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::from_key(read(path)?),
-            Err(error) => Err(error.into()),
+        match read(path) {
+            Err(KeyFileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                create(path)?;
+                Self::from_key(read(path)?)
+            }
+            key => Self::from_key(key?),
         }
     }
 }
 
-/// Fails if the file exists: two processes that start together cannot overwrite each other's key.
+/// Makes the file whole or not at all: it is written under a name of this process and then given its own, which
+/// fails if another process was faster. A start that is killed in between leaves nothing that looks like a key.
+fn create(path: &Path) -> Result<(), KeyFileError> {
+    let draft = path.with_extension(format!("{}.new", std::process::id()));
+    let _left_by_a_killed_start = std::fs::remove_file(&draft);
+    fill(create_new(&draft)?)?;
+    let named = std::fs::hard_link(&draft, path);
+    std::fs::remove_file(&draft)?;
+    match named {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error.into()),
+        _ => Ok(sync_folder(path)?),
+    }
+}
+
+/// The name as well must survive a power cut, before anything is sealed with the key.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        #[cfg(unix)]
+        Some(folder) => File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
 fn create_new(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -45,12 +69,11 @@ fn create_new(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-fn fill(mut file: File) -> Result<[u8; KEY_LEN], KeyFileError> {
+fn fill(mut file: File) -> Result<(), KeyFileError> {
     let mut key = [0; KEY_LEN];
     SystemRandom::new().fill(&mut key).map_err(|_| KeyFileError::NoRandom)?;
     file.write_all(&key)?;
-    file.sync_all()?;
-    Ok(key)
+    Ok(file.sync_all()?)
 }
 
 fn read(path: &Path) -> Result<[u8; KEY_LEN], KeyFileError> {
@@ -106,6 +129,26 @@ mod tests {
         LocalSecrets::open_or_create(&path).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read(&path).unwrap().len(), KEY_LEN);
+    }
+
+    #[test]
+    fn a_start_that_was_killed_while_it_made_the_key_does_not_stop_the_next() {
+        let folder = Folder::new("killed");
+        let path = folder.0.join("key");
+        std::fs::write(path.with_extension(format!("{}.new", std::process::id())), "half a k").unwrap();
+        LocalSecrets::open_or_create(&path).unwrap();
+        let left: Vec<_> = std::fs::read_dir(&folder.0).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, ["key"]);
+    }
+
+    #[test]
+    fn two_starts_at_once_end_with_one_key() {
+        let folder = Folder::new("race");
+        let path = folder.0.join("key");
+        fill(create_new(&path).unwrap()).unwrap();
+        let first = std::fs::read(&path).unwrap();
+        create(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), first);
     }
 
     #[test]

@@ -14,6 +14,8 @@ use crate::ports::{ConfigChange, ConfigStore, SecretKind, Secrets};
 
 /// Longest secret or credential that is taken, in bytes.
 pub const SECRET_MAX: usize = 500;
+/// Longest `{shop}.myshopify.com`: a host name's part has 63 bytes at most.
+const SHOPIFY_DOMAIN_MAX: usize = 63 + ".myshopify.com".len();
 /// Webhook secrets that a connection takes at a time: after a rotation the platform may still sign with the
 /// old one for an hour (integrations §1.3).
 const WEBHOOK_SECRETS_MAX: usize = 2;
@@ -212,7 +214,8 @@ fn store_identity(
         Platform::Shopify => {
             let domain = input.store.trim().to_ascii_lowercase();
             let name = domain.strip_suffix(".myshopify.com").unwrap_or_default();
-            let well_formed = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            let well_formed = domain.len() <= SHOPIFY_DOMAIN_MAX
+                && name.starts_with(|c: char| c.is_ascii_alphanumeric())
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
             if well_formed {
                 Ok(domain)

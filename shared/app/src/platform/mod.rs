@@ -27,7 +27,8 @@ use crate::ports::{
     FulfillmentPlatform, OrderStore, PlatformLook, RunStore, SecretKind, Secrets, StoreError,
 };
 use crate::run::{
-    Answered, HOLD_LOOK_AGAIN, Opened, RunnerError, claim, lease, open, postpone, second_thoughts, skip,
+    Answered, HOLD_LOOK_AGAIN, Opened, RunnerError, aside_if_hopeless, claim, lease, open, postpone,
+    second_thoughts, skip,
 };
 use recognise::{Hand, in_doubt, loose, ours_of, taken_over};
 
@@ -47,6 +48,21 @@ pub struct Platforms<S, W> {
 /// # Errors
 /// Nothing could be decided; the doorbell may ring again.
 pub async fn fulfill<S, K, P, Q>(
+    core: &Core<S>,
+    secrets: &K,
+    platforms: &Platforms<P, Q>,
+    id: &RunId,
+) -> Result<Answered, RunnerError>
+where
+    S: OrderStore + RunStore + ConfigStore,
+    K: Secrets,
+    P: FulfillmentPlatform,
+    Q: FulfillmentPlatform,
+{
+    aside_if_hopeless(core, id, fulfilled(core, secrets, platforms, id).await).await
+}
+
+async fn fulfilled<S, K, P, Q>(
     core: &Core<S>,
     secrets: &K,
     platforms: &Platforms<P, Q>,

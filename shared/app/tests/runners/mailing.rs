@@ -190,6 +190,39 @@ fn law_11_no_mail_leaves_when_the_claim_could_not_be_stored() {
 }
 
 #[test]
+fn law_11_a_mail_that_left_is_recorded_though_the_store_falters() {
+    for faults in [[Fault::Throttle; 4], [Fault::Down; 4], [Fault::LostReply; 4]] {
+        let (world, mail) = ripe();
+        let store = world.store.clone();
+        world.provider.while_sending(move || faults.into_iter().for_each(|fault| store.inject(fault)));
+        assert!(matches!(world.ring_to(&mail), RunState::Succeeded { .. }), "{faults:?}");
+        assert_eq!(world.provider.sent().len(), 1);
+    }
+    // An outage that outlives that patience leaves it in doubt, as ever.
+    let (world, mail) = ripe();
+    let store = world.store.clone();
+    world.provider.while_sending(move || (0..9).for_each(|_| store.inject(Fault::Down)));
+    assert_eq!(done(world.answer(&mail)).unwrap_err().disposition(), Disposition::RETRY);
+}
+
+#[test]
+fn a_run_of_an_order_that_cannot_be_read_is_put_aside_and_does_not_come_back_for_ever() {
+    let (world, mail) = ripe();
+    let call = world.run_of(mail.seq, Action::Webhook);
+    assert!(matches!(world.ring_to(&call), RunState::Succeeded { .. }));
+    world.store.break_order(&mail.order, true);
+    let Answered::PutAside(until) = world.ring(&mail) else { panic!("{:?}", world.state(&mail)) };
+    for _ in 0..10 {
+        world.pass(300);
+        assert_eq!(world.sweep().rung, 0);
+    }
+    world.store.break_order(&mail.order, false);
+    world.clock.set(until);
+    assert_eq!(world.sweep().rung, 1);
+    assert!(matches!(world.ring_to(&mail), RunState::Succeeded { .. }));
+}
+
+#[test]
 fn law_11_a_mail_without_an_answer_is_uncertain_and_no_doorbell_sends_it_again() {
     let (world, mail) = ripe();
     world.provider.then(Take::Fails(ActError::ambiguous("the connection broke")));

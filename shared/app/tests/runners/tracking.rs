@@ -156,3 +156,38 @@ fn the_looks_for_a_parked_reports_order_grow_apart_and_end_after_a_day() {
     }
     assert_eq!((look(86_400), look(2_000_000)), (None, None));
 }
+
+#[test]
+fn law_13_a_report_that_came_while_its_package_was_taken_away_is_applied_when_it_is_back() {
+    let world = World::new();
+    world.tell(&add_package());
+    reported(&world, &build::tracking("1Z999", TrackingStatus::InTransit, 3));
+    let package = done(world.store.packages(&id())).unwrap()[0].id.clone();
+    world.tell(&Fact::Packages { edit: PackageEdit::Remove(package), actor: build::person() });
+    assert_eq!(reported(&world, &delivered()), Tracked::Parked);
+    // Long enough for the sweep to look no more.
+    world.pass(4 * 86_400);
+    (0..10).for_each(|_| assert_eq!(world.sweep().unparked, 0));
+    world.tell(&add_package());
+    assert_eq!((status(&world), parked(&world)), (TrackingStatus::Delivered, 0));
+}
+
+#[test]
+fn an_order_that_cannot_be_read_keeps_no_report_from_the_others() {
+    let world = World::new();
+    let numbers = [1001, 1002, 1003];
+    for number in numbers {
+        let fact = build::fulfilled_fact(number, 10, vec![build::shipment("7000", 10, &["1Z999"])]);
+        done(apply(&world.plain, &build::shop(), &build::order_id(number), &build::told(fact))).unwrap();
+    }
+    for broken in numbers {
+        world.store.break_order(&build::order_id(broken), true);
+        let told = done(track(&world.core, &build::shop(), &build::carrier_id(), &delivered()));
+        assert!(told.is_err(), "it is to be kept for {broken}");
+        world.store.break_order(&build::order_id(broken), false);
+    }
+    for number in numbers {
+        let packages = done(world.store.packages(&build::order_id(number))).unwrap();
+        assert_eq!(packages[0].status, TrackingStatus::Delivered, "{number}");
+    }
+}

@@ -15,7 +15,7 @@ use crate::flow::{Flow, FulfilledWhen, Stage};
 use crate::fulfillment::{Attribution, Fulfillment, Observed};
 use crate::order::{Lifecycle, Order, Placement, Snapshot};
 use crate::outcome::{IgnoreReason, NoOpReason, SkipReason};
-use crate::package::{PACKAGES_MAX, Package, PackageSeen, Rollup};
+use crate::package::{PACKAGES_MAX, Package, PackageSeen, Rollup, is_full};
 use crate::run::RunId;
 use crate::shop::Playbook;
 
@@ -116,10 +116,11 @@ fn again(context: Context<'_>, known: &Order, fact: &OrderFact) -> Decision {
         known.fulfillment.observe(seen, seen_at, newer, edited, marked.as_ref(), rule);
     let same_content = !newer_content(context, known, fact, freshness);
     if same_content && !observed.changed && packages.changed.is_empty() {
-        if observed.overflow {
-            return Decision::Ignored(IgnoreReason::TooMany { limit: crate::fulfillment::SHIPMENTS_MAX });
-        }
-        return Decision::NoOp(told_before(known, &fact.fulfillment));
+        return match (observed.overflow, packages.overflow) {
+            (true, _) => too_many(crate::fulfillment::SHIPMENTS_MAX),
+            (_, true) => too_many(PACKAGES_MAX),
+            _ => Decision::NoOp(told_before(known, &fact.fulfillment)),
+        };
     }
     let lifecycle = if same_content { &known.lifecycle } else { &fact.lifecycle };
     let change = what_changed(known, lifecycle, &observed, !packages.changed.is_empty());
@@ -133,6 +134,10 @@ fn again(context: Context<'_>, known: &Order, fact: &OrderFact) -> Decision {
     }
     draft.follow(fulfillment, &observed);
     changed(draft.finish(change))
+}
+
+fn too_many(limit: usize) -> Decision {
+    Decision::Ignored(IgnoreReason::TooMany { limit })
 }
 
 /// Whether the fact's people, lines, number or lifecycle replace the stored ones.
@@ -212,7 +217,10 @@ pub(super) fn shipment(context: Context<'_>, fact: &ShipmentFact) -> Decision {
     let rule = if awaiting { FulfilledWhen::Complete } else { rule_of(context) };
     let (fulfillment, observed) = known.fulfillment.observe_shipment(seen, edited, rule);
     if observed.overflow {
-        return Decision::Ignored(IgnoreReason::TooMany { limit: crate::fulfillment::SHIPMENTS_MAX });
+        return too_many(crate::fulfillment::SHIPMENTS_MAX);
+    }
+    if !observed.changed && packages.overflow {
+        return too_many(PACKAGES_MAX);
     }
     if !observed.changed {
         let older = known.fulfillment.shipments.get(&seen.id).is_some_and(|s| seen.updated_at < s.mark);
@@ -301,6 +309,8 @@ fn jumped(flow: &Flow, start: usize, furthest: usize) -> &[Stage] {
 struct ToldPackages {
     changed: Vec<Package>,
     edited: BTreeSet<ShipmentId>,
+    /// The order took no more.
+    overflow: bool,
 }
 
 /// New packages, corrected ones (a corrected number is a new package, the old one is taken away), and
@@ -329,14 +339,19 @@ fn told_packages(
             Some(mark) => shipment.updated_at >= mark.mark,
         };
         let was_known = packages.iter().any(|p| p.shipment.as_deref() == Some(tag));
-        if current && replace(&mut packages, tag, listed) && (shipment.active || was_known) {
+        if !current {
+            continue;
+        }
+        let Replaced { changed, overflow } = replace(&mut packages, tag, listed);
+        told.overflow |= overflow;
+        if changed && (shipment.active || was_known) {
             told.edited.insert(shipment.id.clone());
         }
     }
     if let Some(listed) = &seen.packages
         && (newer || longer(&packages, WHOLE_ORDER, listed))
     {
-        replace(&mut packages, WHOLE_ORDER, listed);
+        told.overflow |= replace(&mut packages, WHOLE_ORDER, listed).overflow;
     }
     told.changed = packages.into_iter().filter(|p| !stored.contains(p)).collect();
     told
@@ -351,17 +366,25 @@ fn longer(packages: &[Package], tag: &str, listed: &[PackageSeen]) -> bool {
     (told.len(), told) > (known.len(), known)
 }
 
-/// Makes the list the packages of the tag; says whether that changed anything.
-fn replace(packages: &mut Vec<Package>, tag: &str, listed: &[PackageSeen]) -> bool {
+/// What making a list the packages of a tag came to.
+#[derive(Default)]
+struct Replaced {
+    changed: bool,
+    /// Some did not fit.
+    overflow: bool,
+}
+
+/// Makes the list the packages of the tag.
+fn replace(packages: &mut Vec<Package>, tag: &str, listed: &[PackageSeen]) -> Replaced {
     let ids: BTreeSet<_> = listed.iter().map(PackageSeen::id).collect();
-    let mut changed = false;
+    let Replaced { mut changed, mut overflow } = Replaced::default();
     for p in packages.iter_mut().filter(|p| p.shipment.as_deref() == Some(tag) && !p.removed) {
         p.removed = !ids.contains(&p.id);
         changed |= p.removed;
     }
     for seen in listed {
         let id = seen.id();
-        let full = packages.len() >= PACKAGES_MAX;
+        let full = is_full(packages);
         match packages.iter_mut().find(|p| p.id == id) {
             // Taken away by hand (no tag): what a person decided, the next notification does not undo.
             Some(p) if !p.removed || p.shipment.is_none() => continue,
@@ -369,10 +392,13 @@ fn replace(packages: &mut Vec<Package>, tag: &str, listed: &[PackageSeen]) -> bo
                 p.removed = false;
                 p.shipment = Some(tag.to_owned());
             }
-            None if full => continue,
+            None if full => {
+                overflow = true;
+                continue;
+            }
             None => packages.push(Package::new(seen.clone(), Some(tag.to_owned()))),
         }
         changed = true;
     }
-    changed
+    Replaced { changed, overflow }
 }

@@ -7,7 +7,7 @@ use crate::fact::{Coverage, PackageEdit, TrackingFact};
 use crate::order::Order;
 use crate::outcome::{IgnoreReason, NoOpReason};
 use crate::package::{
-    CHECKPOINTS_MAX, Checkpoint, PACKAGES_MAX, Package, Rollup, TrackingStatus, normalised_number,
+    CHECKPOINTS_MAX, Checkpoint, PACKAGES_MAX, Package, Rollup, TrackingStatus, is_full, normalised_number,
 };
 use crate::text::tidy;
 
@@ -84,7 +84,7 @@ pub(super) fn edited(context: Context<'_>, edit: &PackageEdit, actor: &Actor) ->
             match known {
                 Some(p) if !p.removed => return Decision::NoOp(NoOpReason::Same),
                 Some(p) => Package { removed: false, shipment: None, ..p.clone() },
-                None if context.packages.len() >= PACKAGES_MAX => {
+                None if is_full(context.packages) => {
                     return Decision::Refused(Refused::TooMany { limit: PACKAGES_MAX });
                 }
                 None => Package::new(seen.clone(), None),

@@ -15,7 +15,9 @@ use super::{MemoryStore, State, StoredEvent, StoredOrder, bad_cursor};
 
 impl OrderStore for MemoryStore {
     async fn order(&self, id: &OrderId) -> Result<Option<Order>, StoreError> {
-        Ok(self.lock().orders.get(id).map(|stored| stored.order.clone()))
+        let state = self.lock();
+        state.readable(id)?;
+        Ok(state.orders.get(id).map(|stored| stored.order.clone()))
     }
 
     async fn order_with_snapshot(
@@ -23,6 +25,7 @@ impl OrderStore for MemoryStore {
         id: &OrderId,
     ) -> Result<Option<(Order, Option<Snapshot>)>, StoreError> {
         let state = self.lock();
+        state.readable(id)?;
         let snapshot = state.snapshots.get(id).cloned();
         Ok(state.orders.get(id).map(|stored| (stored.order.clone(), snapshot)))
     }

@@ -577,3 +577,30 @@ async fn a_missing_table_is_unavailable_and_not_empty() {
     assert!(matches!(listed, Err(StoreError::Unavailable(_))));
     assert!(store.orders_with_number(&build::shop(), "A1").await.is_err());
 }
+
+#[tokio::test]
+async fn an_order_of_every_limit_fits_an_item_many_times_over() {
+    let (bench, shop) = (Bench::new().await, RealShop::new());
+    let made = shop.apply(&bench.store, &shop.created(), 0).await;
+    let mut huge = busy_order(&shop, &made.order);
+    huge.number = "9".repeat(250);
+    huge.source.store = format!("https://{}.example", "s".repeat(2_000));
+    huge.source.external_id = "9".repeat(100);
+    if let Placement::Placed { visited, .. } = &mut huge.placement {
+        while visited.len() < stagepost_domain::flow::STAGES_MAX {
+            let stage = StageId::from_body(&shop.ids.id_body()).unwrap();
+            visited.insert(stage, Visit { fresh: true, automatic: 3 });
+        }
+    }
+    while huge.fulfillment.shipments.len() < stagepost_domain::fulfillment::SHIPMENTS_MAX {
+        let id = ShipmentId(format!("completed@2026-03-01T10:20:34Z#{}", huge.fulfillment.shipments.len()));
+        let shipment =
+            Shipment { mark: build::seconds(900), active: false, by: Attribution::Ours { seq: 12 } };
+        huge.fulfillment.shipments.insert(id, shipment);
+    }
+    bench.store.put_order(&huge, 1, &shop.ids.id_body()).await.unwrap();
+    let item = bench.item(&format!("ORDER#{}", huge.id), "ORDER").await;
+    println!("control item of an order at every limit: {} bytes", size(&item));
+    assert!(size(&item) <= 12_288, "{} bytes", size(&item));
+    assert_eq!(bench.store.order(&huge.id).await.unwrap(), Some(huge));
+}

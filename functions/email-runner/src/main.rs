@@ -15,7 +15,11 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let aws = aws::config().await;
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
-    let dead = SqsDeadLetters::new(stagepost_sqs::client(&aws), env::text(env::DEAD_LETTER_QUEUE_URL)?);
+    let dead = SqsDeadLetters::new(
+        stagepost_sqs::client(&aws),
+        env::text(env::DEAD_LETTER_QUEUE_URL)?,
+        "email-runner",
+    );
     let function = &Arc::new(EmailRunner {
         core: system::core(store),
         mailer: SesMailer::new(stagepost_ses::client(&aws), env::optional(env::SES_CONFIGURATION_SET)),

@@ -19,7 +19,11 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let aws = aws::config().await;
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
-    let dead = SqsDeadLetters::new(stagepost_sqs::client(&aws), env::text(env::DEAD_LETTER_QUEUE_URL)?);
+    let dead = SqsDeadLetters::new(
+        stagepost_sqs::client(&aws),
+        env::text(env::DEAD_LETTER_QUEUE_URL)?,
+        "fulfillment-runner",
+    );
     let http = OutboundHttp::new(Guard::Public)?;
     let function = &Arc::new(FulfillmentRunner {
         core: system::core(store),

@@ -16,7 +16,11 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let aws = aws::config().await;
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
-    let dead = SqsDeadLetters::new(stagepost_sqs::client(&aws), env::text(env::DEAD_LETTER_QUEUE_URL)?);
+    let dead = SqsDeadLetters::new(
+        stagepost_sqs::client(&aws),
+        env::text(env::DEAD_LETTER_QUEUE_URL)?,
+        "webhook-runner",
+    );
     let function = &Arc::new(WebhookRunner {
         core: system::core(store),
         sender: OutboundHttp::new(Guard::Public)?,

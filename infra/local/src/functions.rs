@@ -43,11 +43,30 @@ pub struct Ports {
     /// The queues.
     pub doorbell: LocalDoorbell,
     /// For messages that nobody can read.
-    pub dead: Arc<SqsDeadLetters>,
+    pub dead: Dead,
     /// Calls to the outside, loopback included.
     pub http: OutboundHttp,
     /// Shopify, or its stand-in.
     pub shopify: ApiBase,
+}
+
+/// The dead letters, as each runner writes to them.
+pub struct Dead {
+    email: Arc<SqsDeadLetters>,
+    webhook: Arc<SqsDeadLetters>,
+    fulfillment: Arc<SqsDeadLetters>,
+}
+
+impl Dead {
+    /// Those of these queues.
+    pub fn of(queues: &LocalQueues) -> Self {
+        let from = |runner| Arc::new(queues.dead_letters(runner));
+        Self {
+            email: from("email-runner"),
+            webhook: from("webhook-runner"),
+            fulfillment: from("fulfillment-runner"),
+        }
+    }
 }
 
 fn allowed(url: &Url) -> Result<(), String> {
@@ -115,7 +134,7 @@ impl Ports {
             core: self.core.clone(),
             mailer: self.mailbox.clone(),
             links: self.links.clone(),
-            dead: Arc::clone(&self.dead),
+            dead: Arc::clone(&self.dead.email),
         });
         sqs(move |event| {
             let runner = Arc::clone(&runner);
@@ -128,7 +147,7 @@ impl Ports {
             core: self.core.clone(),
             sender: self.http.clone(),
             secrets: self.secrets.clone(),
-            dead: Arc::clone(&self.dead),
+            dead: Arc::clone(&self.dead.webhook),
         });
         sqs(move |event| {
             let runner = Arc::clone(&runner);
@@ -145,7 +164,7 @@ impl Ports {
             core: self.core.clone(),
             secrets: self.secrets.clone(),
             platforms,
-            dead: Arc::clone(&self.dead),
+            dead: Arc::clone(&self.dead.fulfillment),
         });
         sqs(move |event| {
             let runner = Arc::clone(&runner);

@@ -26,7 +26,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
 use crate::engine::{Engine, EngineError};
-use crate::functions::Ports;
+use crate::functions::{Dead, Ports};
 use crate::gateway;
 use crate::invoke::invoke;
 use crate::mailbox::Mailbox;
@@ -239,7 +239,7 @@ fn ports(
             SqsDoorbell::new(queues.client.clone(), queues.urls.clone()),
             pulse.clone(),
         ),
-        dead: Arc::new(queues.dead_letters()),
+        dead: Dead::of(queues),
         http: OutboundHttp::new(Guard::LoopbackAllowed)?,
         shopify: config.shopify_base.clone().map_or(ApiBase::Shopify, ApiBase::Override),
     })

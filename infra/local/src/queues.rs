@@ -12,6 +12,7 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName, QueueAttributeName,
 };
 use serde_json::{Value, json};
+use stagepost_app::run::function_timeout;
 use stagepost_domain::event::Action;
 use stagepost_sqs::{Client, Queues, SqsDeadLetters};
 use tokio::sync::{Semaphore, watch};
@@ -68,7 +69,7 @@ pub struct LocalQueues {
 
 /// Timeouts of the runners: e-mail, webhook, fulfillment.
 pub const TIMEOUTS: [Duration; 3] =
-    [Duration::from_secs(30), Duration::from_secs(30), Duration::from_secs(120)];
+    [function_timeout(Action::Email), function_timeout(Action::Webhook), function_timeout(Action::Fulfill)];
 
 impl LocalQueues {
     /// Makes the service with its four queues.
@@ -95,8 +96,8 @@ impl LocalQueues {
     }
 
     /// Where messages go that nobody can read.
-    pub fn dead_letters(&self) -> SqsDeadLetters {
-        SqsDeadLetters::new(self.client.clone(), self.dead_letters.clone())
+    pub fn dead_letters(&self, runner: &'static str) -> SqsDeadLetters {
+        SqsDeadLetters::new(self.client.clone(), self.dead_letters.clone(), runner)
     }
 
     /// Puts a message of any shape into the queue in front of a runner; says whether it was taken.

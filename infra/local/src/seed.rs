@@ -15,7 +15,7 @@ use stagepost_domain::shop::Role;
 pub const DEMO_SHOP: &str = "shop_demo";
 
 /// What a first start made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Seeded {
     /// An owner's API key: shown now and never again.
     pub key: String,

@@ -1,5 +1,7 @@
 //! What all runners share: read the run, ask for the claim, record the end.
 
+use std::time::Duration;
+
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::{Action, Actor, Cause, Event};
 use stagepost_domain::id::AttemptId;
@@ -12,14 +14,24 @@ use crate::Core;
 use crate::apply::ApplyError;
 use crate::ports::{CommitError, DueItem, OrderStore, RunStore, StoreError};
 
-/// How long one attempt may hold a run: longer than its function may live, so that a lease that has
-/// passed belongs to an attempt that is over.
+/// How long the function of an action's runner may live: its deployment and the local host take it from here.
+#[must_use]
+pub const fn function_timeout(action: Action) -> Duration {
+    match action {
+        Action::Email | Action::Webhook => Duration::from_secs(30),
+        Action::Fulfill => Duration::from_secs(120),
+    }
+}
+
+/// How long one attempt may hold a run: half as long again as its function may live (a quarter for the long
+/// one), so that a lease that has passed belongs to an attempt that is over.
 #[must_use]
 pub fn lease(action: Action) -> SignedDuration {
-    match action {
-        Action::Email | Action::Webhook => SignedDuration::from_secs(45),
-        Action::Fulfill => SignedDuration::from_secs(150),
-    }
+    let margin = match action {
+        Action::Email | Action::Webhook => Duration::from_secs(15),
+        Action::Fulfill => Duration::from_secs(30),
+    };
+    SignedDuration::try_from(function_timeout(action).saturating_add(margin)).unwrap_or(SignedDuration::MAX)
 }
 
 /// How long a run waits that must not act yet.

@@ -16,8 +16,10 @@ use crate::ports::{
 const RING_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 /// Items taken from the index at a time.
 const BATCH: usize = 100;
-/// Batches per invocation, so that one stays within its time.
+/// Batches per invocation.
 const BATCHES_MAX: usize = 20;
+/// No batch is begun after this: the next sweep comes every minute and goes on.
+const SWEEP_MAX: SignedDuration = SignedDuration::from_secs(40);
 
 /// What one wake did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,8 +57,12 @@ where
     D: Doorbell,
 {
     let mut sweep = Sweep::default();
+    let until = later(core.now(), SWEEP_MAX);
     for _ in 0..BATCHES_MAX {
         let now = core.now();
+        if now >= until {
+            break;
+        }
         let limit = BATCH.saturating_add(sweep.stuck.len());
         let due = match core.store.due(now, limit).await {
             Ok(due) => due,

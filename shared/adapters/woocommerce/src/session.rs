@@ -1,9 +1,12 @@
 //! One order of one store, over REST v3 (integrations §4).
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use stagepost_app::ports::{ActError, ApiAnswer, ApiCall, ChannelAccess, PlatformHttp};
+use stagepost_domain::SignedDuration;
 use stagepost_domain::order::Source;
 use url::{Host, Url};
 
@@ -20,6 +23,7 @@ pub(crate) struct Session<'a, H> {
     base: Url,
     authorization: String,
     order: &'a str,
+    spent: AtomicI64,
 }
 
 /// A resource of the order.
@@ -48,7 +52,7 @@ impl<'a, H: PlatformHttp> Session<'a, H> {
             return Err(ActError::permanent("the order's id is no id of WooCommerce"));
         }
         let authorization = format!("Basic {}", STANDARD.encode(&access.credentials));
-        Ok(Self { http, base, authorization, order: &order.external_id })
+        Ok(Self { http, base, authorization, order: &order.external_id, spent: AtomicI64::new(0) })
     }
 
     pub fn id(&self) -> &str {
@@ -81,7 +85,15 @@ impl<'a, H: PlatformHttp> Session<'a, H> {
             headers.push(("content-type", "application/json".to_owned()));
         }
         let body = body.map(|b| b.to_string().into_bytes());
-        self.http.call(ApiCall { method, url: self.url(what)?, headers, body }).await
+        let answer = self.http.call(ApiCall { method, url: self.url(what)?, headers, body }).await?;
+        let took = i64::try_from(answer.took.as_millis()).unwrap_or(i64::MAX);
+        self.spent.fetch_add(took, Ordering::Relaxed);
+        Ok(answer)
+    }
+
+    /// How long the calls took so far.
+    pub fn spent(&self) -> SignedDuration {
+        SignedDuration::from_millis(self.spent.load(Ordering::Relaxed))
     }
 
     fn url(&self, what: Resource) -> Result<Url, ActError> {

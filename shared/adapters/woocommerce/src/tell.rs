@@ -20,6 +20,8 @@ use crate::session::{Resource, Session};
 
 /// Parcels posted in one attempt: each is a call, and an attempt has one lease for all of them.
 const POSTS_MAX: usize = 10;
+/// How long telling may take in one attempt: with the calls that remain, the attempt ends within its lease.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(45);
 /// How soon the next attempt may post the rest.
 const NEXT: SignedDuration = SignedDuration::from_secs(1);
 /// How our notes begin.
@@ -192,11 +194,11 @@ impl<'a, H: PlatformHttp> Telling<'a, H> {
     }
 
     fn count_post(&mut self) -> Result<(), ActError> {
-        self.posts += 1;
-        if self.posts <= POSTS_MAX {
+        if self.posts < POSTS_MAX && self.session.spent() < PATIENCE {
+            self.posts += 1;
             return Ok(());
         }
-        let message = format!("{POSTS_MAX} parcels are told; the rest follows");
+        let message = format!("{} parcels are told; the rest follows", self.posts);
         Err(ActError { disposition: Disposition::Retry { after: Some(NEXT) }, message })
     }
 }

@@ -1,5 +1,7 @@
 //! Connections: sales channels and carrier services, with their secrets.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer};
 use stagepost_domain::id::{CarrierId, ChannelId, FlowId, ShopId};
 use stagepost_domain::order::Platform;
@@ -20,6 +22,17 @@ const SHOPIFY_DOMAIN_MAX: usize = 63 + ".myshopify.com".len();
 /// old one for an hour (integrations §1.3).
 const WEBHOOK_SECRETS_MAX: usize = 2;
 
+/// A secret as somebody writes it. Nothing that prints an input prints it.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Plain(String);
+
+impl fmt::Debug for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plain({} bytes)", self.0.len())
+    }
+}
+
 /// A channel as somebody writes it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,9 +44,9 @@ pub struct ChannelInput {
     /// `{shop}.myshopify.com`, or the WooCommerce site's URL.
     pub store: String,
     /// Signs its notifications.
-    pub webhook_secret: String,
+    pub webhook_secret: Plain,
     /// Shopify: Admin API access token. WooCommerce: `ck_…:cs_…`. Needed for *Mark fulfilled on platform*.
-    pub credentials: Option<String>,
+    pub credentials: Option<Plain>,
     /// Where its new orders go.
     pub default_flow: Option<FlowId>,
 }
@@ -46,10 +59,10 @@ pub struct ChannelPatch {
     /// Name.
     pub name: Option<String>,
     /// Signs its notifications from now on; the one before it is taken as well until the next change.
-    pub webhook_secret: Option<String>,
+    pub webhook_secret: Option<Plain>,
     /// As for a new channel; `null` takes them away.
     #[serde(deserialize_with = "said")]
-    pub credentials: Option<Option<String>>,
+    pub credentials: Option<Option<Plain>>,
     /// Where its new orders go; `null` leaves them untriaged.
     #[serde(deserialize_with = "said")]
     pub default_flow: Option<Option<FlowId>>,
@@ -62,7 +75,7 @@ pub struct CarrierPatch {
     /// Name.
     pub name: Option<String>,
     /// Signs its notifications from now on; the one before it is taken as well until the next change.
-    pub webhook_secret: Option<String>,
+    pub webhook_secret: Option<Plain>,
 }
 
 /// Tells `null` from nothing said.
@@ -79,7 +92,7 @@ pub struct CarrierInput {
     /// Name.
     pub name: String,
     /// Signs its notifications.
-    pub webhook_secret: String,
+    pub webhook_secret: Plain,
 }
 
 /// Connects a store. Its orders created before now are adopted silently when they show up.
@@ -189,9 +202,9 @@ async fn sealed_credentials<K: Secrets>(
     secrets: &K,
     shop: &ShopId,
     platform: Platform,
-    plain: &str,
+    plain: &Plain,
 ) -> Result<Sealed, ConfigError> {
-    if platform == Platform::Woocommerce && !plain.contains(':') {
+    if platform == Platform::Woocommerce && !plain.0.contains(':') {
         return Err(Invalid::new("credentials", "must be consumer key and secret: ck_…:cs_…").into());
     }
     seal(secrets, shop, SecretKind::ChannelCredentials, "credentials", plain).await
@@ -248,11 +261,17 @@ pub async fn create_carrier<S: ConfigStore, K: Secrets>(
     let name = required_name("name", &input.name, 80)?;
     let webhook =
         seal(secrets, shop, SecretKind::CarrierWebhook, "webhook_secret", &input.webhook_secret).await?;
+    let id = CarrierId::from_body(&core.entropy.id_body())?;
     for _ in 0..TRIES_MAX {
         let settings = edited(core, shop).await?;
-        refuse_above("carriers", core.store.carriers(shop).await?.len())?;
+        let carriers = core.store.carriers(shop).await?;
+        // By our own write, whose answer was lost.
+        if let Some(made) = carriers.iter().find(|carrier| carrier.id == id) {
+            return Ok(made.clone());
+        }
+        refuse_above("carriers", carriers.len())?;
         let carrier = CarrierIntegration {
-            id: CarrierId::from_body(&core.entropy.id_body())?,
+            id: id.clone(),
             shop: shop.clone(),
             kind: input.kind,
             name: name.clone(),
@@ -303,7 +322,7 @@ async fn seal<K: Secrets>(
     shop: &ShopId,
     kind: SecretKind,
     field: &str,
-    plain: &str,
+    Plain(plain): &Plain,
 ) -> Result<Sealed, ConfigError> {
     if plain.trim().is_empty() || plain.len() > SECRET_MAX {
         return Err(Invalid::new(field, format!("must have 1 to {SECRET_MAX} bytes")).into());

@@ -43,6 +43,7 @@ pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
     check(&url).map_err(|reason| Invalid::new("url", reason))?;
     let secret = webhook_secret(&core.entropy.bytes());
     let sealed = secrets.seal(shop, SecretKind::EndpointSecret, &secret).await?;
+    let fresh = EndpointId::from_body(&core.entropy.id_body())?;
     for _ in 0..TRIES_MAX {
         let mut settings = edited(core, shop).await?;
         let (endpoint, shown) = match id {
@@ -52,10 +53,15 @@ pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
                 let enabled = input.enabled.unwrap_or(old.enabled);
                 (Endpoint { name: name.clone(), url: url.clone(), enabled, version, ..old }, None)
             }
+            // By our own write, whose answer was lost.
+            None if settings.endpoints.contains_key(&fresh) => {
+                let made = core.store.endpoint(shop, &fresh).await?.ok_or(ConfigError::Busy)?;
+                return Ok((made, Some(secret)));
+            }
             None => {
                 refuse_above("webhook_endpoints", settings.endpoints.len())?;
                 let endpoint = Endpoint {
-                    id: EndpointId::from_body(&core.entropy.id_body())?,
+                    id: fresh.clone(),
                     shop: shop.clone(),
                     name: name.clone(),
                     url: url.clone(),

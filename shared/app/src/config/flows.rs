@@ -117,17 +117,23 @@ pub async fn put_flow<S: ConfigStore>(
     id: Option<&FlowId>,
     input: &FlowInput,
 ) -> Result<Flow, ConfigError> {
+    let fresh = FlowId::from_body(&core.entropy.id_body())?;
     for _ in 0..TRIES_MAX {
         let settings = edited(core, shop).await?;
         let existing = match id {
             Some(id) => Some(core.store.flow(shop, id).await?.ok_or(ConfigError::NotFound)?),
             None => {
-                refuse_above("flows", core.store.flows(shop).await?.len())?;
+                let flows = core.store.flows(shop).await?;
+                // By our own write, whose answer was lost.
+                if let Some(made) = flows.iter().find(|flow| flow.id == fresh) {
+                    return Ok(made.clone());
+                }
+                refuse_above("flows", flows.len())?;
                 None
             }
         };
-        let flow =
-            build_flow(core, shop, existing.as_ref(), input)?.validated().map_err(ConfigError::Invalid)?;
+        let built = build_flow(core, shop, existing.as_ref().ok_or(&fresh), input)?;
+        let flow = built.validated().map_err(ConfigError::Invalid)?;
         let mut wrong = dangling(&flow, &settings);
         wrong.extend(existing.iter().flat_map(|old| lost_stages(old, &flow)));
         if !wrong.is_empty() {
@@ -140,12 +146,14 @@ pub async fn put_flow<S: ConfigStore>(
     Err(ConfigError::Busy)
 }
 
+/// The flow as it will be: an edit of the one there, or a new one with this id.
 fn build_flow<S>(
     core: &Core<S>,
     shop: &ShopId,
-    existing: Option<&Flow>,
+    of: Result<&Flow, &FlowId>,
     input: &FlowInput,
 ) -> Result<Flow, ConfigError> {
+    let existing = of.ok();
     let mut stages = Vec::with_capacity(input.stages.len());
     for (i, stage) in input.stages.iter().enumerate() {
         let id = match &stage.id {
@@ -171,7 +179,7 @@ fn build_flow<S>(
     let fulfilled_stage =
         input.fulfilled_stage.as_ref().map(|n| find_stage("fulfilled_stage", &stages, n)).transpose()?;
     Ok(Flow {
-        id: existing.map_or_else(|| FlowId::from_body(&core.entropy.id_body()), |f| Ok(f.id.clone()))?,
+        id: of.map_or_else(Clone::clone, |flow| flow.id.clone()),
         shop: shop.clone(),
         name: input.name.clone(),
         version: existing.map_or(1, |f| f.version.saturating_add(1)),

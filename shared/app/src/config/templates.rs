@@ -33,13 +33,19 @@ pub async fn put_template<S: ConfigStore>(
     id: Option<&TemplateId>,
     input: &TemplateInput,
 ) -> Result<EmailTemplate, ConfigError> {
+    let fresh = TemplateId::from_body(&core.entropy.id_body())?;
     for _ in 0..TRIES_MAX {
         let mut settings = edited(core, shop).await?;
         let (id, version) = match id {
             Some(id) => (id.clone(), *settings.templates.get(id).ok_or(ConfigError::NotFound)? + 1),
+            // By our own write, whose answer was lost.
+            None if settings.templates.contains_key(&fresh) => {
+                let made = core.store.template(shop, &fresh, None).await?;
+                return made.ok_or(ConfigError::Busy);
+            }
             None => {
                 refuse_above("email_templates", settings.templates.len())?;
-                (TemplateId::from_body(&core.entropy.id_body())?, 1)
+                (fresh.clone(), 1)
             }
         };
         let template = EmailTemplate {

@@ -215,6 +215,23 @@ fn law_1_the_fifty_first_fulfillment_is_refused_visibly() {
     assert!(matches!(scene.apply(cancelled), Decision::Changed(_)));
 }
 
+#[test]
+fn law_13_the_fifty_first_parcel_is_refused_visibly_and_one_taken_away_makes_room() {
+    let mut scene = Scene::open();
+    let numbers: Vec<String> = (0..51).map(|n| format!("N{n:02}")).collect();
+    let listed = |at, n: usize| {
+        let names: Vec<_> = numbers.iter().take(n).map(String::as_str).collect();
+        shopify(at).shipment("s1", at, true, &names)
+    };
+    scene.apply(listed(20, 50));
+    let too_many = Decision::Ignored(IgnoreReason::TooMany { limit: 50 });
+    assert_eq!(scene.apply(listed(30, 51)), too_many);
+    scene.apply(remove("N00"));
+    scene.apply(add("BY-HAND"));
+    assert_eq!(scene.order().packages.total, 50);
+    assert!(super::scene::is_refused(&scene.apply(add("ONE-MORE"))).is_some());
+}
+
 /// The parcels not taken away.
 fn held(scene: &Scene) -> BTreeSet<PackageId> {
     scene.packages.iter().filter(|p| !p.removed).map(|p| p.id.clone()).collect()

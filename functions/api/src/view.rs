@@ -46,6 +46,7 @@ pub fn order(
         "hold": order.hold,
         "fulfillment": fulfillment(&order.fulfillment),
         "details": snapshot,
+        "more_packages": order.packages.more,
         "packages": packages.iter().filter(|p| !p.removed).map(package).collect::<Vec<_>>(),
         "created_at": order.created_at,
         "tracking_url": link,

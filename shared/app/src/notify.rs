@@ -19,8 +19,8 @@ use crate::ports::{
     Secrets, StoreError, WebhookSender, run_id,
 };
 use crate::run::{
-    Answered, HOLD_LOOK_AGAIN, LOOK_AGAIN, Opened, RunnerError, aside_if_hopeless, claim, finish, open,
-    postpone, second_thoughts, skip, superseded,
+    Answered, HOLD_LOOK_AGAIN, LOOK_AGAIN, Opened, RunnerError, act_until, aside_if_hopeless, claim, finish,
+    open, postpone, second_thoughts, skip, superseded,
 };
 
 /// Builds the link behind `{{trackingUrl}}`.
@@ -55,6 +55,7 @@ where
     L: TrackingLinks,
 {
     let Target::Email(template) = &id.key.target else { return Ok(Answered::Unknown) };
+    let until = act_until(Action::Email, core.now());
     let Opened { event, run } = match open(core, id).await? {
         Ok(opened) => opened,
         Err(answered) => return Ok(answered),
@@ -72,6 +73,10 @@ where
         Err(Instead::Wait(wait)) => return Ok(postpone(core, id, &run, wait).await?),
         Err(Instead::Fail(error)) => return fail_unsent(core, id, &run, error).await,
     };
+    // A mail that is cut off in mid-send is in doubt for ever: rather let the doorbell come back.
+    if core.now() >= until {
+        return Err(RunnerError::Late);
+    }
     let claimed = match claim(core, id, &run, &attempt).await? {
         Ok(claimed) => claimed,
         Err(answered) => return Ok(answered),

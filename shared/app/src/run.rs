@@ -23,6 +23,17 @@ pub const fn function_timeout(action: Action) -> Duration {
     }
 }
 
+/// Until when an attempt that begins now may still act: what it does then, and its record, must end before its
+/// function does.
+pub(crate) fn act_until(action: Action, now: Timestamp) -> Timestamp {
+    let acting = match action {
+        // SES's 10 seconds, or a receiver's 15.
+        Action::Email | Action::Webhook => SignedDuration::from_secs(10),
+        Action::Fulfill => SignedDuration::from_secs(30),
+    };
+    later(now, acting)
+}
+
 /// How long one attempt may hold a run: half as long again as its function may live (a quarter for the long
 /// one), so that a lease that has passed belongs to an attempt that is over.
 #[must_use]
@@ -70,6 +81,9 @@ pub enum RunnerError {
     /// The id generator is broken.
     #[error(transparent)]
     Id(#[from] stagepost_domain::id::InvalidId),
+    /// So much time went by before the claim that none is left to act and to record.
+    #[error("no time is left in this invocation")]
+    Late,
 }
 
 impl RunnerError {
@@ -79,7 +93,7 @@ impl RunnerError {
         match self {
             Self::Store(e) => e.disposition(),
             Self::Apply(e) => e.disposition(),
-            Self::Id(_) => Disposition::RETRY,
+            Self::Id(_) | Self::Late => Disposition::RETRY,
         }
     }
 }
@@ -108,7 +122,10 @@ where
     tracing::error!(run = %id, %error, "a run cannot be served by the store; it is put aside");
     // An event that cannot be read itself is put off by the sweep.
     if let Ok(Some(event)) = core.store.event(&id.order, id.seq).await {
-        core.store.set_due(&DueItem::Event(Box::new(event)), Some(until)).await?;
+        // Its siblings keep their turn.
+        let others = event.runs.iter().filter(|(key, _)| **key != id.key);
+        let due = others.filter_map(|(_, run)| run.state.due()).chain([until]).min();
+        core.store.set_due(&DueItem::Event(Box::new(event)), due).await?;
     }
     Ok(Answered::PutAside(until))
 }
@@ -168,20 +185,29 @@ pub(crate) async fn finish<S: RunStore>(
     let Ok(next) = claimed.finish(id.key.action(), attempt, outcome, core.now(), jitter) else {
         return Ok(Answered::LeaseLost);
     };
-    // What was done is known only here: worth more patience than one call's.
+    store_patiently(core, id, claimed, &next).await
+}
+
+/// How often what was done is recorded before the run is left to its lease; each try has the store's own
+/// patience.
+pub(crate) const RECORD_TRIES: usize = 5;
+
+/// Records the end of an attempt. What was done is known only here: worth more patience than one call's.
+pub(crate) async fn store_patiently<S: RunStore>(
+    core: &Core<S>,
+    id: &RunId,
+    claimed: &Run,
+    next: &Run,
+) -> Result<Answered, StoreError> {
     for _ in 1..RECORD_TRIES {
-        match store(core, id, claimed, &next).await {
+        match store(core, id, claimed, next).await {
             Err(StoreError::Throttled | StoreError::Unavailable(_)) if holds(claimed, core.now()) => {}
             recorded => return recorded,
         }
     }
-    let recorded = store(core, id, claimed, &next).await;
-    recorded
-        .inspect_err(|error| tracing::error!(run = %id, state = next.state.code(), %error, "not recorded"))
+    let recorded = store(core, id, claimed, next).await;
+    recorded.inspect_err(|error| tracing::error!(run = %id, ?next, %error, "an end is not recorded"))
 }
-
-/// How often an end is recorded before the run is left to its lease; each try has the store's own patience.
-const RECORD_TRIES: usize = 5;
 
 fn holds(claimed: &Run, now: Timestamp) -> bool {
     claimed.state.due().is_some_and(|until| now < until)

@@ -8,8 +8,9 @@ use crate::text::tidy;
 
 /// Most packages that one order may have.
 pub const PACKAGES_MAX: usize = 50;
-/// Most packages that are kept of one order, those taken away included.
-pub const PACKAGES_KEPT_MAX: usize = 2 * PACKAGES_MAX;
+/// Most packages that are kept of one order, those taken away included: all of them, the order, its event,
+/// snapshot and webhook body are what one transaction of 100 items can write.
+pub const PACKAGES_KEPT_MAX: usize = 96;
 /// Checkpoints kept of a package, newest last.
 pub const CHECKPOINTS_MAX: usize = 20;
 /// Longest tracking number, in bytes.
@@ -196,6 +197,9 @@ pub struct Rollup {
     /// Of these, delivered.
     #[serde(default)]
     pub delivered: u16,
+    /// The platform tells of more than are kept: nobody knows whether those have arrived.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 impl Rollup {
@@ -205,12 +209,13 @@ impl Rollup {
         packages.filter(|p| !p.removed).fold(Self::default(), |sum, p| Self {
             total: sum.total.saturating_add(1),
             delivered: sum.delivered.saturating_add(u16::from(p.delivered())),
+            more: false,
         })
     }
 
     /// Whether there is something and all of it is delivered.
     #[must_use]
     pub fn all_delivered(self) -> bool {
-        self.total > 0 && self.delivered == self.total
+        self.total > 0 && self.delivered == self.total && !self.more
     }
 }

@@ -93,6 +93,11 @@ impl MemoryStore {
         self.lock().faults.push_back(fault);
     }
 
+    /// Ends all faults that have not struck.
+    pub fn heal(&self) {
+        self.lock().faults.clear();
+    }
+
     /// Makes the order's item one that cannot be read, or readable again.
     pub fn break_order(&self, id: &OrderId, broken: bool) {
         let mut state = self.lock();

@@ -59,6 +59,9 @@ struct OrderItem {
     pt: u16,
     #[serde(default, skip_serializing_if = "is_zero16")]
     pd: u16,
+    /// More than are kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pm: bool,
     /// Hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     h: Option<Hold>,
@@ -185,8 +188,8 @@ fn is_zero16(n: &u16) -> bool {
 }
 
 /// Attributes that an order may come to be without.
-const OPTIONAL: [&str; 15] =
-    ["ch", "aw", "f", "g", "e", "es", "vi", "l", "ls", "mk", "pt", "pd", "h", "em", "lm"];
+const OPTIONAL: [&str; 16] =
+    ["ch", "aw", "f", "g", "e", "es", "vi", "l", "ls", "mk", "pt", "pd", "pm", "h", "em", "lm"];
 /// How many writes of packages the order knows of.
 pub(crate) const PACKAGE_WRITES: &str = "pw";
 /// The version at which its snapshot changed last.
@@ -240,6 +243,7 @@ pub(crate) fn to_row(order: &Order, write_id: &str) -> Result<Row, StoreError> {
         fu: fulfillment_item(&order.fulfillment),
         pt: order.packages.total,
         pd: order.packages.delivered,
+        pm: order.packages.more,
         h: order.hold.clone(),
         em: order.has_email,
         lm: order.last_mail,
@@ -312,7 +316,7 @@ pub(crate) fn from_row(row: Row) -> Result<Order, StoreError> {
         mark: item.mk.map(|stamp| stamp.0),
         created_at: item.ca.0,
         fulfillment: fulfillment(item.fu),
-        packages: Rollup { total: item.pt, delivered: item.pd },
+        packages: Rollup { total: item.pt, delivered: item.pd, more: item.pm },
         hold: item.h,
         has_email: item.em,
         last_mail: item.lm,

@@ -149,7 +149,7 @@ impl<'a> Order<'a> {
     /// that was told by other means.
     pub fn parcels(&self) -> Option<Vec<PackageSeen>> {
         let Tracking::Items(items) = self.tracking() else { return None };
-        let parcels: Vec<_> = items.iter().filter_map(parcel).take(PACKAGES_MAX).collect();
+        let parcels: Vec<_> = items.iter().filter_map(parcel).take(PACKAGES_MAX + 1).collect();
         (items.is_empty() || !parcels.is_empty()).then_some(parcels)
     }
 }

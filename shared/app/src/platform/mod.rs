@@ -4,11 +4,11 @@
 //! done; a call without an answer is settled by reading again after a pause, while the lock still keeps
 //! every notification that comes meanwhile undetermined.
 
+mod finish;
 mod recognise;
 
 use std::collections::BTreeSet;
 
-use stagepost_domain::decide::{Context, Settled, settle};
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::Action;
 use stagepost_domain::fact::{Coverage, Settlement, ShipmentId};
@@ -21,15 +21,16 @@ use stagepost_domain::run::{AttemptOutcome, Claim, Run, RunId, RunState, Target}
 use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::Core;
-use crate::apply::{ApplyError, Known, TRIES_MAX, commit, playbook};
+use crate::apply::{ApplyError, TRIES_MAX};
 use crate::ports::{
     ActError, ChannelAccess, CommitError, ConfigStore, FulfillError, FulfillRequest, Fulfilled,
     FulfillmentPlatform, OrderStore, PlatformLook, RunStore, SecretKind, Secrets, StoreError,
 };
 use crate::run::{
-    Answered, HOLD_LOOK_AGAIN, Opened, RunnerError, aside_if_hopeless, claim, lease, open, postpone,
-    second_thoughts, skip,
+    Answered, HOLD_LOOK_AGAIN, Opened, RunnerError, act_until, aside_if_hopeless, claim, lease, open,
+    postpone, second_thoughts, skip,
 };
+use finish::{End, LockEnd};
 use recognise::{Hand, in_doubt, loose, ours_of, taken_over};
 
 /// A call without an answer is looked into no sooner than this: a late request must have arrived by then.
@@ -80,7 +81,7 @@ where
         Err(answered) => return Ok(answered),
     };
     let access = access(core, secrets, channel.as_ref()).await?;
-    let job = Job { core, id, attempt: core.attempt()? };
+    let job = Job { core, id, attempt: core.attempt()?, until: act_until(Action::Fulfill, core.now()) };
     let (locked, run) = match job.lock(order, opened).await? {
         Ok(locked) => locked,
         Err(answered) => return Ok(answered),
@@ -149,35 +150,13 @@ fn failure(error: &ActError) -> AttemptOutcome {
     AttemptOutcome::Failure { disposition: error.disposition, error: error.message.clone() }
 }
 
-/// How an attempt ends: what becomes of the lock, and what of the run.
-struct End {
-    lock: LockEnd,
-    outcome: AttemptOutcome,
-}
-
-enum LockEnd {
-    /// Released, with what was found. What is known to be made by our call stays ours, whoever did the rest.
-    Settle { found: Settlement, made: Vec<ShipmentId> },
-    /// Kept until the next attempt: nobody knows yet what the call did. What is known is noted.
-    Keep { made: Vec<ShipmentId> },
-}
-
-impl End {
-    fn ours(shipments: Vec<ShipmentId>, coverage: Coverage, detail: &str) -> Self {
-        let ids = shipments.iter().map(|s| s.0.as_str()).collect::<Vec<_>>().join(", ");
-        let detail = if ids.is_empty() { detail.to_owned() } else { format!("{detail}: {ids}") };
-        Self {
-            lock: LockEnd::Settle { found: Settlement::Ours { shipments, coverage }, made: Vec::new() },
-            outcome: AttemptOutcome::Success { detail },
-        }
-    }
-}
-
 /// One attempt at one run.
 struct Job<'a, S> {
     core: &'a Core<S>,
     id: &'a RunId,
     attempt: AttemptId,
+    /// No call is begun after this.
+    until: Timestamp,
 }
 
 impl<S> Job<'_, S>
@@ -209,24 +188,47 @@ where
                 Ok(found) => found,
                 Err(answered) => return Ok(Err(answered)),
             };
+            // Our own write, whose answer was lost, and others since.
+            if order.fulfillment.lock.as_ref().is_some_and(|lock| lock.attempt == self.attempt) {
+                return Ok(Ok((order, opened.run)));
+            }
         }
         Err(ApplyError::Busy.into())
     }
 
-    async fn refused(&self, run: &Run, order: &Order, why: LockRefused) -> Result<Answered, StoreError> {
+    async fn refused(&self, run: &Run, order: &Order, why: LockRefused) -> Result<Answered, RunnerError> {
         let (core, id) = (self.core, self.id);
         match why {
             LockRefused::Fulfilled { by, at } => {
                 let platform = order.source.platform;
-                skip(core, id, run, SkipReason::AlreadyFulfilled { by, platform, at }).await
+                Ok(skip(core, id, run, SkipReason::AlreadyFulfilled { by, platform, at }).await?)
             }
             // Another doorbell of this very run is at it: its claim must not find the run changed.
             LockRefused::Held { .. } if self.is_mine(order) => Ok(Answered::Held),
             LockRefused::Held { until } => {
+                self.release_orphan(order).await?;
                 let wait = until.duration_since(core.now()).max(SignedDuration::from_secs(1));
-                postpone(core, id, run, wait).await
+                Ok(postpone(core, id, run, wait).await?)
             }
         }
+    }
+
+    /// Gives back a lock past its time whose run has ended, so that nobody rings for it any more: its holder
+    /// died between the lock and a claim that somebody else's end of the run had made impossible. It called
+    /// nobody.
+    async fn release_orphan(&self, order: &Order) -> Result<(), RunnerError> {
+        let core = self.core;
+        let Some(lock) = order.fulfillment.lock.as_ref().filter(|lock| lock.until <= core.now()) else {
+            return Ok(());
+        };
+        let event = core.store.event(&order.id, lock.seq).await?;
+        if event.is_some_and(|event| event.runs.get(&lock.run).is_some_and(Run::is_open)) {
+            return Ok(());
+        }
+        let id = RunId { order: order.id.clone(), seq: lock.seq, key: lock.run.clone() };
+        let orphan = Job { core, id: &id, attempt: lock.attempt.clone(), until: core.now() };
+        orphan.settle(&settlement(ours_of(order, lock.seq).cloned().collect()), &[]).await?;
+        Ok(())
     }
 
     /// Whether the order's lock belongs to this run, by whichever attempt.
@@ -304,6 +306,10 @@ where
                 return Ok(End::ours(ids, look.coverage, "fulfilled, then taken back"));
             }
             let Some(work) = &look.work else { return Ok(nothing_left(&look, made, order)) };
+            // Also a laptop that slept over its lease wakes up here.
+            if self.core.now() >= self.until {
+                return Ok(look_failed(&ActError::retry("no time was left to call in"), in_doubt, made));
+            }
             let request = self.request(claimed, told, in_doubt);
             match platform.fulfill(access, &order.source, work, &request).await {
                 Ok(Fulfilled { shipments, coverage }) => {
@@ -344,74 +350,6 @@ where
             notify_customer: claimed.notify_customer,
             in_doubt,
         }
-    }
-
-    /// The order first, then the run that mirrors it: should this stop in between, the run finds its
-    /// settlement on the order and only copies it.
-    async fn record(&self, claimed: &Run, end: End) -> Result<Answered, RunnerError> {
-        let outcome = with_pause(end.outcome);
-        let jitter = self.core.entropy.fraction();
-        let next = claimed.finish(self.id.key.action(), &self.attempt, &outcome, self.core.now(), jitter);
-        let Ok(next) = next else { return Ok(Answered::LeaseLost) };
-        let held = match (end.lock, &next.state) {
-            (LockEnd::Keep { made }, RunState::Pending { due }) => self.keep_lock(*due, &made).await?,
-            // The last attempt is over: what is still in doubt is settled by what is known.
-            (LockEnd::Keep { made }, _) => self.settle(&settlement(made), &[]).await?,
-            (LockEnd::Settle { found, made }, _) => self.settle(&found, &made).await?,
-        };
-        if !held {
-            return Ok(Answered::LeaseLost);
-        }
-        match crate::run::store(self.core, self.id, claimed, &next).await? {
-            Answered::LeaseLost => Ok(Answered::LeaseLost),
-            answered => Ok(answered),
-        }
-    }
-
-    /// Extends the lock to the next attempt and notes what the platform has confirmed so far.
-    async fn keep_lock(&self, until: Timestamp, made: &[ShipmentId]) -> Result<bool, RunnerError> {
-        for _ in 0..TRIES_MAX {
-            let Some(order) = self.locked_order().await? else { return Ok(false) };
-            let mut fulfillment = order.fulfillment.lock_extended(until);
-            fulfillment.note_ours(made, self.id.seq);
-            let next = bumped(&order, fulfillment);
-            match self.core.store.put_order(&next, order.version, &self.core.entropy.id_body()).await {
-                Ok(()) => return Ok(true),
-                Err(CommitError::LostRace | CommitError::Conflict) => {}
-                Err(CommitError::Store(e)) => return Err(e.into()),
-            }
-        }
-        Err(ApplyError::Busy.into())
-    }
-
-    /// The finishing write: releases the lock, attributes, and moves the order if it was theirs.
-    async fn settle(&self, found: &Settlement, made: &[ShipmentId]) -> Result<bool, RunnerError> {
-        let core = self.core;
-        for _ in 0..TRIES_MAX {
-            let Some(mut order) = self.locked_order().await? else { return Ok(false) };
-            order.fulfillment.note_ours(made, self.id.seq);
-            let playbook = playbook(core, &order.shop, order.flow()).await?;
-            let known = Known { order: Some(order.clone()), snapshot: None, packages: Vec::new(), playbook };
-            let context: Context<'_> = known.context(&order.shop, &order.id, core.now());
-            let written = match settle(context, &order, self.id.seq, &self.id.key, found) {
-                Settled::Quiet(next) => {
-                    core.store.put_order(&next, order.version, &core.entropy.id_body()).await
-                }
-                Settled::Changed(changes) => commit(core, &known, &changes).await,
-            };
-            match written {
-                Ok(()) => return Ok(true),
-                Err(CommitError::LostRace | CommitError::Conflict) => {}
-                Err(CommitError::Store(e)) => return Err(e.into()),
-            }
-        }
-        Err(ApplyError::Busy.into())
-    }
-
-    /// The order, if this attempt still holds its lock.
-    async fn locked_order(&self) -> Result<Option<Order>, StoreError> {
-        let order = self.core.store.order(&self.id.order).await?;
-        Ok(order.filter(|o| o.fulfillment.lock.as_ref().is_some_and(|l| l.attempt == self.attempt)))
     }
 }
 

@@ -823,24 +823,61 @@ fn law_5_our_mark_in_the_echo_outlives_a_run_that_is_given_up() {
     }
 }
 
+/// The writes of one attempt in their order: the claim, the lock, the end on the order, the run's own.
+const WRITES: [(&str, bool); 4] =
+    [("update_run", false), ("put_order", false), ("put_order", true), ("update_run", true)];
+
+fn fails_at(world: &World, (operation, second): (&'static str, bool), fault: Fault, times: usize) {
+    if second {
+        world.wire.at(Side::Before, operation, || {});
+    }
+    let other = world.clone();
+    world.wire.at(Side::Before, operation, move || (0..times).for_each(|_| other.store.inject(fault)));
+}
+
 #[test]
-fn law_10_a_store_that_fails_on_the_way_costs_time_but_no_second_call() {
-    for fault in [Fault::Down, Fault::Throttle, Fault::LostReply] {
-        for healthy_writes in 0..4 {
+fn law_10_a_store_that_is_down_on_the_way_costs_time_but_no_second_call() {
+    for fault in [Fault::Down, Fault::Throttle] {
+        for write in WRITES {
             on_both(|world, run| {
-                let other = world.clone();
-                let operation = ["put_order", "update_run"][healthy_writes % 2];
-                if healthy_writes >= 2 {
-                    world.wire.at(Side::Before, operation, || {});
-                }
-                world.wire.at(Side::Before, operation, move || other.store.inject(fault));
+                // More patience than this no attempt has.
+                fails_at(&world, write, fault, 5);
                 done(world.answer(&run)).unwrap_err();
+                world.store.heal();
                 assert_eq!(world.stage(), "ready");
                 world.until_quiet();
                 is_ours(&world, &run);
-                assert_eq!(world.platform.made().len(), 1, "{fault:?} after {healthy_writes}");
+                assert_eq!(world.platform.made().len(), 1, "{fault:?} at {write:?}");
             });
         }
+    }
+}
+
+#[test]
+fn law_10_a_hiccup_of_the_store_after_the_call_is_waited_out() {
+    for fault in [Fault::Down, Fault::Throttle, Fault::Conflict, Fault::LostReply] {
+        for write in WRITES.into_iter().filter(|(_, second)| *second) {
+            on_both(|world, run| {
+                fails_at(&world, write, fault, 1);
+                assert!(matches!(world.ring_to(&run), RunState::Succeeded { .. }), "{fault:?} at {write:?}");
+                is_ours(&world, &run);
+                assert_eq!((world.platform.made().len(), world.stage()), (1, "ready".to_owned()));
+            });
+        }
+    }
+}
+
+#[test]
+fn law_10_a_lost_answer_of_the_store_on_the_way_costs_no_second_call() {
+    for write in WRITES {
+        on_both(|world, run| {
+            fails_at(&world, write, Fault::LostReply, 1);
+            let _tried_or_done = done(world.answer(&run));
+            assert_eq!(world.stage(), "ready");
+            world.until_quiet();
+            is_ours(&world, &run);
+            assert_eq!(world.platform.made().len(), 1, "at {write:?}");
+        });
     }
 }
 

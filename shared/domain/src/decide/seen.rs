@@ -15,7 +15,7 @@ use crate::flow::{Flow, FulfilledWhen, Stage};
 use crate::fulfillment::{Attribution, Fulfillment, Observed};
 use crate::order::{Lifecycle, Order, Placement, Snapshot};
 use crate::outcome::{IgnoreReason, NoOpReason, SkipReason};
-use crate::package::{PACKAGES_MAX, Package, PackageSeen, Rollup, is_full};
+use crate::package::{Package, PackageSeen, Rollup, is_full};
 use crate::run::RunId;
 use crate::shop::Playbook;
 
@@ -85,6 +85,7 @@ fn first_sighting(context: Context<'_>, order: Order, fact: &OrderFact) -> Decis
     let cause = Cause::Platform { channel: fact.source.channel.clone() };
     let mut draft = Draft::new(context, order, cause, fact.updated_at);
     draft.set_packages(packages.changed);
+    draft.order.packages.more = packages.overflow;
     draft.take_in(fact);
     draft.order.lifecycle_seq = draft.order.seq;
     draft.order.fulfillment = fulfillment;
@@ -115,18 +116,20 @@ fn again(context: Context<'_>, known: &Order, fact: &OrderFact) -> Decision {
     let (fulfillment, observed) =
         known.fulfillment.observe(seen, seen_at, newer, edited, marked.as_ref(), rule);
     let same_content = !newer_content(context, known, fact, freshness);
-    if same_content && !observed.changed && packages.changed.is_empty() {
-        return match (observed.overflow, packages.overflow) {
-            (true, _) => too_many(crate::fulfillment::SHIPMENTS_MAX),
-            (_, true) => too_many(PACKAGES_MAX),
-            _ => Decision::NoOp(told_before(known, &fact.fulfillment)),
-        };
+    let more = packages.more_than(known);
+    if same_content && !observed.changed && packages.changed.is_empty() && more == known.packages.more {
+        if observed.overflow {
+            return too_many(crate::fulfillment::SHIPMENTS_MAX);
+        }
+        return Decision::NoOp(told_before(known, &fact.fulfillment));
     }
     let lifecycle = if same_content { &known.lifecycle } else { &fact.lifecycle };
-    let change = what_changed(known, lifecycle, &observed, !packages.changed.is_empty());
+    let about_packages = !packages.changed.is_empty() || more != known.packages.more;
+    let change = what_changed(known, lifecycle, &observed, about_packages);
     let cause = Cause::Platform { channel: fact.source.channel.clone() };
     let mut draft = Draft::new(context, known.clone(), cause, fact.updated_at);
     draft.set_packages(packages.changed);
+    draft.order.packages.more = more;
     draft.order.mark = draft.order.mark.max(fact.updated_at);
     if !same_content {
         draft.snapshot = context.snapshot.is_none_or(|s| *s != fact.snapshot).then(|| fact.snapshot.clone());
@@ -219,16 +222,16 @@ pub(super) fn shipment(context: Context<'_>, fact: &ShipmentFact) -> Decision {
     if observed.overflow {
         return too_many(crate::fulfillment::SHIPMENTS_MAX);
     }
-    if !observed.changed && packages.overflow {
-        return too_many(PACKAGES_MAX);
-    }
-    if !observed.changed {
+    // What one fulfillment tells does not say that the others fit now.
+    let more = known.packages.more || packages.overflow;
+    if !observed.changed && more == known.packages.more {
         let older = known.fulfillment.shipments.get(&seen.id).is_some_and(|s| seen.updated_at < s.mark);
         return Decision::NoOp(if older { NoOpReason::Older } else { told_before(&known, &told) });
     }
     let cause = Cause::Platform { channel: fact.source.channel.clone() };
     let mut draft = Draft::new(context, known, cause, Some(seen.updated_at));
     draft.set_packages(packages.changed);
+    draft.order.packages.more = more;
     draft.follow(fulfillment, &observed);
     changed(draft.finish(fulfillment_change(&observed)))
 }
@@ -311,6 +314,15 @@ struct ToldPackages {
     edited: BTreeSet<ShipmentId>,
     /// The order took no more.
     overflow: bool,
+    /// Some list was compared.
+    told: bool,
+}
+
+impl ToldPackages {
+    /// Whether the platform tells of more packages than the order takes: as before, if it told of none.
+    fn more_than(&self, known: &Order) -> bool {
+        if self.told { self.overflow } else { known.packages.more }
+    }
 }
 
 /// New packages, corrected ones (a corrected number is a new package, the old one is taken away), and
@@ -344,6 +356,7 @@ fn told_packages(
         }
         let Replaced { changed, overflow } = replace(&mut packages, tag, listed);
         told.overflow |= overflow;
+        told.told = true;
         if changed && (shipment.active || was_known) {
             told.edited.insert(shipment.id.clone());
         }
@@ -352,6 +365,7 @@ fn told_packages(
         && (newer || longer(&packages, WHOLE_ORDER, listed))
     {
         told.overflow |= replace(&mut packages, WHOLE_ORDER, listed).overflow;
+        told.told = true;
     }
     told.changed = packages.into_iter().filter(|p| !stored.contains(p)).collect();
     told

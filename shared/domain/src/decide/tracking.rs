@@ -117,7 +117,8 @@ impl Draft<'_> {
         {
             fresh.told_at = Some(self.context.now);
         }
-        self.order.packages = Rollup::of(merged(self.context.packages, &packages).iter());
+        let more = self.order.packages.more;
+        self.order.packages = Rollup { more, ..Rollup::of(merged(self.context.packages, &packages).iter()) };
         self.packages = packages;
     }
 

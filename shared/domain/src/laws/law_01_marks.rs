@@ -216,20 +216,37 @@ fn law_1_the_fifty_first_fulfillment_is_refused_visibly() {
 }
 
 #[test]
-fn law_13_the_fifty_first_parcel_is_refused_visibly_and_one_taken_away_makes_room() {
+fn law_13_the_fifty_first_parcel_is_told_and_the_order_does_not_arrive_without_it() {
     let mut scene = Scene::open();
     let numbers: Vec<String> = (0..51).map(|n| format!("N{n:02}")).collect();
     let listed = |at, n: usize| {
         let names: Vec<_> = numbers.iter().take(n).map(String::as_str).collect();
-        shopify(at).shipment("s1", at, true, &names)
+        shopify(at).fulfilled(&[], at).shipment("s1", at, true, &names)
     };
-    scene.apply(listed(20, 50));
-    let too_many = Decision::Ignored(IgnoreReason::TooMany { limit: 50 });
-    assert_eq!(scene.apply(listed(30, 51)), too_many);
-    scene.apply(remove("N00"));
-    scene.apply(add("BY-HAND"));
-    assert_eq!(scene.order().packages.total, 50);
+    scene.apply(listed(20, 51));
+    assert_eq!((scene.order().packages.total, scene.order().packages.more), (50, true));
+    assert_eq!(no_op(&scene.apply(listed(30, 51))), Some(NoOpReason::Same), "told once");
+    for number in numbers.iter().take(50) {
+        scene.apply(scan(number, 40, TrackingStatus::Delivered));
+    }
+    assert_ne!(scene.stage(), "delivered", "one is on its way still");
     assert!(super::scene::is_refused(&scene.apply(add("ONE-MORE"))).is_some());
+    scene.apply(listed(50, 50));
+    assert!(!scene.order().packages.more);
+}
+
+#[test]
+fn law_13_parcels_that_were_taken_away_make_room_for_others() {
+    let mut scene = Scene::open();
+    let numbers = |letter: char| (0..50).map(|n| format!("{letter}{n:02}")).collect::<Vec<_>>();
+    for (at, letter, more) in [(20, 'A', false), (30, 'B', true)] {
+        let numbers = numbers(letter);
+        let names: Vec<_> = numbers.iter().map(String::as_str).collect();
+        scene.apply(shopify(at).shipment("s1", at, true, &names));
+        assert_eq!(scene.order().packages.more, more, "{letter}: 96 are kept in all");
+        assert!(scene.packages.len() <= crate::package::PACKAGES_KEPT_MAX);
+    }
+    assert_eq!(scene.order().packages.total, 46);
 }
 
 /// The parcels not taken away.

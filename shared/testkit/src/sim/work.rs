@@ -83,6 +83,7 @@ impl From<RunnerError> for Trouble {
             RunnerError::Store(error) => error.into(),
             RunnerError::Apply(error) => error.into(),
             RunnerError::Id(error) => Self::Corrupt(error.to_string()),
+            RunnerError::Late => Self::Again(error.to_string()),
         }
     }
 }

@@ -2,13 +2,15 @@
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::request::Parts;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use stagepost_app::apply::ApplyError;
 use stagepost_app::config::ConfigError;
 use stagepost_app::ports::{CommitError, StoreError};
+use stagepost_domain::disposition::Disposition;
 use stagepost_domain::text::Invalid;
 use stagepost_lambda::http::Problem;
 
@@ -35,6 +37,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Payload<T> {
         json_object(bytes)?;
         let mut json = serde_json::Deserializer::from_slice(bytes);
         serde_path_to_error::deserialize(&mut json).map(Self).map_err(|e| misfit(&e))
+    }
+}
+
+/// What the path names. Text that no id can be, such as half a character, names nothing.
+pub struct Named<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let path = Path::from_request_parts(parts, state).await;
+        path.map(|Path(named)| Self(named)).map_err(|_| problem(&Problem::not_found("thing here")))
     }
 }
 
@@ -111,6 +125,9 @@ impl From<StoreError> for Failed {
             return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", title).into();
         }
         tracing::error!(%error, "the store failed");
+        if error.disposition() == Disposition::Permanent {
+            return Problem::internal().into();
+        }
         Problem::unavailable().into()
     }
 }
@@ -144,11 +161,30 @@ impl From<ConfigError> for Failed {
             ConfigError::Invalid(errors) => Problem::invalid(errors).into(),
             ConfigError::NotFound => Problem::not_found("thing here").into(),
             ConfigError::Store(e) => e.into(),
+            ConfigError::Conflict => CommitError::Conflict.into(),
             ConfigError::Busy => Problem::unavailable().into(),
             ConfigError::Secret(_) | ConfigError::Id(_) => {
                 tracing::error!(%error, "configuration");
-                Problem::unavailable().into()
+                Problem::internal().into()
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_trying_again_can_read_is_not_called_a_passing_trouble() {
+        let corrupt = StoreError::Corrupt { item: "ord_1".to_owned(), reason: "no version".to_owned() };
+        for (error, status) in [
+            (corrupt, StatusCode::INTERNAL_SERVER_ERROR),
+            (StoreError::Throttled, StatusCode::SERVICE_UNAVAILABLE),
+            (StoreError::Unavailable("gone".to_owned()), StatusCode::SERVICE_UNAVAILABLE),
+            (StoreError::TooLarge, StatusCode::PAYLOAD_TOO_LARGE),
+        ] {
+            assert_eq!(Failed::from(error).0.status(), status);
         }
     }
 }

@@ -2,6 +2,7 @@
 //! it. A port of its own would be open to every user of the machine and to every page in a browser on it, past
 //! the key, the folder's rights and the gateway.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -19,6 +20,16 @@ use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
+
+/// Makes the file, if it is not there, one that only its owner reads, wherever it lies: it holds people's
+/// addresses. SQLite gives the files beside it the same rights.
+fn owners_only(path: &Path) -> io::Result<()> {
+    let mut options = File::options();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
 
 /// How often items whose time is over are removed: what DynamoDB does by itself within days.
 const EXPIRE_EVERY: Duration = Duration::from_secs(3_600);
@@ -58,7 +69,10 @@ impl Engine {
     /// The file cannot be opened, or there is no thread to work on it.
     pub fn start(file: Option<&Path>) -> Result<Self, EngineError> {
         let database = match file {
-            Some(path) => Database::new(path.to_str().ok_or(EngineError::Path)?)?,
+            Some(path) => {
+                owners_only(path)?;
+                Database::new(path.to_str().ok_or(EngineError::Path)?)?
+            }
             None => Database::memory()?,
         };
         let (asked, calls) = channel();

@@ -113,6 +113,29 @@ async fn until<F: Future<Output = bool>>(condition: impl Fn() -> F) {
     tokio::time::timeout(PATIENCE, holds).await.unwrap();
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_kept_on_disk_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = TempDir::new().unwrap();
+    // Made by somebody else, for all to look into.
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let running = launch(folder.path(), &[]).await;
+    let id = running.order("1001").await;
+    running.move_to(&id, "Packed").await;
+    let mut seen = Vec::new();
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert!(name == "lock" || mode & 0o077 == 0, "{name} has {mode:o}");
+        seen.push(name);
+    }
+    assert!(seen.iter().any(|name| name == "engine.db"), "{seen:?}");
+    running.kill().await;
+}
+
 #[tokio::test]
 async fn the_demo_plays_to_its_end_and_exits_with_zero() {
     let demo = Command::new(env!("CARGO_BIN_EXE_stagepost")).arg("demo").kill_on_drop(true).output();

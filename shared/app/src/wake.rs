@@ -18,7 +18,7 @@ const RING_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 const BATCH: usize = 100;
 /// Batches per invocation.
 const BATCHES_MAX: usize = 20;
-/// No batch is begun after this: the next sweep comes every minute and goes on.
+/// Nothing is begun after this: the next sweep comes every minute and goes on.
 const SWEEP_MAX: SignedDuration = SignedDuration::from_secs(40);
 
 /// What one wake did.
@@ -77,6 +77,9 @@ where
             break;
         }
         for item in fresh {
+            if core.now() >= until {
+                break;
+            }
             sweep.wake_item(core, doorbell, item, now).await;
         }
     }

@@ -97,6 +97,12 @@ impl PackageSeen {
         Some(Self { number, url, carrier: carrier.and_then(|c| tidy(c, 60)) })
     }
 
+    /// Takes over what it does not say itself: a platform often knows a carrier's link only later.
+    pub(crate) fn fill_from(&mut self, other: &Self) {
+        self.carrier = self.carrier.take().or_else(|| other.carrier.clone());
+        self.url = self.url.take().or_else(|| other.url.clone());
+    }
+
     /// The package's id: by number if there is one, else by URL. A corrected number is a new package.
     #[must_use]
     pub fn id(&self) -> PackageId {

@@ -119,6 +119,13 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment")
     }
 
+    /// Something stored cannot be read: no trying again helps, a person has to look.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something is wrong on our side")
+            .detail("Trying again will not help. The log names what could not be read.")
+    }
+
     /// As an HTTP answer.
     #[must_use]
     pub fn response(&self) -> Response<Body> {

@@ -282,6 +282,12 @@ async fn a_wrong_channel_or_carrier_is_refused_with_its_field_and_reason() {
         refusal(path, on_woo("store", json!("http://a.example")), "store", "https://"),
         refusal(path, on_woo("store", json!("https://10.0.0.1")), "store", "public internet address"),
         refusal(path, on_woo("store", json!("https://a.example/?x=1")), "store", "without ? or #"),
+        refusal(
+            path,
+            on_woo("store", json!(format!("https://a.example/{}", "x".repeat(200)))),
+            "store",
+            "200",
+        ),
         refusal(path, on_shopify("store", json!(SHOPIFY_DOMAIN)), "store", "connected already"),
         refusal(
             path,

@@ -444,6 +444,8 @@ async fn the_api_tells_what_is_not_json_too_large_nowhere_or_not_done_apart() {
         "/v1/flows/flow_",
         "/v1/runs/run_x",
         "/v1/channels/%00",
+        "/v1/orders/%ff",
+        "/v1/orders/ord_%c3%28/timeline",
         "/v1/email-templates/ord_gone",
     ] {
         call(&world, "GET", path, &auth, None).await.problem(404, path);

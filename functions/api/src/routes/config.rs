@@ -1,6 +1,5 @@
 //! Settings, flows, templates, endpoints, channels, carriers.
 
-use axum::extract::Path;
 use serde_json::json;
 use stagepost_app::config::{
     self, CarrierInput, CarrierPatch, ChannelInput, ChannelPatch, EndpointInput, FlowInput, SettingsInput,
@@ -13,7 +12,7 @@ use stagepost_lambda::http::Problem;
 
 use super::{Answer, State, created, list, ok};
 use crate::caller::Caller;
-use crate::payload::Payload;
+use crate::payload::{Named, Payload};
 use crate::{Stores, view};
 
 pub async fn settings<S: Stores, K: Secrets + 'static>(api: State<S, K>, caller: Caller) -> Answer {
@@ -49,7 +48,7 @@ pub async fn flows<S: Stores, K: Secrets + 'static>(api: State<S, K>, caller: Ca
 pub async fn flow<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Answer {
     let id = FlowId::parse(&id).map_err(|_| Problem::not_found("flow"))?;
     let flow = api.core.store.flow(caller.shop(), &id).await?;
@@ -68,7 +67,7 @@ pub async fn create_flow<S: Stores, K: Secrets + 'static>(
 pub async fn update_flow<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Payload(input): Payload<FlowInput>,
 ) -> Answer {
     caller.at_least(Role::Admin)?;
@@ -84,7 +83,7 @@ pub async fn templates<S: Stores, K: Secrets + 'static>(api: State<S, K>, caller
 pub async fn template<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Answer {
     let id = TemplateId::parse(&id).map_err(|_| Problem::not_found("e-mail template"))?;
     let template = api.core.store.template(caller.shop(), &id, None).await?;
@@ -103,7 +102,7 @@ pub async fn create_template<S: Stores, K: Secrets + 'static>(
 pub async fn update_template<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Payload(input): Payload<TemplateInput>,
 ) -> Answer {
     caller.at_least(Role::Admin)?;
@@ -119,7 +118,7 @@ pub async fn endpoints<S: Stores, K: Secrets + 'static>(api: State<S, K>, caller
 pub async fn endpoint<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Answer {
     let id = EndpointId::parse(&id).map_err(|_| Problem::not_found("webhook endpoint"))?;
     let endpoint = api.core.store.endpoint(caller.shop(), &id).await?;
@@ -140,7 +139,7 @@ pub async fn create_endpoint<S: Stores, K: Secrets + 'static>(
 pub async fn update_endpoint<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Payload(input): Payload<EndpointInput>,
 ) -> Answer {
     caller.at_least(Role::Admin)?;
@@ -157,7 +156,7 @@ pub async fn channels<S: Stores, K: Secrets + 'static>(api: State<S, K>, caller:
 pub async fn channel<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Answer {
     let id = ChannelId::parse(&id).map_err(|_| Problem::not_found("channel"))?;
     let channel = api.core.store.channel(&id).await?.filter(|c| c.shop == *caller.shop());
@@ -177,7 +176,7 @@ pub async fn create_channel<S: Stores, K: Secrets + 'static>(
 pub async fn update_channel<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Payload(patch): Payload<ChannelPatch>,
 ) -> Answer {
     caller.at_least(Role::Admin)?;
@@ -188,7 +187,7 @@ pub async fn update_channel<S: Stores, K: Secrets + 'static>(
 pub async fn carrier<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Answer {
     let id = CarrierId::parse(&id).map_err(|_| Problem::not_found("carrier"))?;
     let carrier = api.core.store.carrier(&id).await?.filter(|c| c.shop == *caller.shop());
@@ -198,7 +197,7 @@ pub async fn carrier<S: Stores, K: Secrets + 'static>(
 pub async fn update_carrier<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Payload(patch): Payload<CarrierPatch>,
 ) -> Answer {
     caller.at_least(Role::Admin)?;

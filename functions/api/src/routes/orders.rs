@@ -1,6 +1,6 @@
 //! Orders: create, read, list, move, packages, timeline.
 
-use axum::extract::{Path, Query};
+use axum::extract::Query;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use stagepost_lambda::http::Problem;
 
 use super::{Answer, State, created, ok};
 use crate::caller::Caller;
-use crate::payload::{Failed, Payload};
+use crate::payload::{Failed, Named, Payload};
 use crate::{Api, Stores, view};
 
 /// Most items of a page.
@@ -94,7 +94,7 @@ async fn shown<S: Stores, K>(api: &Api<S, K>, id: &OrderId) -> Result<Value, Fai
 pub async fn read<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Answer {
     let order = own(&api, &caller, &id).await?;
     ok(shown(&api, &order.id).await?)
@@ -110,7 +110,7 @@ pub struct TimelineQuery {
 pub async fn timeline<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     queried: Queried<TimelineQuery>,
 ) -> Answer {
     let q = query(queried)?;
@@ -194,7 +194,8 @@ impl OrderInput {
         let source = Source { platform: Platform::Api, store: "api".into(), external_id, channel: None };
         Ok(OrderFact {
             source,
-            updated_at: Some(now),
+            // Not our clock's word: of two calls the one that is decided last is the newer.
+            updated_at: None,
             created_at: now,
             number,
             lifecycle: Lifecycle::Open,
@@ -278,7 +279,7 @@ pub struct MoveInput {
 pub async fn move_order<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Payload(input): Payload<MoveInput>,
 ) -> Answer {
     caller.at_least(Role::Member)?;
@@ -308,7 +309,7 @@ fn unknown_stage() -> Problem {
 pub async fn resume<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Answer {
     caller.at_least(Role::Member)?;
     let order = own(&api, &caller, &id).await?;
@@ -319,7 +320,7 @@ pub async fn resume<S: Stores, K: Secrets + 'static>(
 pub async fn add_package<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Payload(input): Payload<PackageInput>,
 ) -> Answer {
     caller.at_least(Role::Member)?;
@@ -331,7 +332,7 @@ pub async fn add_package<S: Stores, K: Secrets + 'static>(
 pub async fn remove_package<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path((id, package)): Path<(String, String)>,
+    Named((id, package)): Named<(String, String)>,
 ) -> Answer {
     caller.at_least(Role::Member)?;
     let order = own(&api, &caller, &id).await?;

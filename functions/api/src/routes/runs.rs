@@ -1,6 +1,5 @@
 //! Runs, and what stands in quarantine.
 
-use axum::extract::Path;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
@@ -13,7 +12,7 @@ use stagepost_lambda::http::Problem;
 
 use super::{Answer, State, list, ok};
 use crate::caller::Caller;
-use crate::payload::{Failed, Payload};
+use crate::payload::{Failed, Named, Payload};
 use crate::{Api, Stores, view};
 
 /// Entries shown of the quarantine.
@@ -29,7 +28,7 @@ async fn found<S: Stores, K>(api: &Api<S, K>, caller: &Caller, id: &str) -> Resu
 pub async fn read<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Answer {
     let (id, event) = found(&api, &caller, &id).await?;
     let run = event.runs.get(&id.key).ok_or_else(|| Problem::not_found("run"))?;
@@ -47,7 +46,7 @@ pub struct RetryInput {
 pub async fn retry<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Payload(input): Payload<RetryInput>,
 ) -> Answer {
     caller.at_least(Role::Member)?;

@@ -18,6 +18,8 @@ use crate::ports::{ConfigChange, ConfigStore, SecretKind, Secrets};
 pub const SECRET_MAX: usize = 500;
 /// Longest `{shop}.myshopify.com`: a host name's part has 63 bytes at most.
 const SHOPIFY_DOMAIN_MAX: usize = 63 + ".myshopify.com".len();
+/// Longest address of a WooCommerce site: it is kept with every one of its orders.
+const SITE_MAX: usize = 200;
 /// Webhook secrets that a connection takes at a time: after a rotation the platform may still sign with the
 /// old one for an hour (integrations §1.3).
 const WEBHOOK_SECRETS_MAX: usize = 2;
@@ -157,10 +159,6 @@ pub async fn update_channel<S: ConfigStore, K: Secrets>(
     patch: &ChannelPatch,
 ) -> Result<Channel, ConfigError> {
     let name = patch.name.as_ref().map(|name| required_name("name", name, 80)).transpose()?;
-    let webhook = match &patch.webhook_secret {
-        Some(plain) => Some(seal(secrets, shop, SecretKind::ChannelWebhook, "webhook_secret", plain).await?),
-        None => None,
-    };
     for _ in 0..TRIES_MAX {
         let settings = edited(core, shop).await?;
         let old = core.store.channel(id).await?.filter(|c| c.shop == *shop).ok_or(ConfigError::NotFound)?;
@@ -170,10 +168,13 @@ pub async fn update_channel<S: ConfigStore, K: Secrets>(
             Some(None) => None,
             Some(Some(plain)) => Some(sealed_credentials(secrets, shop, old.platform, plain).await?),
         };
+        let webhook = patch.webhook_secret.as_ref();
+        let webhook_secrets =
+            rotated(secrets, shop, SecretKind::ChannelWebhook, webhook, &old.webhook_secrets).await?;
         let channel = Channel {
             name: name.clone().unwrap_or(old.name),
             default_flow: patch.default_flow.clone().unwrap_or(old.default_flow),
-            webhook_secrets: rotated(webhook.as_ref(), old.webhook_secrets),
+            webhook_secrets,
             credentials,
             version: old.version.saturating_add(1),
             ..old
@@ -210,12 +211,24 @@ async fn sealed_credentials<K: Secrets>(
     seal(secrets, shop, SecretKind::ChannelCredentials, "credentials", plain).await
 }
 
-/// The new secret before the one it replaces.
-fn rotated(fresh: Option<&Sealed>, old: Vec<Sealed>) -> Vec<Sealed> {
-    match fresh {
-        None => old,
-        Some(fresh) => std::iter::once(fresh.clone()).chain(old).take(WEBHOOK_SECRETS_MAX).collect(),
+/// The new secret before the one it replaces. One that is given again comes first and drops no other: who
+/// saves a form twice has not rotated twice.
+async fn rotated<K: Secrets>(
+    secrets: &K,
+    shop: &ShopId,
+    kind: SecretKind,
+    fresh: Option<&Plain>,
+    old: &[Sealed],
+) -> Result<Vec<Sealed>, ConfigError> {
+    let Some(fresh) = fresh else { return Ok(old.to_vec()) };
+    let mut all = vec![seal(secrets, shop, kind, "webhook_secret", fresh).await?];
+    for sealed in old {
+        if !secrets.open(shop, kind, sealed).await.is_ok_and(|plain| plain == fresh.0) {
+            all.push(sealed.clone());
+        }
     }
+    all.truncate(WEBHOOK_SECRETS_MAX);
+    Ok(all)
 }
 
 /// The store's own identity: part of its orders' ids, so it has one spelling.
@@ -242,7 +255,11 @@ fn store_identity(
             if url.query().is_some() || url.fragment().is_some() {
                 return Err(Invalid::new("store", "must be the site's address, without ? or #"));
             }
-            Ok(url.as_str().trim_end_matches('/').to_owned())
+            let address = url.as_str().trim_end_matches('/');
+            if address.len() > SITE_MAX {
+                return Err(Invalid::new("store", format!("must have at most {SITE_MAX} bytes")));
+            }
+            Ok(address.to_owned())
         }
         Platform::Api => Err(Invalid::new("platform", "must be shopify or woocommerce")),
     }
@@ -297,16 +314,15 @@ pub async fn update_carrier<S: ConfigStore, K: Secrets>(
     patch: &CarrierPatch,
 ) -> Result<CarrierIntegration, ConfigError> {
     let name = patch.name.as_ref().map(|name| required_name("name", name, 80)).transpose()?;
-    let webhook = match &patch.webhook_secret {
-        Some(plain) => Some(seal(secrets, shop, SecretKind::CarrierWebhook, "webhook_secret", plain).await?),
-        None => None,
-    };
     for _ in 0..TRIES_MAX {
         let settings = edited(core, shop).await?;
         let old = core.store.carrier(id).await?.filter(|c| c.shop == *shop).ok_or(ConfigError::NotFound)?;
+        let webhook = patch.webhook_secret.as_ref();
+        let webhook_secrets =
+            rotated(secrets, shop, SecretKind::CarrierWebhook, webhook, &old.webhook_secrets).await?;
         let carrier = CarrierIntegration {
             name: name.clone().unwrap_or(old.name),
-            webhook_secrets: rotated(webhook.as_ref(), old.webhook_secrets),
+            webhook_secrets,
             version: old.version.saturating_add(1),
             ..old
         };

@@ -7,7 +7,7 @@ use stagepost_domain::signing::webhook_secret;
 use stagepost_domain::text::{Invalid, required_name};
 use url::Url;
 
-use super::{ConfigError, edited, refuse_above, saved};
+use super::{ConfigError, edited, is_written, refuse_above, saved};
 use crate::Core;
 use crate::apply::TRIES_MAX;
 use crate::ports::{ConfigChange, ConfigStore, SecretKind, Secrets};
@@ -29,7 +29,7 @@ pub struct EndpointInput {
 /// `check` is the outbound guard's word on the URL.
 ///
 /// # Errors
-/// The name or URL is not valid.
+/// The name or URL is not valid, or somebody else edited the endpoint meanwhile.
 pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
     core: &Core<S>,
     secrets: &K,
@@ -44,23 +44,31 @@ pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
     let secret = webhook_secret(&core.entropy.bytes());
     let sealed = secrets.seal(shop, SecretKind::EndpointSecret, &secret).await?;
     let fresh = EndpointId::from_body(&core.entropy.id_body())?;
+    let shown = id.is_none().then_some(secret);
+    let mut tried: Option<Endpoint> = None;
     for _ in 0..TRIES_MAX {
         let mut settings = edited(core, shop).await?;
-        let (endpoint, shown) = match id {
-            Some(id) => {
-                let old = core.store.endpoint(shop, id).await?.ok_or(ConfigError::NotFound)?;
-                let version = old.version.saturating_add(1);
-                let enabled = input.enabled.unwrap_or(old.enabled);
-                (Endpoint { name: name.clone(), url: url.clone(), enabled, version, ..old }, None)
-            }
-            // By our own write, whose answer was lost.
-            None if settings.endpoints.contains_key(&fresh) => {
-                let made = core.store.endpoint(shop, &fresh).await?.ok_or(ConfigError::Busy)?;
-                return Ok((made, Some(secret)));
-            }
+        let there = match id {
+            Some(id) => Some(core.store.endpoint(shop, id).await?.ok_or(ConfigError::NotFound)?),
+            None if settings.endpoints.contains_key(&fresh) => core.store.endpoint(shop, &fresh).await?,
+            None => None,
+        };
+        if let Some(there) = &there
+            && is_written(tried.as_ref(), there, |endpoint| endpoint.version)?
+        {
+            return Ok((there.clone(), shown));
+        }
+        let endpoint = match there {
+            Some(old) => Endpoint {
+                name: name.clone(),
+                url: url.clone(),
+                enabled: input.enabled.unwrap_or(old.enabled),
+                version: old.version.saturating_add(1),
+                ..old
+            },
             None => {
                 refuse_above("webhook_endpoints", settings.endpoints.len())?;
-                let endpoint = Endpoint {
+                Endpoint {
                     id: fresh.clone(),
                     shop: shop.clone(),
                     name: name.clone(),
@@ -68,14 +76,14 @@ pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
                     secrets: vec![sealed.clone()],
                     enabled: input.enabled.unwrap_or(true),
                     version: 1,
-                };
-                (endpoint, Some(secret.clone()))
+                }
             }
         };
         settings.endpoints.insert(endpoint.id.clone(), endpoint.version);
         if saved(core, ConfigChange::Endpoint(endpoint.clone()), &settings).await? {
             return Ok((endpoint, shown));
         }
+        tried = Some(endpoint);
     }
     Err(ConfigError::Busy)
 }

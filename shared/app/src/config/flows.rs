@@ -9,7 +9,7 @@ use stagepost_domain::id::{EndpointId, FlowId, ShopId, StageId, TemplateId};
 use stagepost_domain::shop::Settings;
 use stagepost_domain::text::Invalid;
 
-use super::{ConfigError, edited, refuse_above, saved};
+use super::{ConfigError, edited, is_written, refuse_above, saved};
 use crate::Core;
 use crate::apply::TRIES_MAX;
 use crate::ports::{ConfigChange, ConfigStore};
@@ -110,7 +110,7 @@ pub struct FlowInput {
 ///
 /// # Errors
 /// The flow is not valid, names a template or endpoint that is not there, or leaves out a stage that
-/// orders may stand in.
+/// orders may stand in; or somebody else edited it meanwhile.
 pub async fn put_flow<S: ConfigStore>(
     core: &Core<S>,
     shop: &ShopId,
@@ -118,20 +118,15 @@ pub async fn put_flow<S: ConfigStore>(
     input: &FlowInput,
 ) -> Result<Flow, ConfigError> {
     let fresh = FlowId::from_body(&core.entropy.id_body())?;
+    let mut tried: Option<Flow> = None;
     for _ in 0..TRIES_MAX {
         let settings = edited(core, shop).await?;
-        let existing = match id {
-            Some(id) => Some(core.store.flow(shop, id).await?.ok_or(ConfigError::NotFound)?),
-            None => {
-                let flows = core.store.flows(shop).await?;
-                // By our own write, whose answer was lost.
-                if let Some(made) = flows.iter().find(|flow| flow.id == fresh) {
-                    return Ok(made.clone());
-                }
-                refuse_above("flows", flows.len())?;
-                None
-            }
-        };
+        let existing = to_edit(core, shop, id, &fresh).await?;
+        if let Some(there) = &existing
+            && is_written(tried.as_ref(), there, |flow| flow.version)?
+        {
+            return Ok(there.clone());
+        }
         let built = build_flow(core, shop, existing.as_ref().ok_or(&fresh), input)?;
         let flow = built.validated().map_err(ConfigError::Invalid)?;
         let mut wrong = dangling(&flow, &settings);
@@ -142,8 +137,27 @@ pub async fn put_flow<S: ConfigStore>(
         if saved(core, ConfigChange::Flow(flow.clone()), &settings).await? {
             return Ok(flow);
         }
+        tried = Some(flow);
     }
     Err(ConfigError::Busy)
+}
+
+/// The flow as it is, if it is there: the one to be edited, or a new one that a try has made already.
+async fn to_edit<S: ConfigStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    id: Option<&FlowId>,
+    fresh: &FlowId,
+) -> Result<Option<Flow>, ConfigError> {
+    if let Some(id) = id {
+        return Ok(Some(core.store.flow(shop, id).await?.ok_or(ConfigError::NotFound)?));
+    }
+    let flows = core.store.flows(shop).await?;
+    let there = flows.iter().find(|flow| flow.id == *fresh).cloned();
+    if there.is_none() {
+        refuse_above("flows", flows.len())?;
+    }
+    Ok(there)
 }
 
 /// The flow as it will be: an edit of the one there, or a new one with this id.

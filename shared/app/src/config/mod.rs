@@ -35,6 +35,9 @@ pub enum ConfigError {
     /// What was to be changed is not there.
     #[error("not found")]
     NotFound,
+    /// Somebody else changed the same thing since it was read.
+    #[error("somebody else has changed it meanwhile")]
+    Conflict,
     /// Others kept changing the configuration.
     #[error("the configuration is being changed by others")]
     Busy,
@@ -73,6 +76,22 @@ async fn saved<S: ConfigStore>(
         Ok(()) => Ok(true),
         Err(CommitError::LostRace | CommitError::Conflict) => Ok(false),
         Err(CommitError::Store(e)) => Err(e.into()),
+    }
+}
+
+/// Looks at what is to be edited in the light of what was tried before: true when the try was written after
+/// all and only its answer was lost. What others changed elsewhere does not matter to an edit; what they made
+/// of the same thing must not be written over unseen.
+fn is_written<T: PartialEq>(
+    tried: Option<&T>,
+    there: &T,
+    version: fn(&T) -> u64,
+) -> Result<bool, ConfigError> {
+    match tried {
+        None => Ok(false),
+        Some(tried) if there == tried => Ok(true),
+        Some(tried) if version(there).saturating_add(1) == version(tried) => Ok(false),
+        Some(_) => Err(ConfigError::Conflict),
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use stagepost_domain::id::{ShopId, TemplateId};
 use stagepost_domain::template::EmailTemplate;
 
-use super::{ConfigError, edited, refuse_above, saved};
+use super::{ConfigError, edited, is_written, refuse_above, saved};
 use crate::Core;
 use crate::apply::TRIES_MAX;
 use crate::ports::{ConfigChange, ConfigStore};
@@ -27,6 +27,7 @@ pub struct TemplateInput {
 ///
 /// # Errors
 /// The template does not parse or uses what a mail would not have; the field, line and variable are named.
+/// Or somebody else edited it meanwhile.
 pub async fn put_template<S: ConfigStore>(
     core: &Core<S>,
     shop: &ShopId,
@@ -34,22 +35,25 @@ pub async fn put_template<S: ConfigStore>(
     input: &TemplateInput,
 ) -> Result<EmailTemplate, ConfigError> {
     let fresh = TemplateId::from_body(&core.entropy.id_body())?;
+    let the_one = id.unwrap_or(&fresh);
+    let mut tried: Option<EmailTemplate> = None;
     for _ in 0..TRIES_MAX {
         let mut settings = edited(core, shop).await?;
-        let (id, version) = match id {
-            Some(id) => (id.clone(), *settings.templates.get(id).ok_or(ConfigError::NotFound)? + 1),
-            // By our own write, whose answer was lost.
-            None if settings.templates.contains_key(&fresh) => {
-                let made = core.store.template(shop, &fresh, None).await?;
-                return made.ok_or(ConfigError::Busy);
+        let there = settings.templates.get(the_one).copied();
+        match there {
+            Some(_) if tried.is_some() => {
+                let there = core.store.template(shop, the_one, there).await?.ok_or(ConfigError::Busy)?;
+                if is_written(tried.as_ref(), &there, |template| template.version)? {
+                    return Ok(there);
+                }
             }
-            None => {
-                refuse_above("email_templates", settings.templates.len())?;
-                (fresh.clone(), 1)
-            }
-        };
+            None if id.is_some() => return Err(ConfigError::NotFound),
+            None => refuse_above("email_templates", settings.templates.len())?,
+            Some(_) => {}
+        }
+        let version = there.unwrap_or(0) + 1;
         let template = EmailTemplate {
-            id,
+            id: the_one.clone(),
             shop: shop.clone(),
             name: input.name.clone(),
             version,
@@ -63,6 +67,7 @@ pub async fn put_template<S: ConfigStore>(
         if saved(core, ConfigChange::Template(template.clone()), &settings).await? {
             return Ok(template);
         }
+        tried = Some(template);
     }
     Err(ConfigError::Busy)
 }

@@ -1,6 +1,10 @@
 //! A shop's configuration: what must not come half-made, or twice.
 
-use stagepost_app::config::{ChannelInput, ConfigError, create_channel, create_key, create_shop};
+use serde_json::{Value, json};
+use stagepost_app::config::{
+    ChannelInput, ConfigError, create_channel, create_key, create_shop, put_endpoint, put_flow, put_template,
+    update_channel,
+};
 use stagepost_app::ports::ConfigStore;
 use stagepost_domain::id::token_hash;
 use stagepost_domain::shop::{Channel, Role};
@@ -35,8 +39,7 @@ fn a_shop_and_its_first_key_are_one_write() {
 
 fn connect(world: &World, store: &str) -> Result<Channel, ConfigError> {
     let platform = if store.contains("://") { "woocommerce" } else { "shopify" };
-    let input =
-        serde_json::json!({"platform": platform, "name": "Again", "store": store, "webhook_secret": "s"});
+    let input = json!({"platform": platform, "name": "Again", "store": store, "webhook_secret": "s"});
     let input: ChannelInput = serde_json::from_value(input).unwrap();
     done(create_channel(&world.core, &OpenVault, &build::shop(), &input, |_| Ok(())))
 }
@@ -62,7 +65,8 @@ fn a_store_is_connected_once_however_it_is_spelled() {
     // Another shop may have connected it too: its orders are its own.
     let other = build::other_shop();
     done(create_shop(&world.core, &other, "Other", "hello@other.test")).unwrap();
-    let input = serde_json::json!({"platform": "shopify", "name": "Mine", "store": "boats.myshopify.com", "webhook_secret": "s"});
+    let input =
+        json!({"platform": "shopify", "name": "Mine", "store": "boats.myshopify.com", "webhook_secret": "s"});
     let input: ChannelInput = serde_json::from_value(input).unwrap();
     done(create_channel(&world.core, &OpenVault, &other, &input, |_| Ok(()))).unwrap();
 }
@@ -75,4 +79,106 @@ fn a_store_that_two_connect_at_once_is_connected_once() {
         connect(&other, "boats.myshopify.com").unwrap();
     });
     connect(&world, "boats.myshopify.com").unwrap_err();
+}
+
+/// The thing edited, as it is called, its name now, and its version.
+type Edited = (&'static str, fn(&World, &str) -> Result<(), ConfigError>, fn(&World) -> (String, u64));
+
+fn input<T: serde::de::DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).unwrap()
+}
+
+fn edit_flow(world: &World, name: &str) -> Result<(), ConfigError> {
+    let there = done(world.store.flows(&build::shop())).unwrap().remove(0);
+    let stages: Vec<Value> = there.stages.iter().map(|s| json!({"id": s.id, "name": s.name})).collect();
+    let new = input(json!({"name": name, "stages": stages}));
+    done(put_flow(&world.core, &build::shop(), Some(&there.id), &new)).map(|_| ())
+}
+
+fn edit_template(world: &World, name: &str) -> Result<(), ConfigError> {
+    let settings = done(world.store.settings(&build::shop())).unwrap().unwrap();
+    let id = settings.templates.keys().next().unwrap();
+    let new = input(json!({"name": name, "subject": "s", "text": "t"}));
+    done(put_template(&world.core, &build::shop(), Some(id), &new)).map(|_| ())
+}
+
+fn edit_endpoint(world: &World, name: &str) -> Result<(), ConfigError> {
+    let settings = done(world.store.settings(&build::shop())).unwrap().unwrap();
+    let id = settings.endpoints.keys().next().unwrap();
+    let new = input(json!({"name": name, "url": "https://receiver.test/"}));
+    done(put_endpoint(&world.core, &OpenVault, &build::shop(), Some(id), &new, |_| Ok(()))).map(|_| ())
+}
+
+const EDITS: [Edited; 3] = [
+    ("flow", edit_flow, |world| {
+        let flow = done(world.store.flows(&build::shop())).unwrap().remove(0);
+        (flow.name, flow.version)
+    }),
+    ("template", edit_template, |world| {
+        let settings = done(world.store.settings(&build::shop())).unwrap().unwrap();
+        let (id, version) = settings.templates.iter().next().unwrap();
+        (done(world.store.template(&build::shop(), id, Some(*version))).unwrap().unwrap().name, *version)
+    }),
+    ("endpoint", edit_endpoint, |world| {
+        let settings = done(world.store.settings(&build::shop())).unwrap().unwrap();
+        let (id, version) = settings.endpoints.iter().next().unwrap();
+        (done(world.store.endpoint(&build::shop(), id)).unwrap().unwrap().name, *version)
+    }),
+];
+
+#[test]
+fn of_two_edits_of_the_same_thing_at_once_the_second_is_refused_and_writes_nothing() {
+    for (what, edit, now) in EDITS {
+        let world = World::new();
+        let before = now(&world).1;
+        let other = world.clone();
+        world.wire.at(Side::Before, "save", move || edit(&other, "theirs").unwrap());
+        let refused = edit(&world, "mine").unwrap_err();
+        assert!(matches!(refused, ConfigError::Conflict), "{what}: {refused:?}");
+        assert_eq!(now(&world), ("theirs".to_owned(), before + 1), "{what}");
+    }
+}
+
+#[test]
+fn an_edit_that_meets_a_change_of_something_else_goes_through() {
+    for (i, (what, edit, now)) in EDITS.into_iter().enumerate() {
+        let world = World::new();
+        let before = now(&world).1;
+        let other = world.clone();
+        let (_, edit_other, now_other) = EDITS[(i + 1) % EDITS.len()];
+        world.wire.at(Side::Before, "save", move || edit_other(&other, "theirs").unwrap());
+        edit(&world, "mine").unwrap();
+        assert_eq!(now(&world), ("mine".to_owned(), before + 1), "{what}");
+        assert_eq!(now_other(&world).0, "theirs", "{what}");
+    }
+}
+
+#[test]
+fn an_edit_whose_answer_was_lost_on_the_way_is_not_taken_for_somebody_elses() {
+    for (what, edit, now) in EDITS {
+        let world = World::new();
+        let before = now(&world).1;
+        let other = world.clone();
+        // The first write arrives, its answer does not, and the client's own second try finds it there.
+        world.wire.at(Side::Before, "save", move || edit(&other, "mine").unwrap());
+        edit(&world, "mine").unwrap();
+        assert_eq!(now(&world), ("mine".to_owned(), before + 1), "{what}");
+    }
+}
+
+#[test]
+fn a_secret_that_is_saved_twice_drops_no_other() {
+    let world = World::new();
+    let channel = connect(&world, "boats.myshopify.com").unwrap();
+    let save = |secret: &str| {
+        let patch = input(json!({"webhook_secret": secret}));
+        let saved = done(update_channel(&world.core, &OpenVault, &build::shop(), &channel.id, &patch));
+        saved.unwrap().webhook_secrets.into_iter().map(|sealed| sealed.0).collect::<Vec<_>>()
+    };
+    assert_eq!(save("s"), ["s"]);
+    assert_eq!(save("new"), ["new", "s"]);
+    assert_eq!(save("new"), ["new", "s"]);
+    // Back to the one before: the store may sign with either.
+    assert_eq!(save("s"), ["s", "new"]);
+    assert_eq!(save("third"), ["third", "s"]);
 }

@@ -224,7 +224,7 @@ pub(super) fn shipment(context: Context<'_>, fact: &ShipmentFact) -> Decision {
     }
     // What one fulfillment tells does not say that the others fit now.
     let more = known.packages.more || packages.overflow;
-    if !observed.changed && more == known.packages.more {
+    if !observed.changed && packages.changed.is_empty() && more == known.packages.more {
         let older = known.fulfillment.shipments.get(&seen.id).is_some_and(|s| seen.updated_at < s.mark);
         return Decision::NoOp(if older { NoOpReason::Older } else { told_before(&known, &told) });
     }
@@ -233,7 +233,8 @@ pub(super) fn shipment(context: Context<'_>, fact: &ShipmentFact) -> Decision {
     draft.set_packages(packages.changed);
     draft.order.packages.more = more;
     draft.follow(fulfillment, &observed);
-    changed(draft.finish(fulfillment_change(&observed)))
+    let change = if observed.changed { fulfillment_change(&observed) } else { Change::Packages };
+    changed(draft.finish(change))
 }
 
 /// WooCommerce's `order.deleted` carries an id and nothing else.
@@ -401,7 +402,12 @@ fn replace(packages: &mut Vec<Package>, tag: &str, listed: &[PackageSeen]) -> Re
         let full = is_full(packages);
         match packages.iter_mut().find(|p| p.id == id) {
             // Taken away by hand (no tag): what a person decided, the next notification does not undo.
-            Some(p) if !p.removed || p.shipment.is_none() => continue,
+            Some(p) if p.removed && p.shipment.is_none() => continue,
+            // Known, and no edit: but a link that was missing may come with it.
+            Some(p) if !p.removed => {
+                p.seen.fill_from(seen);
+                continue;
+            }
             Some(p) => {
                 p.removed = false;
                 p.shipment = Some(tag.to_owned());

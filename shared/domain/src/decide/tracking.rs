@@ -7,7 +7,8 @@ use crate::fact::{Coverage, PackageEdit, TrackingFact};
 use crate::order::Order;
 use crate::outcome::{IgnoreReason, NoOpReason};
 use crate::package::{
-    CHECKPOINTS_MAX, Checkpoint, PACKAGES_MAX, Package, Rollup, TrackingStatus, is_full, normalised_number,
+    CHECKPOINTS_MAX, Checkpoint, PACKAGES_MAX, Package, PackageSeen, Rollup, TrackingStatus, is_full,
+    normalised_number,
 };
 use crate::text::tidy;
 
@@ -63,12 +64,8 @@ fn scanned(package: &Package, fact: &TrackingFact, detail: Option<String>) -> Pa
     if fact.status == TrackingStatus::Delivered {
         next.delivered_at = Some(fact.occurred_at);
     }
-    if next.seen.carrier.is_none() {
-        next.seen.carrier = fact.carrier.as_deref().and_then(|c| tidy(c, 60));
-    }
-    if next.seen.url.is_none() {
-        next.seen.url = fact.url.clone();
-    }
+    let carrier = fact.carrier.as_deref().and_then(|c| tidy(c, 60));
+    next.seen.fill_from(&PackageSeen { number: None, url: fact.url.clone(), carrier });
     next.checkpoints.push(Checkpoint { at: fact.occurred_at, status: fact.status, detail });
     let extra = next.checkpoints.len().saturating_sub(CHECKPOINTS_MAX);
     next.checkpoints.drain(..extra);
@@ -82,8 +79,14 @@ pub(super) fn edited(context: Context<'_>, edit: &PackageEdit, actor: &Actor) ->
         PackageEdit::Add(seen) => {
             let known = context.packages.iter().find(|p| p.id == seen.id());
             match known {
-                Some(p) if !p.removed => return Decision::NoOp(NoOpReason::Same),
-                Some(p) => Package { removed: false, shipment: None, ..p.clone() },
+                Some(p) if !p.removed => {
+                    let corrected = corrected(p, seen);
+                    if corrected == *p {
+                        return Decision::NoOp(NoOpReason::Same);
+                    }
+                    corrected
+                }
+                Some(p) => Package { removed: false, shipment: None, ..corrected(p, seen) },
                 None if is_full(context.packages) => {
                     return Decision::Refused(Refused::TooMany { limit: PACKAGES_MAX });
                 }
@@ -104,6 +107,14 @@ pub(super) fn edited(context: Context<'_>, edit: &PackageEdit, actor: &Actor) ->
         draft.advance_if_delivered();
     }
     changed(draft.finish(Change::Packages))
+}
+
+/// A known package with the carrier and link that a person gives it; what they leave out stays.
+fn corrected(known: &Package, seen: &PackageSeen) -> Package {
+    let mut next = known.clone();
+    next.seen.carrier = seen.carrier.clone().or(next.seen.carrier);
+    next.seen.url = seen.url.clone().or(next.seen.url);
+    next
 }
 
 impl Draft<'_> {

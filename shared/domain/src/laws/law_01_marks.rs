@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::{Just, Strategy, prop};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
-use super::scene::{Scene, Seen, add, parcel, remove, scan, shipment, shopify, woo};
+use super::scene::{Scene, Seen, add, console, parcel, remove, scan, shipment, shopify, woo};
 use crate::decide::Decision;
 use crate::event::Change;
-use crate::fact::{Fact, ShipmentId};
+use crate::fact::{Fact, PackageEdit, ShipmentId};
 use crate::flow::FulfilledWhen;
 use crate::fulfillment::Attribution;
 use crate::id::PackageId;
 use crate::order::{Order, Snapshot};
 use crate::outcome::{IgnoreReason, NoOpReason};
-use crate::package::TrackingStatus;
+use crate::package::{PackageSeen, TrackingStatus};
 
 fn no_op(decision: &Decision) -> Option<NoOpReason> {
     if let Decision::NoOp(reason) = decision { Some(*reason) } else { None }
@@ -188,6 +188,36 @@ fn law_1_a_parcel_removed_by_hand_does_not_come_back_by_itself() {
     assert_eq!(scan, Decision::Ignored(IgnoreReason::PackageRemoved));
     scene.apply(add("A"));
     assert_eq!(scene.order().packages.total, 2, "a person may bring it back");
+}
+
+#[test]
+fn law_1_a_known_parcels_missing_link_is_filled_in_and_a_persons_own_stays() {
+    let linked = |url: &str| PackageSeen::parse(Some("A"), Some(url), Some("UPS")).unwrap();
+    let add = |url: &str| Fact::Packages { edit: PackageEdit::Add(linked(url)), actor: console() };
+    let told = |at, url: &str| {
+        let Fact::Shipment(mut fact) = shipment("s1", at, true, &[]) else { unreachable!() };
+        fact.shipment.packages = vec![linked(url)];
+        Fact::Shipment(fact)
+    };
+    let link = |scene: &Scene| scene.packages[0].seen.url.clone().unwrap();
+    let mut scene = Scene::open();
+    scene.apply(shipment("s1", 20, true, &["A"]));
+    scene.apply(told(30, "https://a.test/"));
+    assert_eq!(
+        (link(&scene), scene.packages[0].seen.carrier.as_deref()),
+        ("https://a.test/".into(), Some("UPS"))
+    );
+    let seq = scene.order().seq;
+    scene.apply(told(40, "https://b.test/"));
+    assert_eq!((link(&scene), scene.order().seq), ("https://a.test/".into(), seq));
+    scene.apply(add("https://c.test/"));
+    assert_eq!((link(&scene), scene.order().packages.total), ("https://c.test/".into(), 1));
+    assert_eq!(no_op(&scene.apply(add("https://c.test/"))), Some(NoOpReason::Same));
+    scene.apply(told(50, "https://d.test/"));
+    assert_eq!(link(&scene), "https://c.test/");
+    // It is still the fulfillment's: it goes with it.
+    scene.apply(shipment("s1", 60, false, &["A"]));
+    assert_eq!(scene.order().packages.total, 0);
 }
 
 #[test]

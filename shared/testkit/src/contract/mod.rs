@@ -27,6 +27,7 @@ macro_rules! store_contract {
             another_shop_does_not_find_a_number
             a_removed_package_leaves_the_index_and_comes_back_with_it
             an_order_with_the_most_packages_is_stored_whole
+            an_order_whose_packages_are_all_exchanged_is_stored_whole
             the_timeline_is_paged_newest_first_with_ignored_facts_in_between
             a_listing_is_paged_newest_first_and_follows_the_order
             untriaged_orders_are_listed_apart

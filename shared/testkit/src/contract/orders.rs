@@ -10,7 +10,7 @@ use stagepost_domain::fulfillment::{Attribution, Lock, Shipment};
 use stagepost_domain::id::{AttemptId, OrderId};
 use stagepost_domain::order::{Hold, Lifecycle, Order, Placement, Visit};
 use stagepost_domain::outcome::IgnoreReason;
-use stagepost_domain::package::{PACKAGES_MAX, Package, TrackingStatus};
+use stagepost_domain::package::{PACKAGES_KEPT_MAX, PACKAGES_MAX, Package, TrackingStatus};
 use stagepost_domain::run::{RunKey, Target};
 
 use crate::build::{
@@ -232,6 +232,37 @@ pub async fn an_order_with_the_most_packages_is_stored_whole<S: OrderStore + Inb
     assert_eq!(store.packages(&id).await.unwrap().len(), PACKAGES_MAX);
     for number in numbers {
         assert_eq!(store.orders_with_number(&shop(), number).await.unwrap().len(), 1, "{number}");
+    }
+}
+
+/// The most that one fact can change, together with the order, its snapshot, the event and its body, is one
+/// transaction: every package is taken away and others come in their place.
+pub async fn an_order_whose_packages_are_all_exchanged_is_stored_whole<S: OrderStore + InboundStore>(
+    store: &S,
+) {
+    let id = order_id(1);
+    let numbers = |letter: &str| (0..PACKAGES_MAX).map(|n| format!("{letter}{n:03}")).collect::<Vec<_>>();
+    let fact = |at, numbers: &[String]| {
+        let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+        let mut fact = fulfilled_fact(1, at, vec![shipment("f1", at, &numbers)]);
+        fact.snapshot.total = Some(at.to_string());
+        told(fact)
+    };
+    apply(store, &id, &fact(0, &numbers("A")), seconds(0)).await.unwrap();
+    let stored = Stored::read(store, &id).await;
+    let mut exchange = commit(changes(stored.decide(&id, &fact(1, &numbers("B")), seconds(1))), "x");
+    exchange.webhook_body = Some("{}".to_owned());
+    assert!(exchange.changes.snapshot.is_some());
+    store.commit(&exchange).await.unwrap();
+    let packages = store.packages(&id).await.unwrap();
+    assert_eq!(packages.len(), PACKAGES_KEPT_MAX);
+    assert_eq!(packages.iter().filter(|p| p.removed).count(), PACKAGES_MAX);
+    let order = store.order(&id).await.unwrap().unwrap();
+    assert!(order.packages.more, "those that did not fit are told");
+    for package in packages {
+        let number = package.seen.number.unwrap();
+        let found = store.orders_with_number(&shop(), &number).await.unwrap();
+        assert_eq!(found.is_empty(), package.removed, "{number}");
     }
 }
 

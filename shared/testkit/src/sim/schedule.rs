@@ -259,7 +259,7 @@ impl World {
     pub fn upsert(&self, source: Source) -> Work {
         let now = self.now();
         let mut fact = build::order_fact(0, 0);
-        (fact.updated_at, fact.created_at, fact.armed_at) = (Some(now), now, None);
+        (fact.updated_at, fact.created_at, fact.armed_at) = (None, now, None);
         fact.number.clone_from(&source.external_id);
         fact.source = source.clone();
         Work::Wish(source.order_id(&build::shop()), Box::new(build::told(fact)))

@@ -163,6 +163,8 @@ pub enum Settlement {
     Ours {
         /// The fulfillments that our call made.
         shipments: Vec<ShipmentId>,
+        /// Those that our call made and somebody has cancelled since.
+        gone: Vec<ShipmentId>,
         /// Whether nothing remains.
         coverage: Coverage,
     },
@@ -170,6 +172,8 @@ pub enum Settlement {
     Theirs {
         /// What the platform shows.
         shipments: Vec<ShipmentId>,
+        /// What it shows as cancelled: whoever completed the order did it without these.
+        gone: Vec<ShipmentId>,
         /// Whether nothing remains.
         coverage: Coverage,
     },

@@ -146,7 +146,7 @@ impl Fulfillment {
     ) -> (Self, Observed) {
         let mut next = self.clone();
         let mut observed = Observed::default();
-        next.note_shipment(seen, edited, None, &mut observed);
+        next.note_shipment(seen, edited, None, rule, &mut observed);
         if observed.changed && !observed.reopened && seen.active {
             next.coverage = next.coverage.max(Coverage::Partial);
         }
@@ -171,12 +171,12 @@ impl Fulfillment {
         let mut next = self.clone();
         let mut observed = Observed::default();
         for shipment in &seen.shipments {
-            next.note_shipment(shipment, edited.contains(&shipment.id), marked, &mut observed);
+            next.note_shipment(shipment, edited.contains(&shipment.id), marked, rule, &mut observed);
         }
         if seen.reopened && newer && next.coverage == Coverage::Complete && next.told_before(seen_at) {
             // A platform that says "open again" in so many words takes back all it said before.
             next.shipments.values_mut().for_each(|s| s.active = false);
-            next.open_epoch(&mut observed);
+            next.open_epoch(rule, &mut observed);
         }
         if next.counts_cancelled(seen) {
             // Older than a cancellation that we know of: what it says of the whole is out of date.
@@ -253,6 +253,7 @@ impl Fulfillment {
         seen: &ShipmentSeen,
         edited: bool,
         marked: Option<&RunId>,
+        rule: FulfilledWhen,
         observed: &mut Observed,
     ) {
         let by = self.first_seen_by(marked);
@@ -267,7 +268,7 @@ impl Fulfillment {
                 known.mark = seen.updated_at;
                 known.active = seen.active;
                 if cancelled {
-                    self.open_epoch(observed);
+                    self.open_epoch(rule, observed);
                 }
             }
             None if full => {
@@ -283,13 +284,14 @@ impl Fulfillment {
         observed.shipments.push(seen.id.clone());
     }
 
-    fn open_epoch(&mut self, observed: &mut Observed) {
+    /// The edge comes back, unless what still stands is enough for it: then the order was fulfilled all along.
+    fn open_epoch(&mut self, rule: FulfilledWhen, observed: &mut Observed) {
         self.epoch = self.epoch.saturating_add(1);
         let shipped = self.shipments.values().any(|s| s.active);
         self.coverage = if shipped { Coverage::Partial } else { Coverage::None };
         self.by = None;
         self.at = None;
-        self.edge_spent = false;
+        self.edge_spent &= edge_reached(rule, self.coverage);
         observed.reopened = true;
         observed.changed = true;
     }
@@ -389,20 +391,18 @@ impl Fulfillment {
         let mut next = self.clone();
         let mut observed = Observed { changed: true, ..Observed::default() };
         next.lock = None;
-        let (ids, by, coverage) = match found {
-            Settlement::Ours { shipments, coverage } => (shipments, Attribution::Ours { seq }, *coverage),
-            Settlement::Theirs { shipments, coverage } => (shipments, Attribution::Theirs, *coverage),
-            Settlement::Nothing => (&Vec::new(), Attribution::Theirs, next.coverage),
-        };
-        for id in ids.iter().take(SHIPMENTS_MAX) {
-            let shipment = next.shipments.entry(id.clone()).or_insert_with(|| Shipment {
-                mark: mark_of(id),
-                active: true,
-                by: by.clone(),
-            });
-            if !matches!(shipment.by, Attribution::Ours { .. }) {
-                shipment.by = by.clone();
+        let (ids, gone, by, coverage): (&[_], &[_], _, _) = match found {
+            Settlement::Ours { shipments, gone, coverage } => {
+                (shipments, gone, Attribution::Ours { seq }, *coverage)
             }
+            Settlement::Theirs { shipments, gone, coverage } => {
+                (shipments, gone, Attribution::Theirs, *coverage)
+            }
+            Settlement::Nothing => (&[], &[], Attribution::Theirs, next.coverage),
+        };
+        next.note_gone(gone, &by, rule, &mut observed);
+        for id in ids.iter().take(SHIPMENTS_MAX) {
+            next.named(id, &by);
         }
         for (id, shipment) in &mut next.shipments {
             if shipment.by == Attribution::Undetermined {
@@ -430,6 +430,35 @@ impl Fulfillment {
             observed.edge = next.take_edge(rule);
         }
         (next, observed)
+    }
+
+    /// What the platform shows as cancelled. A notification may tell it later, or may still tell of it as
+    /// standing: neither is then taken for a completion.
+    fn note_gone(
+        &mut self,
+        gone: &[ShipmentId],
+        by: &Attribution,
+        rule: FulfilledWhen,
+        observed: &mut Observed,
+    ) {
+        let mut stood = false;
+        for id in gone.iter().take(SHIPMENTS_MAX) {
+            stood |= self.shipments.get(id).is_some_and(|known| known.active);
+            self.named(id, by).active = false;
+        }
+        if stood {
+            self.open_epoch(rule, observed);
+        }
+    }
+
+    /// The fulfillment, as attributed by the runner. What is known as ours stays ours.
+    fn named(&mut self, id: &ShipmentId, by: &Attribution) -> &mut Shipment {
+        let unheard = || Shipment { mark: mark_of(id), active: true, by: by.clone() };
+        let shipment = self.shipments.entry(id.clone()).or_insert_with(unheard);
+        if !matches!(shipment.by, Attribution::Ours { .. }) {
+            shipment.by = by.clone();
+        }
+        shipment
     }
 }
 

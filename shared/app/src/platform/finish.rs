@@ -29,11 +29,11 @@ pub(super) enum LockEnd {
 }
 
 impl End {
-    pub fn ours(shipments: Vec<ShipmentId>, coverage: Coverage, detail: &str) -> Self {
-        let ids = shipments.iter().map(|s| s.0.as_str()).collect::<Vec<_>>().join(", ");
+    pub fn ours(shipments: Vec<ShipmentId>, gone: Vec<ShipmentId>, coverage: Coverage, detail: &str) -> Self {
+        let ids = shipments.iter().chain(&gone).map(|s| s.0.as_str()).collect::<Vec<_>>().join(", ");
         let detail = if ids.is_empty() { detail.to_owned() } else { format!("{detail}: {ids}") };
         Self {
-            lock: LockEnd::Settle { found: Settlement::Ours { shipments, coverage }, made: Vec::new() },
+            lock: LockEnd::Settle { found: Settlement::Ours { shipments, gone, coverage }, made: Vec::new() },
             outcome: AttemptOutcome::Success { detail },
         }
     }

@@ -296,16 +296,15 @@ where
             let told = loose(packages, &look.shipments);
             let seen = Hand { id: self.id, order, run: claimed, lock }.recognise(&look.shipments, &told);
             made.extend(seen.standing);
-            let undone = !seen.taken_back.is_empty();
-            // What no notification has told of yet is not made known as standing.
-            let told_of = |id: &ShipmentId| order.fulfillment.shipments.contains_key(id);
-            made.extend(seen.taken_back.into_iter().filter(told_of));
-            if undone && look.coverage != Coverage::Complete {
+            made.retain(|id| !seen.taken_back.contains(id));
+            if !seen.taken_back.is_empty() && look.coverage != Coverage::Complete {
                 // Doing it again is for people to ask.
                 let ids = made.into_iter().collect();
-                return Ok(End::ours(ids, look.coverage, "fulfilled, then taken back"));
+                return Ok(End::ours(ids, seen.taken_back, look.coverage, "fulfilled, then taken back"));
             }
-            let Some(work) = &look.work else { return Ok(nothing_left(&look, made, order)) };
+            let Some(work) = &look.work else {
+                return Ok(nothing_left(&look, made, seen.taken_back, order));
+            };
             // Also a laptop that slept over its lease wakes up here.
             if self.core.now() >= self.until {
                 return Ok(look_failed(&ActError::retry("no time was left to call in"), in_doubt, made));
@@ -314,7 +313,8 @@ where
             match platform.fulfill(access, &order.source, work, &request).await {
                 Ok(Fulfilled { shipments, coverage }) => {
                     made.extend(shipments);
-                    return Ok(End::ours(made.into_iter().collect(), coverage, "fulfilled"));
+                    let (made, gone) = (made.into_iter().collect(), seen.taken_back);
+                    return Ok(End::ours(made, gone, coverage, "fulfilled"));
                 }
                 // In doubt still: what is done already may have been done by our own late request.
                 Err(FulfillError { made: parts, already_done: true, .. }) => made.extend(parts),
@@ -363,15 +363,22 @@ fn bumped(order: &Order, fulfillment: stagepost_domain::fulfillment::Fulfillment
 
 /// Nothing remains for us: it was ours all along, somebody else's, or cannot be done. Of an order of two
 /// hands, whoever made the last fulfillment completed it (law 5).
-fn nothing_left<W>(look: &PlatformLook<W>, made: BTreeSet<ShipmentId>, order: &Order) -> End {
+fn nothing_left<W>(
+    look: &PlatformLook<W>,
+    made: BTreeSet<ShipmentId>,
+    taken_back: Vec<ShipmentId>,
+    order: &Order,
+) -> End {
     if look.coverage == Coverage::Complete {
         let active = look.shipments.iter().filter(|s| s.active);
         let last = active.clone().max_by_key(|s| (s.created_at, made.contains(&s.id)));
         if !made.is_empty() && last.is_none_or(|s| made.contains(&s.id)) {
-            return End::ours(made.into_iter().collect(), Coverage::Complete, "found fulfilled by us");
+            let made = made.into_iter().collect();
+            return End::ours(made, taken_back, Coverage::Complete, "found fulfilled by us");
         }
         let shipments = active.map(|s| s.id.clone()).filter(|id| !made.contains(id)).collect();
-        let found = Settlement::Theirs { shipments, coverage: Coverage::Complete };
+        let gone = look.shipments.iter().filter(|s| !s.active).map(|s| s.id.clone()).collect();
+        let found = Settlement::Theirs { shipments, gone, coverage: Coverage::Complete };
         let why = SkipReason::AlreadyFulfilled {
             by: Attribution::Theirs,
             platform: order.source.platform,
@@ -395,7 +402,7 @@ fn settlement(made: Vec<ShipmentId>) -> Settlement {
     if made.is_empty() {
         Settlement::Nothing
     } else {
-        Settlement::Ours { shipments: made, coverage: Coverage::Partial }
+        Settlement::Ours { shipments: made, gone: Vec::new(), coverage: Coverage::Partial }
     }
 }
 

@@ -24,7 +24,7 @@ pub enum Settled {
 pub fn settle(context: Context<'_>, order: &Order, seq: u64, run: &RunKey, found: &Settlement) -> Settled {
     let rule = context.playbook.map_or(FulfilledWhen::default(), |p| p.flow.fulfilled_when);
     let (fulfillment, observed) = order.fulfillment.settled(seq, found, context.now, rule);
-    let news = observed.edge.is_some() || !observed.shipments.is_empty();
+    let news = observed.edge.is_some() || observed.reopened || !observed.shipments.is_empty();
     if !news {
         let mut next = order.clone();
         next.fulfillment = fulfillment;
@@ -39,7 +39,8 @@ pub fn settle(context: Context<'_>, order: &Order, seq: u64, run: &RunKey, found
         draft.cause = Cause::PlatformFulfillment { channel: order.source.channel.clone() };
         draft.move_to_fulfilled_stage();
     }
-    let change = Change::Fulfillment { by: observed.edge, shipments: observed.shipments, reopened: false };
+    let change =
+        Change::Fulfillment { by: observed.edge, shipments: observed.shipments, reopened: observed.reopened };
     Settled::Changed(Box::new(draft.finish(change)))
 }
 

@@ -105,7 +105,8 @@ fn law_2_a_new_epoch_has_its_own_edge() {
 
 #[test]
 fn law_2_cancelling_one_of_two_leaves_a_part_and_is_no_edge() {
-    for rule in [FulfilledWhen::First, FulfilledWhen::Complete] {
+    // What stands was the first all along; but the order is complete anew.
+    for (rule, then) in [(FulfilledWhen::First, "new"), (FulfilledWhen::Complete, "shipped")] {
         let mut scene = Scene::open().with_rule(rule);
         scene.apply(shopify(20).fulfilled(&["s1", "s2"], 20));
         scene.go("new", super::scene::console());
@@ -113,8 +114,27 @@ fn law_2_cancelling_one_of_two_leaves_a_part_and_is_no_edge() {
         assert_eq!(scene.order().fulfillment.coverage, Coverage::Partial);
         assert_eq!(scene.stage(), "new", "{rule:?}: less is fulfilled than before, nothing moves");
         scene.apply(shopify(40).fulfilled(&["s1", "s3"], 40).shipment("s2", 30, false, &[]));
-        assert_eq!(scene.stage(), "shipped", "{rule:?}");
+        assert_eq!(scene.stage(), then, "{rule:?}");
     }
+}
+
+#[test]
+fn law_2_a_cancellation_told_after_its_replacement_is_no_second_first() {
+    let mut scene = Scene::open().with_rule(FulfilledWhen::First);
+    scene.apply(shopify(20).partial(&["s1"], 20));
+    scene.go("new", super::scene::console());
+    scene.apply(shipment("s1", 30, false, &[]));
+    scene.apply(shipment("s2", 31, true, &[]));
+    assert_eq!(scene.stage(), "shipped");
+    scene.apply(shipment("s3", 32, true, &[]));
+    scene.go("new", super::scene::console());
+    scene.apply(shopify(40).fulfilled(&["s3"], 32).shipment("s1", 30, false, &[]).shipment(
+        "s2",
+        39,
+        false,
+        &[],
+    ));
+    assert_eq!(scene.stage(), "new", "s3 was told before");
 }
 
 #[test]

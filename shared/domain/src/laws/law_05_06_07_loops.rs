@@ -9,7 +9,7 @@ use super::scene::{
     woo,
 };
 use crate::decide::Decision;
-use crate::event::{Action, Cause};
+use crate::event::{Action, Cause, Change};
 use crate::fact::{Coverage, Fact, Settlement, ShipmentId};
 use crate::fulfillment::{Attribution, LockRefused};
 use crate::order::Platform;
@@ -19,11 +19,11 @@ use crate::run::{RunId, RunKey, RunState, Target};
 const OURS: Attribution = Attribution::Ours { seq: 2 };
 
 fn ours(names: &[&str]) -> Settlement {
-    Settlement::Ours { shipments: ids(names), coverage: Coverage::Complete }
+    Settlement::Ours { shipments: ids(names), gone: Vec::new(), coverage: Coverage::Complete }
 }
 
 fn theirs(names: &[&str]) -> Settlement {
-    Settlement::Theirs { shipments: ids(names), coverage: Coverage::Complete }
+    Settlement::Theirs { shipments: ids(names), gone: Vec::new(), coverage: Coverage::Complete }
 }
 
 /// Packed by hand as event 2, its fulfill run holding the lock.
@@ -121,8 +121,46 @@ fn law_5_whoever_completes_an_order_of_two_hands_names_the_edge() {
     assert_eq!((scene.stage(), scene.by()), ("packed", Some(OURS)));
     // Our part first, their rest.
     let mut scene = locked();
-    scene.settle(&Settlement::Ours { shipments: ids(&["s1"]), coverage: Coverage::Partial });
+    scene.settle(&Settlement::Ours {
+        shipments: ids(&["s1"]),
+        gone: Vec::new(),
+        coverage: Coverage::Partial,
+    });
     scene.apply(shopify(30).fulfilled(&["s1", "s2"], 30));
+    assert_eq!((scene.stage(), scene.by()), ("shipped", Some(Attribution::Theirs)));
+}
+
+#[test]
+fn law_5_what_the_look_saw_cancelled_does_not_complete_the_order_anew_when_it_is_told() {
+    let mut scene = Scene::packed();
+    scene.apply(shopify(20).partial(&["s1"], 20));
+    scene.lock(2, "one");
+    // They took s1 back and fulfilled the whole as s2; no notification of that has come yet.
+    let found =
+        Settlement::Theirs { shipments: ids(&["s2"]), gone: ids(&["s1"]), coverage: Coverage::Complete };
+    assert!(scene.settle(&found));
+    assert_eq!((scene.stage(), scene.order().fulfillment.epoch), ("shipped", 1));
+    scene.go("packed", console());
+    scene.apply(shipment("s2", 40, true, &["A"]));
+    scene.apply(shopify(41).shipment("s1", 40, false, &[]).fulfilled(&["s2"], 40));
+    assert_eq!((scene.stage(), scene.order().fulfillment.epoch), ("packed", 1), "told before, by the look");
+}
+
+#[test]
+fn law_5_an_echo_of_what_was_ours_and_taken_back_is_nobody_elses_fulfillment() {
+    let mut scene = locked();
+    let found = Settlement::Ours { shipments: vec![], gone: ids(&["s1"]), coverage: Coverage::None };
+    scene.settle(&found);
+    let seq = scene.order().seq;
+    for echo in echoes("s1") {
+        scene.apply(echo);
+    }
+    assert_eq!((scene.entered(), scene.by()), (vec!["new", "packed"], None));
+    assert_eq!(scene.order().fulfillment.coverage, Coverage::None);
+    let edges = scene.events.iter().filter(|e| e.seq > seq && matches!(e.change, Change::Fulfillment { .. }));
+    assert_eq!(edges.count(), 0);
+    // What comes after it is an edge again.
+    scene.apply(shopify(50).shipment("s1", 45, false, &[]).fulfilled(&["s2"], 50));
     assert_eq!((scene.stage(), scene.by()), ("shipped", Some(Attribution::Theirs)));
 }
 

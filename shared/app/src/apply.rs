@@ -123,11 +123,13 @@ where
         Some(order) if wants_packages(order, fact) => core.store.packages(id).await?,
         _ => Vec::new(),
     };
-    let fallback = match fact {
-        Fact::Order(fact) => fact.default_flow.as_ref(),
-        _ => None,
+    let placed = order.as_ref().and_then(|o| o.flow());
+    let flow = match fact {
+        Fact::Assign(fact) => Some(&fact.flow),
+        Fact::Order(fact) => placed.or(fact.default_flow.as_ref()),
+        _ => placed,
     };
-    let flow = order.as_ref().and_then(|o| o.flow()).or(fallback).cloned();
+    let flow = flow.cloned();
     let playbook = playbook(core, shop, flow.as_ref()).await?;
     Ok(Known { order, snapshot, packages, playbook })
 }
@@ -141,7 +143,12 @@ fn wants_packages(order: &Order, fact: &Fact) -> bool {
                 || fact.fulfillment.packages.as_ref().is_some_and(|p| !p.is_empty())
                 || !fact.fulfillment.shipments.is_empty()
         }
-        Fact::Trashed | Fact::Move(_) | Fact::Resume { .. } => false,
+        Fact::Trashed
+        | Fact::Move(_)
+        | Fact::Assign(_)
+        | Fact::StageRetired
+        | Fact::Hold { .. }
+        | Fact::Resume { .. } => false,
     }
 }
 
@@ -209,6 +216,9 @@ async fn keep_ignored<S: InboundStore>(
         Fact::Trashed => ("trashed", None),
         Fact::Move(_) => ("move", None),
         Fact::Packages { .. } => ("packages", None),
+        Fact::Assign(_) => ("assign", None),
+        Fact::StageRetired => ("stage_retired", None),
+        Fact::Hold { .. } => ("hold", None),
         Fact::Resume { .. } => ("resume", None),
     };
     let fact = kind.to_owned();

@@ -84,6 +84,8 @@ pub enum Cause {
         /// Who.
         actor: Actor,
     },
+    /// An edit of the shop's configuration.
+    Configuration,
     /// The fulfillment runner's finding.
     Runner {
         /// Its run, as `seq` and key.
@@ -166,7 +168,11 @@ pub enum Change {
     Trashed,
     /// Back from cancellation or trash.
     Reopened,
-    /// Stopped by the breaker.
+    /// Put into a flow, or into another one.
+    Assigned,
+    /// Its stage was deleted; it stands in the successor now.
+    StageRetired,
+    /// Stopped, by the breaker or by somebody.
     Held,
     /// Released.
     Resumed,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Actor;
-use crate::id::StageId;
+use crate::id::{FlowId, StageId};
 use crate::order::{Lifecycle, Snapshot, Source};
 use crate::package::{PackageSeen, TrackingStatus};
 
@@ -147,6 +147,31 @@ pub struct MoveFact {
     pub actor: Actor,
 }
 
+/// Who puts an order into a flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Assigner {
+    /// Somebody: the automations of the stage act.
+    By {
+        /// Who.
+        actor: Actor,
+        /// The order's `seq` that they saw: a stale screen loses.
+        expected_seq: u64,
+    },
+    /// A channel got a default flow: its untriaged orders come into it silently (law 4).
+    DefaultFlow,
+}
+
+/// An order is to run in a flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssignFact {
+    /// Which.
+    pub flow: FlowId,
+    /// Where; the furthest stage that its state asks for unless said.
+    pub stage: Option<StageId>,
+    /// Who wants it.
+    pub by: Assigner,
+}
+
 /// A person or a program edits an order's packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PackageEdit {
@@ -194,10 +219,19 @@ pub enum Fact {
     Tracking(TrackingFact),
     /// A move requested.
     Move(MoveFact),
+    /// A flow for the order.
+    Assign(AssignFact),
+    /// The stage it stands in may have been deleted.
+    StageRetired,
     /// Packages edited.
     Packages {
         /// What to change.
         edit: PackageEdit,
+        /// Who.
+        actor: Actor,
+    },
+    /// The order is stopped by hand.
+    Hold {
         /// Who.
         actor: Actor,
     },

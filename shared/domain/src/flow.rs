@@ -1,7 +1,8 @@
 //! Order flows: a pipeline of stages with the automations of each stage.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{EndpointId, FlowId, ShopId, StageId, TemplateId};
@@ -9,6 +10,8 @@ use crate::text::{Invalid, required_name};
 
 /// Most stages that one flow may have.
 pub const STAGES_MAX: usize = 50;
+/// Most deleted stages that one flow remembers.
+pub const RETIRED_MAX: usize = 200;
 /// Longest name of a flow or a stage, in characters.
 pub const NAME_CHARS_MAX: usize = 80;
 /// Longest description of a stage, in characters.
@@ -106,6 +109,15 @@ impl Stage {
     }
 }
 
+/// A deleted stage: what names it finds its successor, for ever (law 15).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    /// What it was called, for timelines.
+    pub name: String,
+    /// The stage that stands in for it; always one that the flow has now.
+    pub successor: StageId,
+}
+
 /// A pipeline: one versioned document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
@@ -127,19 +139,32 @@ pub struct Flow {
     /// Which fulfillment does.
     #[serde(default)]
     pub fulfilled_when: FulfilledWhen,
+    /// Its deleted stages.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub retired: BTreeMap<StageId, Retired>,
+    /// Since when it takes no new orders and is not listed. It stays readable: orders may name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived_at: Option<Timestamp>,
 }
 
 impl Flow {
-    /// The stage with this id.
+    /// The stage with this id, or the successor of the deleted one that had it.
     #[must_use]
     pub fn stage(&self, id: &StageId) -> Option<&Stage> {
-        self.stages.iter().find(|s| &s.id == id)
+        self.position(id).and_then(|at| self.stages.get(at))
     }
 
-    /// Where the stage stands, from 0.
+    /// Where that stage stands, from 0.
     #[must_use]
     pub fn position(&self, id: &StageId) -> Option<usize> {
-        self.stages.iter().position(|s| &s.id == id)
+        let at = |id: &StageId| self.stages.iter().position(|s| s.id == *id);
+        at(id).or_else(|| self.retired.get(id).and_then(|gone| at(&gone.successor)))
+    }
+
+    /// Whether it has this very stage, deleted ones not counted.
+    #[must_use]
+    pub fn has(&self, id: &StageId) -> bool {
+        self.stages.iter().any(|s| s.id == *id)
     }
 
     /// The stage that a confirmed delivery moves orders to.
@@ -172,13 +197,16 @@ impl Flow {
 
     fn check_references(&self) -> Vec<Invalid> {
         let mut wrong = Vec::new();
-        if self.position(&self.default_stage).is_none() {
+        if !self.has(&self.default_stage) {
             wrong.push(Invalid::new("default_stage", "is not a stage of this flow"));
         }
         if let Some(stage) = &self.fulfilled_stage
-            && self.position(stage).is_none()
+            && !self.has(stage)
         {
             wrong.push(Invalid::new("fulfilled_stage", "is not a stage of this flow"));
+        }
+        if self.retired.len() > RETIRED_MAX {
+            wrong.push(Invalid::new("successors", format!("a flow remembers {RETIRED_MAX} deleted stages")));
         }
         let mut delivery = self.stages.iter().enumerate().filter(|(_, s)| s.advances_on_delivery());
         if let (Some((_, first)), Some((i, _))) = (delivery.next(), delivery.next()) {
@@ -249,6 +277,8 @@ mod tests {
             default_stage: StageId::from_body("new").unwrap(),
             fulfilled_stage: Some(StageId::from_body("shipped").unwrap()),
             fulfilled_when: FulfilledWhen::Complete,
+            retired: BTreeMap::new(),
+            archived_at: None,
         }
     }
 
@@ -261,6 +291,18 @@ mod tests {
         let good = flow().validated().unwrap();
         assert_eq!((good.name.as_str(), good.stages[1].name.as_str()), ("Orders", "packed"));
         assert_eq!(good.clone().validated(), Ok(good));
+    }
+
+    #[test]
+    fn law_15_what_names_a_deleted_stage_finds_its_successor() {
+        let mut flow = flow();
+        let gone = flow.stages.remove(1);
+        let successor = flow.stages[1].id.clone();
+        flow.retired.insert(gone.id.clone(), Retired { name: gone.name, successor: successor.clone() });
+        assert_eq!(flow.stage(&gone.id).map(|s| &s.id), Some(&successor));
+        assert_eq!((flow.position(&gone.id), flow.has(&gone.id)), (Some(1), false));
+        flow.default_stage = gone.id;
+        assert_eq!(flow.validated().unwrap_err()[0].field, "default_stage", "nothing new lands there");
     }
 
     #[test]

@@ -110,6 +110,8 @@ ids! {
     KeyId = "key";
     /// A package of an order.
     PackageId = "pkg";
+    /// A job of a shop.
+    JobId = "job";
 }
 
 /// Lower-case hex of the first `bytes` bytes of a SHA-256 over the parts, each with its length, so that

@@ -12,6 +12,7 @@ pub mod fact;
 pub mod flow;
 pub mod fulfillment;
 pub mod id;
+pub mod job;
 pub mod order;
 pub mod outcome;
 pub mod package;

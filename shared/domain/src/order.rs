@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::event::Actor;
 use crate::fulfillment::Fulfillment;
 use crate::id::{ChannelId, FlowId, OrderId, ShopId, StageId};
 use crate::package::Rollup;
@@ -134,13 +135,30 @@ impl From<Visit> for u8 {
     }
 }
 
+/// Who or what stopped an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum HoldReason {
+    /// The breaker (law 9).
+    Breaker {
+        /// The stage whose third automatic re-entry was refused.
+        stage: StageId,
+    },
+    /// Somebody, by hand or by API. It stays until somebody releases it.
+    Manual {
+        /// Who.
+        by: Actor,
+    },
+}
+
 /// Why and since when an order is stopped, and what it missed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     /// Since when.
     pub at: Timestamp,
-    /// The stage whose third automatic re-entry was refused.
-    pub stage: StageId,
+    /// Why.
+    #[serde(flatten)]
+    pub why: HoldReason,
     /// The latest move that automation wanted meanwhile, applied once on resume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<StageId>,

@@ -47,6 +47,8 @@ pub enum SkipReason {
     EndpointDisabled,
     /// The order is on hold.
     OnHold,
+    /// The order came into the stage by an edit of the configuration (law 4).
+    ConfigurationChanged,
 }
 
 impl SkipReason {
@@ -65,6 +67,7 @@ impl SkipReason {
             Self::TargetGone => "target_gone",
             Self::EndpointDisabled => "endpoint_disabled",
             Self::OnHold => "on_hold",
+            Self::ConfigurationChanged => "configuration_changed",
         }
     }
 }
@@ -117,4 +120,8 @@ pub enum NoOpReason {
     UnknownPackage,
     /// The order is not on hold.
     NotHeld,
+    /// The order is on hold already.
+    AlreadyHeld,
+    /// The order is in a flow already.
+    AlreadyPlaced,
 }

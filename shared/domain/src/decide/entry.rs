@@ -7,7 +7,7 @@ use crate::event::{Actor, Refusal, StageRef, Transition};
 use crate::flow::{Flow, Stage};
 use crate::fulfillment::Attribution;
 use crate::id::StageId;
-use crate::order::{Hold, Lifecycle, Order, Placement, Platform};
+use crate::order::{Hold, HoldReason, Lifecycle, Order, Placement, Platform};
 use crate::outcome::{IgnoreReason, SkipReason};
 use crate::run::{Run, RunKey, Target, later};
 use crate::shop::Playbook;
@@ -37,12 +37,13 @@ impl Draft<'_> {
         else {
             return;
         };
-        if from == target {
+        let (flow, target) = (&playbook.flow, &to.id);
+        let (here, there) = (flow.position(from), flow.position(target));
+        if here == there {
             return;
         }
-        let flow = &playbook.flow;
         let visit = visited.get(target).copied().unwrap_or_default();
-        let forward = flow.position(target) > flow.position(from);
+        let forward = there > here;
         let reason = if self.order.lifecycle != Lifecycle::Open {
             Some(IgnoreReason::OrderCancelled)
         } else if !forward {
@@ -77,8 +78,8 @@ impl Draft<'_> {
 
     /// Stops the order; the move that was one too many waits for a person.
     pub(super) fn hold(&mut self, target: &StageId) {
-        self.order.hold =
-            Some(Hold { at: self.context.now, stage: target.clone(), pending: Some(target.clone()) });
+        let why = HoldReason::Breaker { stage: target.clone() };
+        self.order.hold = Some(Hold { at: self.context.now, why, pending: Some(target.clone()) });
         if let Some(to) = self.context.playbook.and_then(|p| p.flow.stage(target)) {
             self.refused = Some(Refusal { to: stage_ref(to), reason: IgnoreReason::OnHold });
         }

@@ -3,7 +3,8 @@
 use super::{Changeset, Context, Decision, Draft, Refused};
 use crate::event::{Actor, Cause, Change};
 use crate::fact::MoveFact;
-use crate::order::{Lifecycle, Order, Placement};
+use crate::flow::Stage;
+use crate::order::{Hold, HoldReason, Lifecycle, Order, Placement};
 use crate::outcome::NoOpReason;
 
 /// A move by hand goes anywhere, once, from the screen that was seen.
@@ -17,25 +18,37 @@ pub(super) fn moved(context: Context<'_>, fact: &MoveFact) -> Decision {
     if order.seq != fact.expected_seq {
         return Decision::Refused(Refused::Stale { stage: order.stage().cloned(), seq: order.seq });
     }
-    if *stage == fact.stage {
+    if playbook.flow.position(stage) == playbook.flow.position(&to.id) {
         return Decision::NoOp(NoOpReason::SameStage);
     }
     let by_program = matches!(fact.actor, Actor::ApiKey { .. });
     if by_program && order.hold.is_some() {
         return Decision::Refused(Refused::OnHold);
     }
-    let entries = visited.get(&fact.stage).map_or(0, |v| v.automatic);
+    let entries = visited.get(&to.id).map_or(0, |v| v.automatic);
     let cause = Cause::Manual { actor: fact.actor.clone() };
     let mut draft = Draft::new(context, order.clone(), cause, None);
     if by_program && draft.trips_breaker(entries) {
-        draft.hold(&fact.stage);
+        draft.hold(&to.id);
         return changed(draft.finish(Change::Held));
     }
     draft.by_hand = Some(fact.actor.clone());
-    // A person who moves the order has looked at it: that ends the hold.
-    draft.order.hold = None;
+    // A person who moves the order has looked at it: that ends the breaker's hold.
+    draft.order.hold = order.hold.clone().filter(|hold| matches!(hold.why, HoldReason::Manual { .. }));
     draft.enter(playbook, to, None);
     changed(draft.finish(Change::Moved))
+}
+
+/// Stops an order until somebody releases it: its runs wait, facts are still recorded.
+pub(super) fn held(context: Context<'_>, actor: &Actor) -> Decision {
+    let Some(order) = context.order else { return Decision::Refused(Refused::UnknownOrder) };
+    if order.hold.is_some() {
+        return Decision::NoOp(NoOpReason::AlreadyHeld);
+    }
+    let mut draft = Draft::new(context, order.clone(), Cause::Manual { actor: actor.clone() }, None);
+    let why = HoldReason::Manual { by: actor.clone() };
+    draft.order.hold = Some(Hold { at: context.now, why, pending: None });
+    changed(draft.finish(Change::Held))
 }
 
 /// Releases a hold and applies the latest move that waited for it, once.
@@ -45,15 +58,23 @@ pub(super) fn resumed(context: Context<'_>, actor: &Actor) -> Decision {
     let pending = hold.pending.clone();
     let mut released: Order = order.clone();
     released.hold = None;
-    if let Placement::Placed { visited, .. } = &mut released.placement {
+    if let (Placement::Placed { visited, .. }, HoldReason::Breaker { .. }) =
+        (&mut released.placement, &hold.why)
+    {
         visited.clear();
     }
     let mut draft = Draft::new(context, released, Cause::Manual { actor: actor.clone() }, None);
     draft.by_hand = Some(actor.clone());
+    let here = |to: &Stage| {
+        context
+            .playbook
+            .zip(order.stage())
+            .is_some_and(|(p, at)| p.flow.position(at) == p.flow.position(&to.id))
+    };
     if let Some((playbook, to)) = pending
         .as_ref()
-        .filter(|stage| order.stage() != Some(stage) && order.lifecycle == Lifecycle::Open)
         .and_then(|stage| context.playbook.and_then(|p| p.flow.stage(stage).map(|to| (p, to))))
+        .filter(|(_, to)| order.lifecycle == Lifecycle::Open && !here(to))
     {
         draft.enter(playbook, to, None);
     }

@@ -4,6 +4,7 @@
 //! ignored fact, a refusal or one event with its frozen runs comes out. Everything that follows from the
 //! event is in the event: nothing reads the configuration again.
 
+mod assign;
 mod entry;
 mod manual;
 mod seen;
@@ -59,6 +60,10 @@ pub enum Refused {
     UnknownStage,
     /// The order is in no flow.
     NotPlaced,
+    /// There is no such flow that takes orders.
+    UnknownFlow,
+    /// The order is in this flow already: it is moved, not assigned.
+    AlreadyPlaced,
     /// The order is on hold.
     OnHold,
     /// A limit is reached.
@@ -106,6 +111,9 @@ pub fn decide(context: Context<'_>, fact: &Fact) -> Decision {
         Fact::Tracking(fact) => tracking::tracked(context, fact),
         Fact::Packages { edit, actor } => tracking::edited(context, edit, actor),
         Fact::Move(fact) => manual::moved(context, fact),
+        Fact::Assign(fact) => assign::assigned(context, fact),
+        Fact::StageRetired => assign::restaged(context),
+        Fact::Hold { actor } => manual::held(context, actor),
         Fact::Resume { actor } => manual::resumed(context, actor),
     }
 }

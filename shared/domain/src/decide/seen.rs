@@ -284,7 +284,7 @@ impl Draft<'_> {
     }
 
     /// Puts a newly seen order where its state asks for, recording what it jumped.
-    fn adopt(&mut self, playbook: &Playbook, fulfilled: bool, silent: Option<&SkipReason>) {
+    pub(super) fn adopt(&mut self, playbook: &Playbook, fulfilled: bool, silent: Option<&SkipReason>) {
         let flow = &playbook.flow;
         let asked = [
             Some(&flow.default_stage),
@@ -294,7 +294,7 @@ impl Draft<'_> {
         let start = flow.position(&flow.default_stage).unwrap_or_default();
         let furthest = asked.into_iter().flatten().filter_map(|id| flow.position(id)).max().unwrap_or(start);
         let Some(to) = flow.stages.get(furthest) else { return };
-        if fulfilled && furthest > start {
+        if fulfilled && furthest > start && matches!(self.cause, Cause::Platform { .. }) {
             self.cause = Cause::PlatformFulfillment { channel: self.order.source.channel.clone() };
         }
         self.enter(playbook, to, silent.cloned());

@@ -1,10 +1,11 @@
 //! Laws 8 and 9: forward only, the stale screen, and the breaker.
 
-use super::scene::{Scene, add, api_key, console, is_refused, remove, scan, shipment, shopify, stg};
+use super::scene::{Scene, add, api_key, console, is_refused, remove, scan, shipment, shopify, stg, t};
 use crate::decide::{Decision, Refused};
 use crate::event::{Actor, Change};
 use crate::fact::{Fact, MoveFact};
 use crate::flow::FulfilledWhen;
+use crate::order::{Hold, HoldReason};
 use crate::outcome::{IgnoreReason, NoOpReason};
 use crate::package::TrackingStatus;
 
@@ -129,7 +130,8 @@ fn law_9_the_third_automatic_reentry_holds_the_order() {
     assert_eq!((scene.stage(), &scene.last().change), ("printing", &Change::Held));
     assert!(scene.last().runs.is_empty(), "nothing is sent");
     let hold = scene.order().hold.clone().unwrap();
-    assert_eq!((hold.stage, hold.pending), (stg("packed"), Some(stg("packed"))));
+    let breaker = HoldReason::Breaker { stage: stg("packed") };
+    assert_eq!((hold.why, hold.pending), (breaker, Some(stg("packed"))));
     assert_eq!(refusal(&scene), Some(("packed", &IgnoreReason::OnHold)));
     assert_eq!(is_refused(&scene.go("new", api_key())), Some(&Refused::OnHold));
 }
@@ -187,6 +189,33 @@ fn law_9_a_move_in_the_console_ends_the_hold_and_the_count() {
     assert!(scene.order().hold.is_some());
     scene.go("delivered", console());
     assert_eq!((scene.stage(), &scene.order().hold), ("delivered", &None));
+}
+
+#[test]
+fn law_9_a_hold_by_hand_stays_until_it_is_released_and_keeps_the_latest_move() {
+    let mut scene = Scene::open();
+    scene.apply(Fact::Hold { actor: console() });
+    assert_eq!((scene.stage(), &scene.last().change), ("new", &Change::Held));
+    assert_eq!(scene.apply(Fact::Hold { actor: api_key() }), Decision::NoOp(NoOpReason::AlreadyHeld));
+    scene.apply(shopify(20).fulfilled(&["s1"], 20));
+    assert_eq!(refusal(&scene), Some(("shipped", &IgnoreReason::OnHold)), "facts are still recorded");
+    scene.go("printing", console());
+    let hold = scene.order().hold.clone().unwrap();
+    assert_eq!(hold.why, HoldReason::Manual { by: console() }, "a move does not release it");
+    assert_eq!(is_refused(&scene.go("packed", api_key())), Some(&Refused::OnHold));
+    scene.apply(Fact::Resume { actor: console() });
+    assert_eq!((scene.stage(), &scene.order().hold), ("shipped", &None));
+}
+
+#[test]
+fn law_9_both_kinds_of_hold_survive_storage() {
+    let at = t(1);
+    let pending = Some(stg("packed"));
+    for why in [HoldReason::Breaker { stage: stg("packed") }, HoldReason::Manual { by: console() }] {
+        let hold = Hold { at, why, pending: pending.clone() };
+        let stored = serde_json::to_string(&hold).unwrap();
+        assert_eq!(serde_json::from_str::<Hold>(&stored).unwrap(), hold, "{stored}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::fact::{
     ShipmentId, ShipmentSeen, TrackingFact,
 };
 use crate::flow::{
-    AdvanceOnDelivery, Automations, EmailAutomation, Flow, FulfillAutomation, FulfilledWhen, Stage,
+    AdvanceOnDelivery, Automations, EmailAutomation, Flow, FulfillAutomation, FulfilledWhen, Retired, Stage,
     WebhookAutomation,
 };
 use crate::fulfillment::{Attribution, LockRefused};
@@ -94,6 +94,8 @@ pub fn flow() -> Flow {
         default_stage: stg("new"),
         fulfilled_stage: Some(stg("shipped")),
         fulfilled_when: FulfilledWhen::Complete,
+        retired: std::collections::BTreeMap::new(),
+        archived_at: None,
     }
 }
 
@@ -223,6 +225,15 @@ impl Scene {
     pub fn go(&mut self, stage: &str, actor: Actor) -> Decision {
         let expected_seq = self.order().seq;
         self.apply(Fact::Move(MoveFact { stage: stg(stage), expected_seq, actor }))
+    }
+
+    /// The flow loses a stage; what names it goes to the successor from now on.
+    pub fn retire(&mut self, stage: &str, successor: &str) {
+        let flow = &mut self.playbook.flow;
+        flow.stages.retain(|s| s.id != stg(stage));
+        flow.version += 1;
+        let gone = Retired { name: stage.to_owned(), successor: stg(successor) };
+        flow.retired.insert(stg(stage), gone);
     }
 
     pub fn order(&self) -> &Order {

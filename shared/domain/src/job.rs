@@ -1,0 +1,509 @@
+//! Jobs: work over many orders, page by page. A job is claimed like a run, keeps its place in a cursor and
+//! its progress in counts, and can be stopped between two pages. Every page can be done again without harm:
+//! what it does goes through the same decisions as anything else.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Action, Actor};
+use crate::id::{AttemptId, ChannelId, FlowId, JobId, OrderId, ShopId, StageId};
+use crate::run::later;
+use crate::text::truncated;
+
+/// Most orders that one bulk move names.
+pub const ORDERS_MAX: usize = 500;
+/// How often a channel is asked for what changed.
+pub const RECONCILE_EVERY: SignedDuration = SignedDuration::from_mins(15);
+/// How far a reconciliation looks back behind what it saw last: clocks differ, and two changes may share a
+/// second.
+pub const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
+/// How long one attempt may hold a job: longer than its function may live.
+pub const JOB_LEASE: SignedDuration = SignedDuration::from_secs(150);
+/// Waits between attempts that failed; after the last the job has failed, or waits for its next turn.
+const WAITS: [i64; 6] = [10, 60, 300, 900, 3_600, 7_200];
+/// Longest error kept of an attempt, in bytes.
+const ERROR_MAX: usize = 300;
+
+/// Which orders a bulk move is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum Selection {
+    /// These, at most [`ORDERS_MAX`].
+    Orders {
+        /// Their ids.
+        orders: Vec<OrderId>,
+    },
+    /// All that stood in this stage when the job was made.
+    Stage {
+        /// The stage.
+        stage: StageId,
+    },
+}
+
+/// What a job does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum JobKind {
+    /// Asks a channel's platform for the orders that changed since then: both platforms lose notifications, and
+    /// WooCommerce never sends one twice. Comes again every [`RECONCILE_EVERY`].
+    Reconcile {
+        /// The channel.
+        channel: ChannelId,
+        /// What changed before was seen.
+        since: Timestamp,
+        /// The newest change seen in this pass.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        newest: Option<Timestamp>,
+    },
+    /// The same once, for the time before a channel was connected. Those orders are older than the channel, so
+    /// they are adopted silently (law 3).
+    Backfill {
+        /// The channel.
+        channel: ChannelId,
+        /// What changed before is left out.
+        since: Timestamp,
+    },
+    /// Moves orders, as the one who asked for it.
+    Move {
+        /// Where to.
+        to: StageId,
+        /// Which.
+        selection: Selection,
+        /// Who.
+        actor: Actor,
+    },
+    /// Puts the orders of a deleted stage into its successor.
+    Restage {
+        /// The deleted stage.
+        stage: StageId,
+    },
+    /// Puts a channel's untriaged orders into its new default flow, silently.
+    Triage {
+        /// The channel.
+        channel: ChannelId,
+        /// The flow.
+        flow: FlowId,
+    },
+    /// Has failed runs tried again. Uncertain ones are for people to look at one by one.
+    Recover {
+        /// That ended since.
+        since: Timestamp,
+        /// Of one kind only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        action: Option<Action>,
+        /// Of one target only: a template, endpoint or channel by its id.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
+    },
+}
+
+impl JobKind {
+    /// Stable word for API and metrics.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Reconcile { .. } => "reconcile",
+            Self::Backfill { .. } => "backfill",
+            Self::Move { .. } => "move",
+            Self::Restage { .. } => "restage",
+            Self::Triage { .. } => "triage",
+            Self::Recover { .. } => "recover",
+        }
+    }
+
+    /// Whether it comes again by itself.
+    #[must_use]
+    pub fn recurs(&self) -> bool {
+        matches!(self, Self::Reconcile { .. })
+    }
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum JobState {
+    /// Waits until `due`.
+    Waiting {
+        /// Not before.
+        due: Timestamp,
+    },
+    /// An attempt works on it.
+    Running {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// After this the attempt is presumed dead.
+        until: Timestamp,
+    },
+    /// All done.
+    Done {
+        /// When.
+        at: Timestamp,
+    },
+    /// Given up; what it did before stands.
+    Failed {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        error: String,
+    },
+    /// Stopped by somebody; what it did before stands.
+    Cancelled {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// What a job came to so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// Things looked at.
+    pub seen: u64,
+    /// Of these, changed.
+    pub changed: u64,
+    /// Of these, refused by a rule, or in a shape that could not be read (kept in quarantine).
+    pub refused: u64,
+}
+
+impl Progress {
+    /// One thing that was changed, refused, or left as it was.
+    pub fn count(&mut self, change: Counted) {
+        self.seen = self.seen.saturating_add(1);
+        match change {
+            Counted::Changed => self.changed = self.changed.saturating_add(1),
+            Counted::Refused => self.refused = self.refused.saturating_add(1),
+            Counted::Same => {}
+        }
+    }
+
+    fn plus(self, more: Self) -> Self {
+        Self {
+            seen: self.seen.saturating_add(more.seen),
+            changed: self.changed.saturating_add(more.changed),
+            refused: self.refused.saturating_add(more.refused),
+        }
+    }
+}
+
+/// What became of one thing that a job looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Changed.
+    Changed,
+    /// Refused.
+    Refused,
+    /// As it was.
+    Same,
+}
+
+/// What one page of a job came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageDone {
+    /// What it did.
+    pub progress: Progress,
+    /// Where to go on; `None` at the end.
+    pub next: Option<String>,
+    /// The newest change that it saw, if it asked a platform.
+    pub newest: Option<Timestamp>,
+}
+
+/// A job of a shop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Stable id. A channel's reconciliation has the channel's body: there is one.
+    pub id: JobId,
+    /// Its tenant.
+    pub shop: ShopId,
+    /// What it does.
+    #[serde(flatten)]
+    pub kind: JobKind,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: JobState,
+    /// Where to go on; `None` at the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// What it came to.
+    #[serde(default)]
+    pub progress: Progress,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Attempts that failed in a row.
+    #[serde(default)]
+    pub failures: u32,
+    /// What the last of them said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// Counts writes.
+    pub version: u64,
+}
+
+/// A job cannot be stopped or started as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidStep {
+    /// It has ended.
+    #[error("the job has ended")]
+    Ended,
+    /// Somebody else works on it.
+    #[error("the job is being worked on")]
+    Held,
+    /// It comes again by itself for as long as its channel is there.
+    #[error("the job recurs and cannot be cancelled")]
+    Recurs,
+}
+
+impl Job {
+    /// A job to be begun at once.
+    #[must_use]
+    pub fn new(id: JobId, shop: ShopId, kind: JobKind, now: Timestamp) -> Self {
+        Self {
+            id,
+            shop,
+            kind,
+            state: JobState::Waiting { due: now },
+            cursor: None,
+            progress: Progress::default(),
+            created_at: now,
+            failures: 0,
+            last_error: None,
+            version: 1,
+        }
+    }
+
+    /// When it wants attention; `None` once it has ended.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        match self.state {
+            JobState::Waiting { due } => Some(due),
+            JobState::Running { until, .. } => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Whether it has ended for good.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.due().is_none()
+    }
+
+    fn next(&self, state: JobState) -> Self {
+        Self { state, version: self.version.saturating_add(1), ..self.clone() }
+    }
+
+    /// Asks for the exclusive right to work on it.
+    ///
+    /// # Errors
+    /// It has ended, is not due, or another attempt holds it.
+    pub fn claimed(&self, attempt: &AttemptId, now: Timestamp) -> Result<Self, InvalidStep> {
+        match self.due() {
+            None => Err(InvalidStep::Ended),
+            Some(due) if due > now => Err(InvalidStep::Held),
+            Some(_) => {
+                Ok(self.next(JobState::Running { attempt: attempt.clone(), until: later(now, JOB_LEASE) }))
+            }
+        }
+    }
+
+    /// After a page: on to the next one under a fresh lease, to its next turn, or to its end.
+    #[must_use]
+    pub fn advanced(&self, page: PageDone, now: Timestamp) -> Self {
+        let at_end = page.next.is_none();
+        let kind = self.kind.seen(page.newest, at_end);
+        let state = match &self.state {
+            JobState::Running { attempt, .. } if !at_end => {
+                JobState::Running { attempt: attempt.clone(), until: later(now, JOB_LEASE) }
+            }
+            _ if kind.recurs() => JobState::Waiting { due: later(now, RECONCILE_EVERY) },
+            _ => JobState::Done { at: now },
+        };
+        Self {
+            kind,
+            cursor: page.next,
+            progress: self.progress.plus(page.progress),
+            failures: 0,
+            last_error: None,
+            ..self.next(state)
+        }
+    }
+
+    /// Lets go of it between two pages: the next attempt goes on at once.
+    #[must_use]
+    pub fn put_down(&self, now: Timestamp) -> Self {
+        self.next(JobState::Waiting { due: now })
+    }
+
+    /// After a page that failed: again later from the same cursor, with growing patience and not sooner than
+    /// `asked`; `forever` says that no trying again helps. A recurring job then waits for its next turn.
+    #[must_use]
+    pub fn stumbled(
+        &self,
+        error: &str,
+        asked: Option<SignedDuration>,
+        forever: bool,
+        now: Timestamp,
+    ) -> Self {
+        let error = truncated(error, ERROR_MAX);
+        let tried = usize::try_from(self.failures).unwrap_or(usize::MAX);
+        let wait = WAITS.get(tried).filter(|_| !forever).map(|s| SignedDuration::from_secs(*s));
+        let state = match wait {
+            Some(wait) => JobState::Waiting { due: later(now, asked.map_or(wait, |a| a.max(wait))) },
+            None if self.kind.recurs() => JobState::Waiting { due: later(now, RECONCILE_EVERY) },
+            None => JobState::Failed { at: now, error: error.clone() },
+        };
+        let failures = if wait.is_some() { self.failures.saturating_add(1) } else { 0 };
+        Self { failures, last_error: Some(error), ..self.next(state) }
+    }
+
+    /// Stopped by somebody. Whoever works on it notices at its next write.
+    ///
+    /// # Errors
+    /// It has ended, or recurs.
+    pub fn cancelled(&self, now: Timestamp) -> Result<Self, InvalidStep> {
+        if self.ended() {
+            return Err(InvalidStep::Ended);
+        }
+        if self.kind.recurs() {
+            return Err(InvalidStep::Recurs);
+        }
+        Ok(self.next(JobState::Cancelled { at: now }))
+    }
+
+    /// Wanted now: a waiting job comes at once.
+    ///
+    /// # Errors
+    /// It has ended, or is being worked on.
+    pub fn hurried(&self, now: Timestamp) -> Result<Self, InvalidStep> {
+        match self.state {
+            JobState::Waiting { .. } => Ok(self.next(JobState::Waiting { due: now })),
+            JobState::Running { .. } => Err(InvalidStep::Held),
+            _ => Err(InvalidStep::Ended),
+        }
+    }
+}
+
+impl JobKind {
+    /// A reconciliation remembers the newest change that it saw, and at the end of a pass begins the next there.
+    fn seen(&self, page: Option<Timestamp>, at_end: bool) -> Self {
+        let Self::Reconcile { channel, since, newest } = self else { return self.clone() };
+        let newest = (*newest).max(page);
+        let (since, newest) =
+            if at_end { (newest.map_or(*since, |at| at.max(*since)), None) } else { (*since, newest) };
+        Self::Reconcile { channel: channel.clone(), since, newest }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn channel() -> ChannelId {
+        ChannelId::from_body("a").unwrap()
+    }
+
+    fn attempt() -> AttemptId {
+        AttemptId::from_body("one").unwrap()
+    }
+
+    fn job(kind: JobKind) -> Job {
+        Job::new(JobId::from_body("a").unwrap(), ShopId::from_body("a").unwrap(), kind, at(0))
+    }
+
+    fn backfill() -> Job {
+        job(JobKind::Backfill { channel: channel(), since: at(-100) })
+    }
+
+    fn reconcile() -> Job {
+        job(JobKind::Reconcile { channel: channel(), since: at(-100), newest: None })
+    }
+
+    fn page(next: Option<&str>, newest: Option<i64>) -> PageDone {
+        let mut progress = Progress::default();
+        progress.count(Counted::Changed);
+        progress.count(Counted::Same);
+        PageDone { progress, next: next.map(str::to_owned), newest: newest.map(at) }
+    }
+
+    #[test]
+    fn law_10_a_job_is_worked_on_by_one_attempt_at_a_time() {
+        let claimed = backfill().claimed(&attempt(), at(1)).unwrap();
+        let other = AttemptId::from_body("two").unwrap();
+        assert_eq!(claimed.claimed(&other, at(2)), Err(InvalidStep::Held));
+        let lease = at(1) + JOB_LEASE;
+        assert!(claimed.claimed(&other, lease).is_ok(), "a dead attempt's job goes on");
+        let done = claimed.advanced(page(None, None), at(3));
+        assert_eq!((done.claimed(&other, lease), done.version), (Err(InvalidStep::Ended), 3));
+    }
+
+    #[test]
+    fn a_job_keeps_its_place_and_its_counts_from_page_to_page() {
+        let mut job = backfill().claimed(&attempt(), at(1)).unwrap();
+        job = job.advanced(page(Some("2"), None), at(2));
+        assert_eq!((job.cursor.as_deref(), job.progress.seen, job.progress.changed), (Some("2"), 2, 1));
+        assert_eq!(job.due(), Some(at(2) + JOB_LEASE), "each page renews the lease");
+        job = job.put_down(at(3)).claimed(&attempt(), at(3)).unwrap();
+        assert_eq!(job.cursor.as_deref(), Some("2"));
+        job = job.advanced(page(None, None), at(4));
+        assert_eq!((&job.state, job.progress.seen), (&JobState::Done { at: at(4) }, 4));
+    }
+
+    #[test]
+    fn a_reconciliation_comes_again_and_begins_where_it_saw_the_newest_change() {
+        let job = reconcile().claimed(&attempt(), at(1)).unwrap();
+        let job = job.advanced(page(Some("2"), Some(50)), at(2));
+        assert!(
+            matches!(job.kind, JobKind::Reconcile { since, .. } if since == at(-100)),
+            "not before its end"
+        );
+        let job = job.advanced(page(None, Some(40)), at(3));
+        assert_eq!(job.state, JobState::Waiting { due: at(3) + RECONCILE_EVERY });
+        assert_eq!(job.kind, JobKind::Reconcile { channel: channel(), since: at(50), newest: None });
+        let quiet = job.claimed(&attempt(), at(2_000)).unwrap().advanced(page(None, None), at(2_001));
+        assert!(matches!(quiet.kind, JobKind::Reconcile { since, .. } if since == at(50)), "never back");
+    }
+
+    #[test]
+    fn failures_wait_longer_each_time_and_end_a_job_that_does_not_recur() {
+        let waits = |mut job: Job| {
+            let mut waits = Vec::new();
+            while let (JobState::Waiting { .. }, true) = (&job.state, waits.len() < 8) {
+                job = job.stumbled("down", None, false, at(0));
+                waits.extend(job.due().map(|due| due.duration_since(at(0)).as_secs()));
+            }
+            (waits, job)
+        };
+        let (tried, ended) = waits(backfill());
+        assert_eq!(tried, [10, 60, 300, 900, 3_600, 7_200]);
+        assert!(matches!(ended.state, JobState::Failed { .. }));
+        let (tried, _) = waits(reconcile());
+        assert_eq!(tried, [10, 60, 300, 900, 3_600, 7_200, 900, 10], "it never ends");
+        let refused = backfill().stumbled("no such key", None, true, at(0));
+        assert!(matches!(refused.state, JobState::Failed { .. }), "what cannot help is not tried");
+        let asked = backfill().stumbled("busy", Some(SignedDuration::from_secs(33)), false, at(0));
+        assert_eq!(asked.due(), Some(at(33)));
+        let again = asked.claimed(&attempt(), at(33)).unwrap().advanced(page(Some("2"), None), at(34));
+        assert_eq!((again.failures, again.last_error), (0, None));
+    }
+
+    #[test]
+    fn only_a_job_that_is_open_and_does_not_recur_can_be_stopped() {
+        let running = backfill().claimed(&attempt(), at(1)).unwrap();
+        let stopped = running.cancelled(at(2)).unwrap();
+        assert_eq!(stopped.version, running.version + 1, "the attempt's next write loses");
+        assert_eq!(stopped.cancelled(at(3)), Err(InvalidStep::Ended));
+        assert_eq!(reconcile().cancelled(at(1)), Err(InvalidStep::Recurs));
+        assert_eq!(running.hurried(at(2)), Err(InvalidStep::Held));
+        assert_eq!(reconcile().advanced(page(None, None), at(1)).hurried(at(2)).unwrap().due(), Some(at(2)));
+    }
+
+    #[test]
+    fn a_job_is_read_back_as_it_was_written() {
+        for job in [backfill(), reconcile().claimed(&attempt(), at(1)).unwrap()] {
+            let text = serde_json::to_string(&job).unwrap();
+            assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job, "{text}");
+        }
+    }
+}

@@ -17,7 +17,7 @@ use stagepost_domain::event::{Action, Event};
 use stagepost_domain::fact::{Fact, PackageEdit, ShipmentId};
 use stagepost_domain::fulfillment::{Attribution, Fulfillment, Lock, Shipment};
 use stagepost_domain::id::{AttemptId, ChannelId, EndpointId, FlowId, OrderId, ShopId, StageId, TemplateId};
-use stagepost_domain::order::{Hold, Lifecycle, Order, Placement, Source, Visit};
+use stagepost_domain::order::{Hold, HoldReason, Lifecycle, Order, Placement, Source, Visit};
 use stagepost_domain::outcome::NoOpReason;
 use stagepost_domain::package::{Rollup, TrackingStatus};
 use stagepost_domain::run::{AttemptOutcome, Claim, Run, RunId, RunKey, RunState, Target};
@@ -456,7 +456,8 @@ async fn an_order_that_comes_to_be_without_something_is_stored_without_it() {
     busy.version = 2;
     busy.lifecycle = Lifecycle::Cancelled { at: None };
     busy.has_email = true;
-    busy.hold = Some(Hold { at: build::seconds(1), stage: shop.stage(1), pending: None });
+    let why = HoldReason::Breaker { stage: shop.stage(1) };
+    busy.hold = Some(Hold { at: build::seconds(1), why, pending: None });
     bench.store.put_order(&busy, 1, "w2").await.unwrap();
     assert_eq!(bench.store.order(&busy.id).await.unwrap(), Some(busy.clone()));
     for placement in [Placement::Awaiting, Placement::Untriaged] {

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::json;
 use stagepost_app::apply::ApplyError;
 use stagepost_app::config::ConfigError;
 use stagepost_app::ports::{CommitError, StoreError};
@@ -162,6 +163,16 @@ impl From<ConfigError> for Failed {
             ConfigError::NotFound => Problem::not_found("thing here").into(),
             ConfigError::Store(e) => e.into(),
             ConfigError::Conflict => CommitError::Conflict.into(),
+            ConfigError::InUse(users) => Problem::new(StatusCode::CONFLICT, "in-use", "It is in use")
+                .detail("Take it out of these first.")
+                .with(json!({ "users": users }))
+                .into(),
+            ConfigError::Stale { version } => {
+                let title = "It has changed since you read it";
+                Problem::new(StatusCode::PRECONDITION_FAILED, "stale", title)
+                    .with(json!({ "version": version }))
+                    .into()
+            }
             ConfigError::Busy => Problem::unavailable().into(),
             ConfigError::Secret(_) | ConfigError::Id(_) => {
                 tracing::error!(%error, "configuration");

@@ -1,7 +1,7 @@
 //! Every minute: rings again for whatever is due.
 
 use stagepost_app::Core;
-use stagepost_app::ports::{ConfigStore, Doorbell, InboundStore, OrderStore, RunStore};
+use stagepost_app::ports::{ConfigStore, Doorbell, InboundStore, JobDoorbell, OrderStore, RunStore};
 use stagepost_app::wake::{WakeError, Woken, wake};
 
 /// What the sweep needs.
@@ -19,7 +19,7 @@ pub struct Wake<S, D> {
 pub async fn handle<S, D>(wake_function: &Wake<S, D>) -> Result<Woken, WakeError>
 where
     S: OrderStore + RunStore + InboundStore + ConfigStore,
-    D: Doorbell,
+    D: Doorbell + JobDoorbell,
 {
     let woken = wake(&wake_function.core, &wake_function.doorbell).await?;
     if woken != Woken::default() {

@@ -7,12 +7,14 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_http::{Request, service_fn};
 use stagepost_api::Api;
 use stagepost_app::Core;
+use stagepost_app::jobs::JOB_TIMEOUT;
 use stagepost_app::platform::Platforms;
 use stagepost_carrier_webhook::Carriers;
 use stagepost_dispatch::Dispatch;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_email_runner::EmailRunner;
 use stagepost_fulfillment_runner::FulfillmentRunner;
+use stagepost_job_runner::JobRunner;
 use stagepost_lambda::inbound::Inbound;
 use stagepost_lambda::links::SignedLinks;
 use stagepost_outbound_http::{Guard, OutboundHttp, check_url};
@@ -55,6 +57,7 @@ pub struct Dead {
     email: Arc<SqsDeadLetters>,
     webhook: Arc<SqsDeadLetters>,
     fulfillment: Arc<SqsDeadLetters>,
+    jobs: Arc<SqsDeadLetters>,
 }
 
 impl Dead {
@@ -65,6 +68,7 @@ impl Dead {
             email: from("email-runner"),
             webhook: from("webhook-runner"),
             fulfillment: from("fulfillment-runner"),
+            jobs: from("job-runner"),
         }
     }
 }
@@ -119,13 +123,14 @@ impl Ports {
     }
 
     /// The runners with their queues.
-    pub fn sources(&self, queues: &LocalQueues) -> [Source; 3] {
+    pub fn sources(&self, queues: &LocalQueues) -> [Source; 4] {
         let [email, webhook, fulfillment] = TIMEOUTS;
         let source = |url: &String, timeout, function| Source { url: url.clone(), timeout, function };
         [
             source(&queues.urls.email, email, self.email_runner()),
             source(&queues.urls.webhook, webhook, self.webhook_runner()),
             source(&queues.urls.fulfillment, fulfillment, self.fulfillment_runner()),
+            source(&queues.urls.jobs, JOB_TIMEOUT, self.job_runner()),
         ]
     }
 
@@ -169,6 +174,24 @@ impl Ports {
         sqs(move |event| {
             let runner = Arc::clone(&runner);
             async move { stagepost_fulfillment_runner::handle(&runner, event).await }
+        })
+    }
+
+    fn job_runner(&self) -> SqsFunction {
+        let sources = Platforms {
+            shopify: ShopifyClient::new(self.http.clone(), self.shopify.clone()),
+            woocommerce: WooClient::new(self.http.clone()),
+        };
+        let runner = Arc::new(JobRunner {
+            core: self.core.clone(),
+            secrets: self.secrets.clone(),
+            sources,
+            doorbell: self.doorbell.clone(),
+            dead: Arc::clone(&self.dead.jobs),
+        });
+        sqs(move |event| {
+            let runner = Arc::clone(&runner);
+            async move { stagepost_job_runner::handle(&runner, event).await }
         })
     }
 

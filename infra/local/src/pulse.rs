@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use stagepost_app::ports::{Doorbell, DoorbellError, Ring};
+use stagepost_app::ports::{Doorbell, DoorbellError, JobDoorbell, Ring};
+use stagepost_domain::id::{JobId, ShopId};
 use stagepost_sqs::SqsDoorbell;
 use tokio::sync::watch;
 
@@ -75,6 +76,14 @@ impl LocalDoorbell {
 impl Doorbell for LocalDoorbell {
     async fn ring(&self, rings: &[Ring]) -> Result<(), DoorbellError> {
         let rung = self.sqs.ring(rings).await;
+        self.pulse.ring();
+        rung
+    }
+}
+
+impl JobDoorbell for LocalDoorbell {
+    async fn ring_job(&self, shop: &ShopId, job: &JobId) -> Result<(), DoorbellError> {
+        let rung = self.sqs.ring_job(shop, job).await;
         self.pulse.ring();
         rung
     }

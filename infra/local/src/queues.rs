@@ -12,6 +12,7 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName, QueueAttributeName,
 };
 use serde_json::{Value, json};
+use stagepost_app::jobs::JOB_TIMEOUT;
 use stagepost_app::run::function_timeout;
 use stagepost_domain::event::Action;
 use stagepost_sqs::{Client, Queues, SqsDeadLetters};
@@ -91,6 +92,7 @@ impl LocalQueues {
             email: make(&client, "stagepost-email", email, Some(&arn)).await?,
             webhook: make(&client, "stagepost-webhook", webhook, Some(&arn)).await?,
             fulfillment: make(&client, "stagepost-fulfillment", fulfillment, Some(&arn)).await?,
+            jobs: make(&client, "stagepost-jobs", JOB_TIMEOUT, Some(&arn)).await?,
         };
         Ok(Self { client, urls, dead_letters })
     }

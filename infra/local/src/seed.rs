@@ -59,6 +59,7 @@ async fn flow<S: ConfigStore>(core: &Core<S>, shop: &ShopId) -> Result<Flow, Con
         default_stage: Some("New".into()),
         fulfilled_stage: Some("Shipped".into()),
         fulfilled_when: FulfilledWhen::Complete,
+        successors: std::collections::BTreeMap::new(),
     };
     put_flow(core, shop, None, &input).await
 }

@@ -8,6 +8,7 @@ pub mod carrier;
 pub mod config;
 pub mod dispatch;
 pub mod inbound;
+pub mod jobs;
 pub mod notify;
 pub mod platform;
 pub mod ports;

@@ -11,7 +11,10 @@ use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::Event;
 use stagepost_domain::fact::{Coverage, ShipmentId, TrackingFact};
 use stagepost_domain::flow::Flow;
-use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, OrderId, ShopId, StageId, TemplateId};
+use stagepost_domain::id::{
+    CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, ShopId, StageId, TemplateId,
+};
+use stagepost_domain::job::Job;
 use stagepost_domain::order::{Order, Platform, Snapshot, Source};
 use stagepost_domain::outcome::IgnoreReason;
 use stagepost_domain::package::{Package, PackageSeen};
@@ -209,6 +212,8 @@ pub enum DueItem {
     Event(Box<Event>),
     /// A carrier's report of a parcel that no order had.
     Parked(ParkedFact),
+    /// A job.
+    Job(Box<Job>),
 }
 
 /// Runs, and the due index that nothing falls out of.
@@ -235,6 +240,14 @@ pub trait RunStore: Send + Sync {
         now: Timestamp,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<DueItem>, StoreError>> + Send;
+    /// Events of a shop without open runs of which one has failed or is uncertain, newest end first: what
+    /// people should look at (from an index, so possibly a moment old).
+    fn attention(
+        &self,
+        shop: &ShopId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Page<Event>, StoreError>> + Send;
     /// Moves an item's place in the due index to `due`; `None` takes it out (an event without open runs).
     /// Losing a race is fine: whoever won has set the place.
     fn set_due(
@@ -242,6 +255,23 @@ pub trait RunStore: Send + Sync {
         item: &DueItem,
         due: Option<Timestamp>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Jobs of shops. An open one stands in the due index.
+pub trait JobStore: Send + Sync {
+    /// Keeps a new job; one with its id is a lost race.
+    fn create_job(&self, job: &Job) -> impl Future<Output = Result<(), CommitError>> + Send;
+    /// A job, strongly consistent.
+    fn job(&self, shop: &ShopId, id: &JobId) -> impl Future<Output = Result<Option<Job>, StoreError>> + Send;
+    /// A shop's jobs, newest first; what has ended is kept for 30 days.
+    fn jobs(
+        &self,
+        shop: &ShopId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Page<Job>, StoreError>> + Send;
+    /// Replaces a job if it still has the version before this one's. The same write again is a success.
+    fn update_job(&self, next: &Job) -> impl Future<Output = Result<(), CommitError>> + Send;
 }
 
 /// A carrier's report that no order wanted yet.
@@ -340,6 +370,24 @@ pub enum ConfigChange {
         /// The record.
         key: ApiKey,
     },
+    /// A template is not to be had any more; the versions that runs name stay.
+    NoTemplate(TemplateId),
+    /// An endpoint is gone.
+    NoEndpoint(EndpointId),
+    /// A channel is gone, with its lookup.
+    NoChannel(ChannelId),
+    /// A carrier integration is gone, with its lookup.
+    NoCarrier(CarrierId),
+    /// A change with the jobs that follow from it.
+    WithJobs(Box<ConfigChange>, Vec<Job>),
+}
+
+impl ConfigChange {
+    /// The change with what follows from it.
+    #[must_use]
+    pub fn with_jobs(self, jobs: Vec<Job>) -> Self {
+        if jobs.is_empty() { self } else { Self::WithJobs(Box::new(self), jobs) }
+    }
 }
 
 /// A shop's configuration.
@@ -412,6 +460,12 @@ pub struct Ring {
 pub trait Doorbell: Send + Sync {
     /// Rings once for each; all or an error.
     fn ring(&self, rings: &[Ring]) -> impl Future<Output = Result<(), DoorbellError>> + Send;
+}
+
+/// The queue in front of the job runner.
+pub trait JobDoorbell: Send + Sync {
+    /// Rings for a job.
+    fn ring_job(&self, shop: &ShopId, job: &JobId) -> impl Future<Output = Result<(), DoorbellError>> + Send;
 }
 
 /// The queue did not take it; the due index still holds the run.
@@ -626,6 +680,38 @@ pub trait FulfillmentPlatform: Send + Sync {
         work: &Self::Work,
         request: &FulfillRequest,
     ) -> impl Future<Output = Result<Fulfilled, FulfillError>> + Send;
+}
+
+/// An order as a platform lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedOrder {
+    /// What it says, as a notification of it would be read.
+    pub reading: crate::inbound::Reading,
+    /// The raw order, for the quarantine.
+    pub raw: Vec<u8>,
+}
+
+/// A page of a platform's orders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderPage {
+    /// The orders, those that changed first before the others.
+    pub orders: Vec<ListedOrder>,
+    /// The newest change on the page.
+    pub newest: Option<Timestamp>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// One sales platform, for reconciliation: what changed since.
+pub trait OrderSource: Send + Sync {
+    /// A page of the orders that changed after `since`, oldest change first. `cursor` is a page's `next`.
+    fn changed(
+        &self,
+        access: &ChannelAccess,
+        since: Timestamp,
+        cursor: Option<&str>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<OrderPage, ActError>> + Send;
 }
 
 // ---------------------------------------------------------------- secrets

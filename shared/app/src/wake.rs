@@ -9,7 +9,8 @@ use crate::apply::ApplyError;
 use crate::carrier::{FIRST_LOOK, next_look, retry_parked};
 use crate::dispatch::rings;
 use crate::ports::{
-    ConfigStore, Doorbell, DoorbellError, DueItem, InboundStore, OrderStore, ParkedFact, RunStore, StoreError,
+    ConfigStore, Doorbell, DoorbellError, DueItem, InboundStore, JobDoorbell, OrderStore, ParkedFact,
+    RunStore, StoreError,
 };
 
 /// How long a rung run is left alone before it is rung again.
@@ -54,7 +55,7 @@ pub enum WakeError {
 pub async fn wake<S, D>(core: &Core<S>, doorbell: &D) -> Result<Woken, WakeError>
 where
     S: OrderStore + RunStore + InboundStore + ConfigStore,
-    D: Doorbell,
+    D: Doorbell + JobDoorbell,
 {
     let mut sweep = Sweep::default();
     let until = later(core.now(), SWEEP_MAX);
@@ -103,7 +104,7 @@ impl Sweep {
     async fn wake_item<S, D>(&mut self, core: &Core<S>, doorbell: &D, item: DueItem, now: Timestamp)
     where
         S: OrderStore + RunStore + InboundStore + ConfigStore,
-        D: Doorbell,
+        D: Doorbell + JobDoorbell,
     {
         self.woken.seen += 1;
         let next = match &item {
@@ -111,6 +112,13 @@ impl Sweep {
                 self.ring(doorbell, event, now).await;
                 // Also if the queue refused: the next minute rings again.
                 next_ring(event, now)
+            }
+            DueItem::Job(job) => {
+                match doorbell.ring_job(&job.shop, &job.id).await {
+                    Ok(()) => self.woken.rung += 1,
+                    Err(error) => self.failed(error.into()),
+                }
+                Some(later(now, RING_AGAIN))
             }
             DueItem::Parked(parked) => match self.look(core, parked, now).await {
                 Look::Found => return,

@@ -214,6 +214,15 @@ impl Event {
         self.runs.values().filter_map(|r| r.state.due()).min()
     }
 
+    /// When its last run ended, if all have and one failed or is uncertain: somebody should look.
+    #[must_use]
+    pub fn wants_attention(&self) -> Option<Timestamp> {
+        if self.due().is_some() {
+            return None;
+        }
+        self.runs.values().filter_map(|r| r.state.gone_wrong()).max()
+    }
+
     /// How many runs are open.
     #[must_use]
     pub fn open_runs(&self) -> usize {

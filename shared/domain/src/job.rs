@@ -332,6 +332,12 @@ impl Job {
         self.next(JobState::Waiting { due: now })
     }
 
+    /// What it was about is gone: it ends, also if it recurs.
+    #[must_use]
+    pub fn over(&self, now: Timestamp) -> Self {
+        self.next(JobState::Done { at: now })
+    }
+
     /// After a page that failed: again later from the same cursor, with growing patience and not sooner than
     /// `asked`; `forever` says that no trying again helps. A recurring job then waits for its next turn.
     #[must_use]
@@ -496,6 +502,7 @@ mod tests {
         assert_eq!(stopped.cancelled(at(3)), Err(InvalidStep::Ended));
         assert_eq!(reconcile().cancelled(at(1)), Err(InvalidStep::Recurs));
         assert_eq!(running.hurried(at(2)), Err(InvalidStep::Held));
+        assert!(reconcile().over(at(2)).ended(), "its channel is gone");
         assert_eq!(reconcile().advanced(page(None, None), at(1)).hurried(at(2)).unwrap().due(), Some(at(2)));
     }
 

@@ -42,7 +42,9 @@ impl Target {
         }
     }
 
-    fn name(&self) -> &str {
+    /// The target's id as in run keys.
+    #[must_use]
+    pub fn name(&self) -> &str {
         match self {
             Self::Email(id) => id.as_str(),
             Self::Webhook(id) => id.as_str(),
@@ -228,6 +230,15 @@ impl RunState {
         match self {
             Self::Pending { due } => Some(*due),
             Self::Claimed { until, .. } => Some(*until),
+            _ => None,
+        }
+    }
+
+    /// When it ended in a way that a person should look at.
+    #[must_use]
+    pub fn gone_wrong(&self) -> Option<Timestamp> {
+        match self {
+            Self::Failed { at, .. } | Self::Uncertain { at, .. } => Some(*at),
             _ => None,
         }
     }

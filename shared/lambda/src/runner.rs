@@ -55,7 +55,11 @@ fn decided(run: &RunId, result: Result<Answered, RunnerError>) -> Result<(), Com
     }
 }
 
-async fn bury<D: DeadLetters>(dead: &D, body: &str) -> Result<(), ComesBack> {
+/// Puts a message aside that nobody can read.
+///
+/// # Errors
+/// The dead letters do not take it; it comes back.
+pub async fn bury<D: DeadLetters>(dead: &D, body: &str) -> Result<(), ComesBack> {
     tracing::error!(bytes = body.len(), "a message that cannot be decoded goes to the dead letters");
     dead.bury(body).await.map_err(|error| {
         tracing::error!(%error, "the dead letters do not take it");

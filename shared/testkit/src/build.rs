@@ -162,6 +162,8 @@ pub fn flow(shop: &ShopId) -> Flow {
         default_stage: stage_id("new"),
         fulfilled_stage: Some(stage_id("shipped")),
         fulfilled_when: FulfilledWhen::Complete,
+        retired: BTreeMap::new(),
+        archived_at: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod config;
 mod inbound;
+mod jobs;
 mod orders;
 mod runs;
 
@@ -13,8 +14,9 @@ use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{
-    CarrierId, ChannelId, EndpointId, FlowId, OrderId, PackageId, ShopId, TemplateId,
+    CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, PackageId, ShopId, TemplateId,
 };
+use stagepost_domain::job::Job;
 use stagepost_domain::order::{Order, Snapshot};
 use stagepost_domain::package::Package;
 use stagepost_domain::shop::{ApiKey, CarrierIntegration, Channel, Endpoint, Settings};
@@ -57,6 +59,12 @@ struct StoredParked {
     due: Option<Timestamp>,
 }
 
+#[derive(Debug)]
+struct StoredJob {
+    job: Job,
+    due: Option<Timestamp>,
+}
+
 #[derive(Debug, Default)]
 struct State {
     orders: BTreeMap<OrderId, StoredOrder>,
@@ -75,6 +83,9 @@ struct State {
     channels: BTreeMap<ChannelId, Channel>,
     carriers: BTreeMap<CarrierId, CarrierIntegration>,
     keys: BTreeMap<String, ApiKey>,
+    jobs: BTreeMap<(ShopId, JobId), StoredJob>,
+    /// Templates that are not to be had any more.
+    gone: BTreeSet<(ShopId, TemplateId)>,
     faults: VecDeque<Fault>,
     /// Orders whose items cannot be read.
     broken: BTreeSet<OrderId>,

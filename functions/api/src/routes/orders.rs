@@ -362,6 +362,9 @@ fn settled(outcome: Outcome) -> Result<(), Failed> {
         Refused::Stale { stage, seq } => conflict("stale", "The order has changed since you looked")
             .detail("Look at where it stands now, and move it from there.")
             .with(json!({"stage": stage, "seq": seq})),
+        Refused::UnknownFlow => Problem::invalid(vec![Invalid::new("flow", "no such flow")]),
+        Refused::AlreadyPlaced => conflict("already-placed", "The order is in this flow already")
+            .detail("Move it to another of its stages."),
         Refused::NotPlaced => conflict("not-placed", "The order is in no flow"),
         Refused::OnHold => conflict("on-hold", "The order is on hold")
             .detail("Automation moved it in circles. Look at its timeline, then resume it."),

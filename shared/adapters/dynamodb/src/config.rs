@@ -10,6 +10,7 @@ use stagepost_domain::template::EmailTemplate;
 
 use crate::commit::{Cancelled, Step, condition_failed, unconditional};
 use crate::expression::{Expression, absent};
+use crate::jobs;
 use crate::keys::{Key, LOOKUP, SETTINGS, shop_pk};
 use crate::row::{Row, corrupt, document, number, read_document, text};
 use crate::store::{DynamoStore, Span};
@@ -139,6 +140,17 @@ fn change_steps(change: &ConfigChange, shop: &ShopId) -> Result<Vec<Step>, Store
         ConfigChange::Channel(channel) => with_lookup(shop, "CHANNEL", channel.id.as_str(), None, channel)?,
         ConfigChange::Carrier(carrier) => with_lookup(shop, "CARRIER", carrier.id.as_str(), None, carrier)?,
         ConfigChange::Key { hash, key } => with_lookup(shop, "KEY", key.id.as_str(), Some(hash), key)?,
+        ConfigChange::NoTemplate(id) => vec![Step::Delete(plain("TEMPLATE", id.as_str()))],
+        ConfigChange::NoEndpoint(id) => vec![Step::Delete(plain("ENDPOINT", id.as_str()))],
+        ConfigChange::NoChannel(id) => without_lookup(shop, "CHANNEL", id.as_str()),
+        ConfigChange::NoCarrier(id) => without_lookup(shop, "CARRIER", id.as_str()),
+        ConfigChange::WithJobs(change, jobs) => {
+            let mut steps = change_steps(change, shop)?;
+            for job in jobs {
+                steps.push(Step::Put(jobs::to_row(job)?, Some(absent())));
+            }
+            steps
+        }
     })
 }
 
@@ -163,6 +175,10 @@ fn with_lookup<T: Serialize>(
     Ok(vec![put(&of_shop(shop, kind, id), value, None)?, Step::Put(row, Some(ours))])
 }
 
+fn without_lookup(shop: &ShopId, kind: &str, id: &str) -> Vec<Step> {
+    vec![Step::Delete(of_shop(shop, kind, id)), Step::Delete(lookup(kind, id))]
+}
+
 fn name_of(change: &ConfigChange) -> String {
     match change {
         ConfigChange::Shop => SETTINGS.to_owned(),
@@ -172,5 +188,10 @@ fn name_of(change: &ConfigChange) -> String {
         ConfigChange::Channel(channel) => channel.id.to_string(),
         ConfigChange::Carrier(carrier) => carrier.id.to_string(),
         ConfigChange::Key { key, .. } => key.id.to_string(),
+        ConfigChange::NoTemplate(id) => id.to_string(),
+        ConfigChange::NoEndpoint(id) => id.to_string(),
+        ConfigChange::NoChannel(id) => id.to_string(),
+        ConfigChange::NoCarrier(id) => id.to_string(),
+        ConfigChange::WithJobs(change, _) => name_of(change),
     }
 }

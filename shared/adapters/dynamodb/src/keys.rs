@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use stagepost_app::ports::{OrderFilter, StoreError};
 use stagepost_domain::Timestamp;
-use stagepost_domain::id::{OrderId, PackageId, ShopId};
+use stagepost_domain::id::{JobId, OrderId, PackageId, ShopId};
 use stagepost_domain::package::normalised_number;
 
 use crate::table::DUE_SHARDS;
@@ -21,6 +21,7 @@ pub(crate) const IGNORED: &str = "I#";
 pub(crate) const HOLDERS: &str = "ORDER#";
 pub(crate) const PARKED: &str = "PARKED#";
 pub(crate) const QUARANTINE: &str = "Q#";
+pub(crate) const JOBS: &str = "JOB#";
 
 /// An item's place in the table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,6 +111,15 @@ pub(crate) fn due_pk(pk: &str) -> String {
     let hash =
         pk.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     due_shard((hash % u32::from(DUE_SHARDS)) as u8)
+}
+
+pub(crate) fn job(shop: &ShopId, job: &JobId) -> Key {
+    Key::new(shop_pk(shop), format!("{JOBS}{job}"))
+}
+
+/// Partition of the due index for what people of a shop should look at.
+pub(crate) fn attention_pk(shop: &ShopId) -> String {
+    format!("ATTN#{shop}")
 }
 
 pub(crate) fn due_shard(shard: u8) -> String {

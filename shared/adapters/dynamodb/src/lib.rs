@@ -7,6 +7,7 @@
 //! | package, ignored fact | `ORDER#{order}` | `P#{package}`, `I#{content}` |
 //! | package index, parked report | `TRACK#{shop}#{number}` | `ORDER#{order}`, `PARKED#{content}` |
 //! | settings | `SHOP#{shop}` | `SETTINGS` |
+//! | job | `SHOP#{shop}` | `JOB#{job}` |
 //! | configuration | `SHOP#{shop}` | `FLOW#…` `TEMPLATE#…` `TEMPLATEV#…#{version}` `ENDPOINT#…` `CHANNEL#…` `CARRIER#…` `KEY#…` |
 //! | quarantine, a long body's parts | `SHOP#{shop}` | `Q#{time}#{content}`, `QPART#{time}#{content}#{n}` |
 //! | lookups | `CHANNEL#{id}` `CARRIER#{id}` `KEY#{hash}` | `LOOKUP` |
@@ -42,6 +43,7 @@ mod error;
 mod event_item;
 mod expression;
 mod inbound;
+mod jobs;
 mod keys;
 mod meter;
 mod order_item;

@@ -11,18 +11,19 @@
 //! program's own words; where another version of it wrote the same with a field more or less, the failed
 //! condition gives the stored words back, and the next try is conditional on these.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use stagepost_app::ports::{CommitError, DueItem, RunStore, StoreError};
+use stagepost_app::ports::{CommitError, DueItem, Page, RunStore, StoreError};
 use stagepost_domain::event::Event;
-use stagepost_domain::id::OrderId;
+use stagepost_domain::id::{OrderId, ShopId};
 use stagepost_domain::run::{Run, RunId, RunState, later};
 use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::expression::Expression;
 use crate::keys::{self, Key, due_pk, due_shard, time_text};
-use crate::row::{Row, attribute, expired, key_of, number, read_document, text, text_of};
+use crate::row::{Row, attribute, expired, key_of, key_row, number, read_document, text, text_of};
 use crate::store::{Bounds, DynamoStore, Span, WriteError};
 use crate::table::{DUE_SHARDS, GSI2};
 use crate::{event_item, inbound};
@@ -31,6 +32,8 @@ use crate::{event_item, inbound};
 const ROUNDS_MAX: usize = 6;
 /// Most items that one look at the due index gives.
 const DUE_MAX: usize = 1_000;
+/// Longest page of what people should look at.
+const ATTENTION_MAX: usize = 100;
 /// Most places of the index that one look reads: those of items that have just been moved are passed over.
 const PASSED_MAX: usize = 10_000;
 /// When an item that cannot be read is tried again: by then perhaps by a program that knows its schema.
@@ -72,9 +75,36 @@ impl RunStore for DynamoStore {
         Ok(found.into_iter().map(|(_, item)| item).collect())
     }
 
+    async fn attention(
+        &self,
+        shop: &ShopId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Event>, StoreError> {
+        let pk = keys::attention_pk(shop);
+        let start = cursor.map(|c| keys::parse_cursor(c, |at| attention_start(&pk, at))).transpose()?;
+        let span = Span { index: Some(GSI2), pk, sk: Bounds::All, newest_first: true, start };
+        let limit = limit.clamp(1, ATTENTION_MAX);
+        let places = self.query(&span, limit.saturating_add(1)).await?;
+        let more = places.len() > limit;
+        let next = places.get(limit.saturating_sub(1)).filter(|_| more).map(attention_cursor);
+        let keys: Vec<Key> = places.iter().take(limit).map(key_of).collect();
+        let mut events: Vec<Event> =
+            self.get_all(&keys).await?.into_iter().map(event_item::from_row).collect::<Result<_, _>>()?;
+        // The index may be a moment behind, and a batch comes in no order.
+        events.retain(|event| event.shop == *shop && event.wants_attention().is_some());
+        events.sort_by_key(|e| Reverse((e.wants_attention(), e.order.clone(), e.seq)));
+        Ok(Page { items: events, next })
+    }
+
     async fn set_due(&self, item: &DueItem, due: Option<Timestamp>) -> Result<(), StoreError> {
         let placed = match item {
             DueItem::Event(event) => self.place_event(event, due).await,
+            DueItem::Job(job) => {
+                let key = keys::job(&job.shop, &job.id);
+                let still = place(&key, due, "#v = :was").name("v", "v");
+                self.update(&key, &still.value("was", number(job.version))).await.map(drop)
+            }
             DueItem::Parked(fact) => {
                 let key = inbound::parked_key(fact);
                 self.update(&key, &place(&key, due, "attribute_exists(pk)")).await.map(drop)
@@ -194,9 +224,11 @@ impl RunChange<'_> {
         let mut after = event.clone();
         after.runs.insert(self.id.key.clone(), self.next.clone());
         let Some(due) = after.due() else {
-            // The last one: out of the index with it.
-            let expression = self.expression(held, ", #o = :zero REMOVE g2pk, g2sk", " AND #o = :one")?;
-            return Ok(expression.name("o", "o").value("zero", number(0)).value("one", number(1)));
+            return Ok(self
+                .last(held, &after)?
+                .name("o", "o")
+                .value("zero", number(0))
+                .value("one", number(1)));
         };
         if !self.next.is_open() {
             // Others remain, whatever they do meanwhile; their place stands.
@@ -208,6 +240,19 @@ impl RunChange<'_> {
         let expression = self.expression(held, ", #o = :o, g2pk = :p, g2sk = :d", " AND #r = :r")?;
         let runs = runs.unwrap_or(AttributeValue::Null(true));
         Ok(placed(expression, self.key, due).name("o", "o").value("o", number(open)).value("r", runs))
+    }
+}
+
+impl RunChange<'_> {
+    /// The last open run ends: out of the due index with the event, to where people look if one went wrong.
+    fn last(&self, held: AttributeValue, after: &Event) -> Result<Expression, StoreError> {
+        let guard = " AND #o = :one";
+        let Some(at) = after.wants_attention() else {
+            return self.expression(held, ", #o = :zero REMOVE g2pk, g2sk", guard);
+        };
+        let expression = self.expression(held, ", #o = :zero, g2pk = :p, g2sk = :d", guard)?;
+        let place = text(keys::attention_pk(&after.shop));
+        Ok(expression.value("p", place).value("d", text(time_text(at))))
     }
 }
 
@@ -311,13 +356,34 @@ impl DynamoStore {
     }
 }
 
+/// A place among what people should look at, as a cursor: time, order, event.
+fn attention_cursor(place: &Row) -> String {
+    let Key { pk, sk } = key_of(place);
+    keys::cursor(&format!("{}|{pk}|{sk}", text_of(place, "g2sk").unwrap_or_default()))
+}
+
+fn attention_start(pk: &str, cursor: &str) -> Option<Row> {
+    let mut parts = cursor.splitn(3, '|');
+    let (at, order, event) = (parts.next()?, parts.next()?, parts.next()?);
+    let known =
+        keys::text_time(at).is_some() && order.starts_with("ORDER#") && event.starts_with(keys::EVENTS);
+    let mut row = key_row(&Key::new(order, event));
+    row.insert("g2pk".to_owned(), text(pk));
+    row.insert("g2sk".to_owned(), text(at));
+    known.then_some(row)
+}
+
 fn still_due(row: &Row, now: Timestamp) -> bool {
     text_of(row, "g2sk").is_some_and(|due| due <= time_text(now).as_str()) && !expired(row, now)
 }
 
 fn due_item(row: Row) -> Result<DueItem, StoreError> {
-    match key_of(&row).sk.starts_with(keys::EVENTS) {
-        true => event_item::from_row(row).map(|event| DueItem::Event(Box::new(event))),
-        false => read_document(row).map(DueItem::Parked),
+    let sk = key_of(&row).sk;
+    if sk.starts_with(keys::EVENTS) {
+        event_item::from_row(row).map(|event| DueItem::Event(Box::new(event)))
+    } else if sk.starts_with(keys::JOBS) {
+        read_document(row).map(|job| DueItem::Job(Box::new(job)))
+    } else {
+        read_document(row).map(DueItem::Parked)
     }
 }

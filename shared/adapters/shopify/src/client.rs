@@ -81,7 +81,7 @@ impl<H: PlatformHttp> ShopifyClient<H> {
         Self { http, base }
     }
 
-    async fn call<T: serde::de::DeserializeOwned>(
+    pub(crate) async fn call<T: serde::de::DeserializeOwned>(
         &self,
         access: &ChannelAccess,
         document: &str,

@@ -132,6 +132,7 @@ impl<T> Connection<T> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PageInfo {
     pub has_next_page: bool,
+    pub end_cursor: Option<String>,
 }
 
 #[derive(Deserialize)]

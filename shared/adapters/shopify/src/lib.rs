@@ -5,6 +5,7 @@
 
 mod client;
 mod graphql;
+mod list;
 mod payload;
 mod read;
 

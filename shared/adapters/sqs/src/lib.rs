@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use stagepost_app::ports::{Doorbell, DoorbellError, Ring};
+use stagepost_app::ports::{Doorbell, DoorbellError, JobDoorbell, Ring};
 use stagepost_domain::event::Action;
+use stagepost_domain::id::{JobId, ShopId};
 use stagepost_domain::run::Target;
 
 pub use aws_sdk_sqs::Client;
 pub use dead_letters::SqsDeadLetters;
-pub use message::{BadMessage, decode, encode};
+pub use message::{BadMessage, JobMessage, decode, decode_job, encode, encode_job};
 
 /// Most messages of one call (SQS).
 const BATCH_MAX: usize = 10;
@@ -44,6 +45,8 @@ pub struct Queues {
     pub webhook: String,
     /// Fulfillments on platforms.
     pub fulfillment: String,
+    /// Jobs.
+    pub jobs: String,
 }
 
 impl Queues {
@@ -104,6 +107,41 @@ impl Doorbell for SqsDoorbell {
             (n, Some(why)) => Err(DoorbellError(format!("{n} of {} messages not sent: {why}", rings.len()))),
         }
     }
+}
+
+impl JobDoorbell for SqsDoorbell {
+    async fn ring_job(&self, shop: &ShopId, job: &JobId) -> Result<(), DoorbellError> {
+        ring_job(&self.client, &self.queues.jobs, shop, job).await
+    }
+}
+
+/// Rings for jobs and nothing else.
+#[derive(Debug, Clone)]
+pub struct SqsJobs {
+    client: Client,
+    queue: String,
+}
+
+impl SqsJobs {
+    /// `client` is from [`client`], `queue` the URL of the jobs' queue.
+    #[must_use]
+    pub fn new(client: Client, queue: String) -> Self {
+        Self { client, queue }
+    }
+}
+
+impl JobDoorbell for SqsJobs {
+    async fn ring_job(&self, shop: &ShopId, job: &JobId) -> Result<(), DoorbellError> {
+        ring_job(&self.client, &self.queue, shop, job).await
+    }
+}
+
+/// A group per shop keeps the queue fair: one shop's back-fill does not make the others wait.
+async fn ring_job(client: &Client, queue: &str, shop: &ShopId, job: &JobId) -> Result<(), DoorbellError> {
+    let body = encode_job(&JobMessage { shop: shop.clone(), job: job.clone() });
+    let request = client.send_message().queue_url(queue).message_body(body);
+    let sent = request.message_group_id(shop.as_str()).send().await;
+    sent.map(drop).map_err(|error| DoorbellError(format!("jobs queue: {}", error.code_or_kind())))
 }
 
 fn entry(index: usize, ring: &Ring) -> Result<SendMessageBatchRequestEntry, DoorbellError> {

@@ -1,6 +1,8 @@
-//! What stands in a message: a version and a run's id.
+//! What stands in a message: a version and a run's or a job's id.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use stagepost_domain::id::{JobId, ShopId};
 use stagepost_domain::run::RunId;
 
 const VERSION: u32 = 1;
@@ -24,16 +26,41 @@ struct Envelope {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Message {
+struct Message<T> {
     v: u32,
+    #[serde(flatten)]
+    what: T,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RunMessage {
     run: RunId,
+}
+
+/// A doorbell for a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobMessage {
+    /// Its tenant.
+    pub shop: ShopId,
+    /// The job.
+    pub job: JobId,
 }
 
 /// `{"v":1,"run":"run_…"}`.
 #[must_use]
 pub fn encode(run: &RunId) -> String {
-    // The id's own letters need no escapes, so writing it cannot fail.
-    serde_json::to_string(&Message { v: VERSION, run: run.clone() }).unwrap_or_default()
+    written(RunMessage { run: run.clone() })
+}
+
+/// `{"v":1,"shop":"shop_…","job":"job_…"}`.
+#[must_use]
+pub fn encode_job(job: &JobMessage) -> String {
+    written(job)
+}
+
+/// Ids' own letters need no escapes, so writing them cannot fail.
+fn written<T: Serialize>(what: T) -> String {
+    serde_json::to_string(&Message { v: VERSION, what }).unwrap_or_default()
 }
 
 /// Reads a message's body.
@@ -42,6 +69,18 @@ pub fn encode(run: &RunId) -> String {
 /// Anything that [`encode`] does not make. The version is looked at first: what else another version has
 /// is its own affair.
 pub fn decode(body: &str) -> Result<RunId, BadMessage> {
+    read::<RunMessage>(body).map(|message| message.run)
+}
+
+/// Reads a job's message, as [`decode`] does a run's.
+///
+/// # Errors
+/// Anything that [`encode_job`] does not make.
+pub fn decode_job(body: &str) -> Result<JobMessage, BadMessage> {
+    read(body)
+}
+
+fn read<T: DeserializeOwned>(body: &str) -> Result<T, BadMessage> {
     if body.len() > BODY_MAX {
         return Err(BadMessage::Garbage);
     }
@@ -50,7 +89,7 @@ pub fn decode(body: &str) -> Result<RunId, BadMessage> {
         Ok(Envelope { v }) => return Err(BadMessage::Version(v)),
         Err(_) => return Err(BadMessage::Garbage),
     }
-    serde_json::from_str::<Message>(body).map(|m| m.run).map_err(|_| BadMessage::Garbage)
+    serde_json::from_str::<Message<T>>(body).map(|m| m.what).map_err(|_| BadMessage::Garbage)
 }
 
 #[cfg(test)]
@@ -80,6 +119,17 @@ mod tests {
         ] {
             assert_eq!(decode(garbage), Err(BadMessage::Garbage), "{garbage}");
         }
+    }
+
+    #[test]
+    fn a_jobs_message_reads_as_documented_and_is_no_runs() {
+        let (shop, job) = (ShopId::parse("shop_a").unwrap(), JobId::parse("job_1").unwrap());
+        let message = JobMessage { shop, job };
+        let body = encode_job(&message);
+        assert_eq!(body, r#"{"v":1,"shop":"shop_a","job":"job_1"}"#);
+        assert_eq!(decode_job(&body), Ok(message));
+        assert_eq!(decode(&body), Err(BadMessage::Garbage));
+        assert_eq!(decode_job(r#"{"v":1,"shop":"shop_a","job":"ord_1"}"#), Err(BadMessage::Garbage));
     }
 
     proptest! {

@@ -24,7 +24,12 @@ async fn sqs() -> (Client, SqsDoorbell) {
         let made = client.create_queue().queue_name(name).send().await.unwrap();
         urls.push(made.queue_url.unwrap());
     }
-    let queues = Queues { email: urls.remove(0), webhook: urls.remove(0), fulfillment: urls.remove(0) };
+    let queues = Queues {
+        email: urls.remove(0),
+        webhook: urls.remove(0),
+        fulfillment: urls.remove(0),
+        jobs: String::new(),
+    };
     (client.clone(), SqsDoorbell::new(client, queues))
 }
 
@@ -68,7 +73,12 @@ async fn every_run_is_rung_once_on_its_own_queue() {
 #[tokio::test]
 async fn nothing_to_ring_is_no_call() {
     let unreachable = client(base().endpoint_url("http://127.0.0.1:9"));
-    let queues = Queues { email: String::new(), webhook: String::new(), fulfillment: String::new() };
+    let queues = Queues {
+        email: String::new(),
+        webhook: String::new(),
+        fulfillment: String::new(),
+        jobs: String::new(),
+    };
     SqsDoorbell::new(unreachable, queues).ring(&[]).await.unwrap();
 }
 
@@ -110,7 +120,12 @@ async fn scripted(answer: &'static str, rings: &[Ring]) -> (serde_json::Value, R
     let http = aws_smithy_http_client::Builder::new().build_http();
     let client = client(base().http_client(http).endpoint_url(&endpoint));
     let url = |name: &str| format!("{endpoint}/000000000000/{name}");
-    let queues = Queues { email: url("email"), webhook: url("webhook"), fulfillment: url("fulfillment") };
+    let queues = Queues {
+        email: url("email"),
+        webhook: url("webhook"),
+        fulfillment: url("fulfillment"),
+        jobs: url("jobs"),
+    };
     let result = SqsDoorbell::new(client, queues).ring(rings).await;
     (server.await.unwrap(), result)
 }

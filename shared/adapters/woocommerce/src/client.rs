@@ -30,6 +30,10 @@ impl<H: PlatformHttp> WooClient<H> {
     pub fn new(http: H) -> Self {
         Self { http }
     }
+
+    pub(crate) fn http(&self) -> &H {
+        &self.http
+    }
 }
 
 /// What an order's completion needs of what was seen before it.

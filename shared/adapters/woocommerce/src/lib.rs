@@ -5,6 +5,7 @@
 
 mod client;
 mod json;
+mod list;
 mod order;
 mod problem;
 mod read;

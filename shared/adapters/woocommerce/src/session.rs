@@ -118,7 +118,7 @@ fn unusable() -> ActError {
 
 /// The store's root. Over plain http WooCommerce refuses keys (live notes 40) and they could be read on
 /// the way: only a stand-in on this machine may be called so.
-fn base(store: &str) -> Result<Url, ActError> {
+pub(crate) fn base(store: &str) -> Result<Url, ActError> {
     let url = Url::parse(store).map_err(|_| unusable())?;
     let here = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

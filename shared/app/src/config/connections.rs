@@ -3,8 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
-use stagepost_domain::id::{CarrierId, ChannelId, FlowId, ShopId};
+use stagepost_domain::id::{CarrierId, ChannelId, FlowId, InvalidId, JobId, ShopId};
+use stagepost_domain::job::{Job, JobKind, JobState, RECONCILE_EVERY};
 use stagepost_domain::order::Platform;
+use stagepost_domain::run::later;
 use stagepost_domain::shop::{CarrierIntegration, CarrierKind, Channel, Sealed};
 use stagepost_domain::text::{Invalid, required_name};
 use url::Url;
@@ -12,6 +14,7 @@ use url::Url;
 use super::{ConfigError, edited, refuse_above, saved};
 use crate::Core;
 use crate::apply::TRIES_MAX;
+use crate::jobs::{BACKFILL_DAYS_MAX, days_before};
 use crate::ports::{ConfigChange, ConfigStore, SecretKind, Secrets};
 
 /// Longest secret or credential that is taken, in bytes.
@@ -20,6 +23,8 @@ pub const SECRET_MAX: usize = 500;
 const SHOPIFY_DOMAIN_MAX: usize = 63 + ".myshopify.com".len();
 /// Longest address of a WooCommerce site: it is kept with every one of its orders.
 const SITE_MAX: usize = 200;
+/// How many days of a new channel's past are adopted unless said otherwise.
+const BACKFILL_DAYS: u16 = 30;
 /// Webhook secrets that a connection takes at a time: after a rotation the platform may still sign with the
 /// old one for an hour (integrations §1.3).
 const WEBHOOK_SECRETS_MAX: usize = 2;
@@ -51,6 +56,8 @@ pub struct ChannelInput {
     pub credentials: Option<Plain>,
     /// Where its new orders go.
     pub default_flow: Option<FlowId>,
+    /// How many days of its past are adopted, silently; 30 unless said, 0 for none. Needs credentials.
+    pub backfill_days: Option<u16>,
 }
 
 /// What somebody changes about a channel; what is not given stays. Its platform and store never change: they
@@ -117,6 +124,10 @@ pub async fn create_channel<S: ConfigStore, K: Secrets>(
         Some(plain) => Some(sealed_credentials(secrets, shop, input.platform, plain).await?),
         None => None,
     };
+    let days = input.backfill_days.unwrap_or(BACKFILL_DAYS);
+    if days > BACKFILL_DAYS_MAX {
+        return Err(Invalid::new("backfill_days", format!("must be at most {BACKFILL_DAYS_MAX}")).into());
+    }
     let id = ChannelId::from_body(&core.entropy.id_body())?;
     for _ in 0..TRIES_MAX {
         let settings = edited(core, shop).await?;
@@ -140,11 +151,34 @@ pub async fn create_channel<S: ConfigStore, K: Secrets>(
             credentials: credentials.clone(),
             version: 1,
         };
-        if saved(core, ConfigChange::Channel(channel.clone()), &settings).await? {
+        let jobs = jobs_of_new(core, &channel, days)?;
+        if saved(core, ConfigChange::Channel(channel.clone()).with_jobs(jobs), &settings).await? {
             return Ok(channel);
         }
     }
     Err(ConfigError::Busy)
+}
+
+/// A connected store is asked for what changed from now on, and once for its past.
+fn jobs_of_new<S>(core: &Core<S>, channel: &Channel, days: u16) -> Result<Vec<Job>, ConfigError> {
+    let (now, shop) = (core.now(), &channel.shop);
+    let kind = JobKind::Reconcile { channel: channel.id.clone(), since: now, newest: None };
+    let mut reconcile = Job::new(reconciliation_of(&channel.id)?, shop.clone(), kind, now);
+    reconcile.state = JobState::Waiting { due: later(now, RECONCILE_EVERY) };
+    let mut jobs = vec![reconcile];
+    if channel.credentials.is_some() && days > 0 {
+        let kind = JobKind::Backfill { channel: channel.id.clone(), since: days_before(now, days) };
+        jobs.push(Job::new(JobId::from_body(&core.entropy.id_body())?, shop.clone(), kind, now));
+    }
+    Ok(jobs)
+}
+
+/// A channel's reconciliation: one job, with the channel's own body as its id.
+///
+/// # Errors
+/// None: a channel's body is a job's as well.
+pub fn reconciliation_of(channel: &ChannelId) -> Result<JobId, InvalidId> {
+    JobId::from_body(channel.as_str().strip_prefix("chan_").unwrap_or_default())
 }
 
 /// Edits a channel.
@@ -171,6 +205,7 @@ pub async fn update_channel<S: ConfigStore, K: Secrets>(
         let webhook = patch.webhook_secret.as_ref();
         let webhook_secrets =
             rotated(secrets, shop, SecretKind::ChannelWebhook, webhook, &old.webhook_secrets).await?;
+        let had_flow = old.default_flow.clone();
         let channel = Channel {
             name: name.clone().unwrap_or(old.name),
             default_flow: patch.default_flow.clone().unwrap_or(old.default_flow),
@@ -179,11 +214,20 @@ pub async fn update_channel<S: ConfigStore, K: Secrets>(
             version: old.version.saturating_add(1),
             ..old
         };
-        if saved(core, ConfigChange::Channel(channel.clone()), &settings).await? {
+        let jobs = triage(core, &channel, had_flow.as_ref())?;
+        if saved(core, ConfigChange::Channel(channel.clone()).with_jobs(jobs), &settings).await? {
             return Ok(channel);
         }
     }
     Err(ConfigError::Busy)
+}
+
+/// A default flow where there was none takes the channel's untriaged orders in, silently.
+fn triage<S>(core: &Core<S>, channel: &Channel, had: Option<&FlowId>) -> Result<Vec<Job>, ConfigError> {
+    let Some(flow) = channel.default_flow.clone().filter(|_| had.is_none()) else { return Ok(Vec::new()) };
+    let kind = JobKind::Triage { channel: channel.id.clone(), flow };
+    let id = JobId::from_body(&core.entropy.id_body())?;
+    Ok(vec![Job::new(id, channel.shop.clone(), kind, core.now())])
 }
 
 async fn there_is<S: ConfigStore>(
@@ -192,7 +236,7 @@ async fn there_is<S: ConfigStore>(
     flow: Option<&FlowId>,
 ) -> Result<(), ConfigError> {
     match flow {
-        Some(flow) if core.store.flow(shop, flow).await?.is_none() => {
+        Some(flow) if core.store.flow(shop, flow).await?.is_none_or(|f| f.archived_at.is_some()) => {
             Err(Invalid::new("default_flow", "no such flow").into())
         }
         _ => Ok(()),

@@ -1,11 +1,14 @@
 //! Flows with their stages and automations.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Deserializer};
 use stagepost_domain::flow::{
-    AdvanceOnDelivery, Automations, EmailAutomation, Flow, FulfillAutomation, FulfilledWhen, Stage,
+    AdvanceOnDelivery, Automations, EmailAutomation, Flow, FulfillAutomation, FulfilledWhen, Retired, Stage,
     WebhookAutomation,
 };
-use stagepost_domain::id::{EndpointId, FlowId, ShopId, StageId, TemplateId};
+use stagepost_domain::id::{EndpointId, FlowId, JobId, ShopId, StageId, TemplateId};
+use stagepost_domain::job::{Job, JobKind};
 use stagepost_domain::shop::Settings;
 use stagepost_domain::text::Invalid;
 
@@ -104,6 +107,10 @@ pub struct FlowInput {
     /// `complete` unless said otherwise.
     #[serde(default)]
     pub fulfilled_when: FulfilledWhen,
+    /// For each stage that an edit leaves out, by its id: the stage that stands in for it from now on. Its
+    /// orders come there, and nothing is sent because of it.
+    #[serde(default)]
+    pub successors: BTreeMap<StageId, String>,
 }
 
 /// Makes a flow, or edits the one given.
@@ -129,12 +136,12 @@ pub async fn put_flow<S: ConfigStore>(
         }
         let built = build_flow(core, shop, existing.as_ref().ok_or(&fresh), input)?;
         let flow = built.validated().map_err(ConfigError::Invalid)?;
-        let mut wrong = dangling(&flow, &settings);
-        wrong.extend(existing.iter().flat_map(|old| lost_stages(old, &flow)));
+        let wrong = dangling(&flow, &settings);
         if !wrong.is_empty() {
             return Err(ConfigError::Invalid(wrong));
         }
-        if saved(core, ConfigChange::Flow(flow.clone()), &settings).await? {
+        let change = with_jobs(core, existing.as_ref(), &flow)?;
+        if saved(core, change, &settings).await? {
             return Ok(flow);
         }
         tried = Some(flow);
@@ -150,12 +157,13 @@ async fn to_edit<S: ConfigStore>(
     fresh: &FlowId,
 ) -> Result<Option<Flow>, ConfigError> {
     if let Some(id) = id {
-        return Ok(Some(core.store.flow(shop, id).await?.ok_or(ConfigError::NotFound)?));
+        let there = core.store.flow(shop, id).await?.filter(|flow| flow.archived_at.is_none());
+        return Ok(Some(there.ok_or(ConfigError::NotFound)?));
     }
     let flows = core.store.flows(shop).await?;
     let there = flows.iter().find(|flow| flow.id == *fresh).cloned();
     if there.is_none() {
-        refuse_above("flows", flows.len())?;
+        refuse_above("flows", flows.iter().filter(|flow| flow.archived_at.is_none()).count())?;
     }
     Ok(there)
 }
@@ -171,7 +179,7 @@ fn build_flow<S>(
     let mut stages = Vec::with_capacity(input.stages.len());
     for (i, stage) in input.stages.iter().enumerate() {
         let id = match &stage.id {
-            Some(id) if existing.is_some_and(|f| f.stage(id).is_some()) => id.clone(),
+            Some(id) if existing.is_some_and(|f| f.has(id)) => id.clone(),
             Some(_) => {
                 return Err(Invalid::new(format!("stages[{i}].id"), "is not a stage of this flow").into());
             }
@@ -192,6 +200,7 @@ fn build_flow<S>(
     };
     let fulfilled_stage =
         input.fulfilled_stage.as_ref().map(|n| find_stage("fulfilled_stage", &stages, n)).transpose()?;
+    let retired = retired(existing, &stages, &input.successors)?;
     Ok(Flow {
         id: of.map_or_else(Clone::clone, |flow| flow.id.clone()),
         shop: shop.clone(),
@@ -201,6 +210,8 @@ fn build_flow<S>(
         default_stage,
         fulfilled_stage,
         fulfilled_when: input.fulfilled_when,
+        retired,
+        archived_at: None,
     })
 }
 
@@ -232,8 +243,50 @@ fn dangling(flow: &Flow, settings: &Settings) -> Vec<Invalid> {
     wrong
 }
 
-fn lost_stages(old: &Flow, new: &Flow) -> Option<Invalid> {
-    let lost = old.stages.iter().find(|s| new.stage(&s.id).is_none())?;
-    let reason = format!("stage \"{}\" ({}) is left out; orders may stand in it", lost.name, lost.id);
-    Some(Invalid::new("stages", reason))
+/// The deleted stages after an edit, each with a stage that is there now.
+fn retired(
+    existing: Option<&Flow>,
+    stages: &[Stage],
+    successors: &BTreeMap<StageId, String>,
+) -> Result<BTreeMap<StageId, Retired>, ConfigError> {
+    let there = |id: &StageId| stages.iter().any(|s| s.id == *id);
+    let known = |id: &StageId| existing.is_some_and(|flow| flow.has(id)) && !there(id);
+    if let Some(stray) = successors.keys().find(|id| !known(id)) {
+        let reason = "is not a stage that this edit leaves out";
+        return Err(Invalid::new(format!("successors.{stray}"), reason).into());
+    }
+    let Some(old) = existing else { return Ok(BTreeMap::new()) };
+    let mut all = BTreeMap::new();
+    for lost in old.stages.iter().filter(|s| !there(&s.id)) {
+        let successor = match successors.get(&lost.id) {
+            Some(named) => find_stage(&format!("successors.{}", lost.id), stages, named)?,
+            None => return Err(left_out(lost).into()),
+        };
+        all.insert(lost.id.clone(), Retired { name: lost.name.clone(), successor });
+    }
+    for (id, gone) in &old.retired {
+        let successor = all.get(&gone.successor).map_or(&gone.successor, |next| &next.successor).clone();
+        all.insert(id.clone(), Retired { name: gone.name.clone(), successor });
+    }
+    Ok(all)
+}
+
+fn left_out(lost: &Stage) -> Invalid {
+    let reason = format!(
+        "stage \"{}\" ({}) is left out; orders may stand in it: name its successor in \"successors\"",
+        lost.name, lost.id
+    );
+    Invalid::new("stages", reason)
+}
+
+/// The orders of stages that are deleted by this edit are put into the successors, all in one go with it.
+fn with_jobs<S>(core: &Core<S>, old: Option<&Flow>, flow: &Flow) -> Result<ConfigChange, ConfigError> {
+    let before: BTreeSet<&StageId> = old.iter().flat_map(|old| old.retired.keys()).collect();
+    let mut jobs = Vec::new();
+    for stage in flow.retired.keys().filter(|id| !before.contains(id)) {
+        let id = JobId::from_body(&core.entropy.id_body())?;
+        let kind = JobKind::Restage { stage: stage.clone() };
+        jobs.push(Job::new(id, flow.shop.clone(), kind, core.now()));
+    }
+    Ok(ConfigChange::Flow(flow.clone()).with_jobs(jobs))
 }

@@ -4,15 +4,17 @@
 mod connections;
 mod endpoints;
 mod flows;
+mod removal;
 mod shop;
 mod templates;
 
 pub use connections::{
-    CarrierInput, CarrierPatch, ChannelInput, ChannelPatch, create_carrier, create_channel, update_carrier,
-    update_channel,
+    CarrierInput, CarrierPatch, ChannelInput, ChannelPatch, create_carrier, create_channel,
+    reconciliation_of, update_carrier, update_channel,
 };
 pub use endpoints::{EndpointInput, put_endpoint};
 pub use flows::{FlowInput, StageInput, put_flow};
+pub use removal::{archive_flow, delete_carrier, delete_channel, delete_endpoint, delete_template};
 pub use shop::{SettingsInput, create_key, create_shop, update_settings};
 pub use templates::{TemplateInput, put_template};
 
@@ -35,6 +37,15 @@ pub enum ConfigError {
     /// What was to be changed is not there.
     #[error("not found")]
     NotFound,
+    /// Something names it; these.
+    #[error("it is in use")]
+    InUse(Vec<String>),
+    /// It has another version than the caller saw.
+    #[error("it has version {version} now")]
+    Stale {
+        /// The version that it has.
+        version: u64,
+    },
     /// Somebody else changed the same thing since it was read.
     #[error("somebody else has changed it meanwhile")]
     Conflict,

@@ -122,7 +122,7 @@ where
 }
 
 /// The channel with its credentials, or why it cannot be called.
-async fn access<S, K>(
+pub(crate) async fn access<S, K>(
     core: &Core<S>,
     secrets: &K,
     channel: Option<&ChannelId>,

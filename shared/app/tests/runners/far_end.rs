@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use stagepost_app::ports::{
     ActError, Answer, ChannelAccess, Clock, Doorbell, DoorbellError, FulfillError, FulfillRequest, Fulfilled,
-    FulfillmentPlatform, Mail, Mailer, PlatformLook, PlatformShipment, Post, Ring, SecretError, SecretKind,
-    Secrets, WebhookSender,
+    FulfillmentPlatform, JobDoorbell, Mail, Mailer, PlatformLook, PlatformShipment, Post, Ring, SecretError,
+    SecretKind, Secrets, WebhookSender,
 };
 use stagepost_domain::fact::{Coverage, Fact, FulfillmentSeen, ShipmentFact, ShipmentId, ShipmentSeen};
-use stagepost_domain::id::ShopId;
+use stagepost_domain::id::{JobId, ShopId};
 use stagepost_domain::order::Source;
 use stagepost_domain::shop::Sealed;
 use stagepost_domain::{SignedDuration, Timestamp};
@@ -168,6 +168,12 @@ impl Doorbell for Bell {
             return Err(DoorbellError("injected".to_owned()));
         }
         self.rings.lock().unwrap().extend_from_slice(rings);
+        Ok(())
+    }
+}
+
+impl JobDoorbell for Bell {
+    async fn ring_job(&self, _: &ShopId, _: &JobId) -> Result<(), DoorbellError> {
         Ok(())
     }
 }

@@ -6,14 +6,14 @@ use stagepost_app::apply::apply;
 use stagepost_app::carrier::track;
 use stagepost_app::dispatch::{DELAY_MAX, dispatch, rings};
 use stagepost_app::ports::{
-    ActError, Doorbell, DoorbellError, DueItem, InboundStore, OrderStore, Ring, RunStore,
+    ActError, Doorbell, DoorbellError, DueItem, InboundStore, JobDoorbell, OrderStore, Ring, RunStore,
 };
 use stagepost_app::run::Answered;
 use stagepost_app::wake::{WakeError, Woken, wake};
 use stagepost_domain::SignedDuration;
 use stagepost_domain::event::Action;
 use stagepost_domain::fact::{Fact, MoveFact, PackageEdit};
-use stagepost_domain::id::OrderId;
+use stagepost_domain::id::{JobId, OrderId, ShopId};
 use stagepost_domain::package::TrackingStatus;
 use stagepost_domain::run::RunState;
 use stagepost_testkit::{Fault, build};
@@ -152,6 +152,12 @@ impl Doorbell for Picky<'_> {
             true => Err(DoorbellError("injected".to_owned())),
             false => self.0.ring(rings).await,
         }
+    }
+}
+
+impl JobDoorbell for Picky<'_> {
+    async fn ring_job(&self, shop: &ShopId, job: &JobId) -> Result<(), DoorbellError> {
+        self.0.ring_job(shop, job).await
     }
 }
 

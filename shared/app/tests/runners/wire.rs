@@ -180,6 +180,14 @@ impl RunStore for Wire {
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueItem>, StoreError> {
         wired!(self.due(now, limit))
     }
+    async fn attention(
+        &self,
+        shop: &ShopId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Event>, StoreError> {
+        wired!(self.attention(shop, cursor, limit))
+    }
     async fn set_due(&self, item: &DueItem, due: Option<Timestamp>) -> Result<(), StoreError> {
         wired!(self.set_due(item, due))
     }

@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod inbound;
+pub mod jobs;
 pub mod orders;
 pub mod runs;
 
@@ -48,6 +49,7 @@ macro_rules! store_contract {
             setting_the_due_time_loses_to_a_change_of_the_runs
             a_run_that_is_not_there_is_a_lost_race
             the_webhook_body_is_kept_as_frozen
+            what_went_wrong_is_listed_for_people_until_it_is_tried_again
         }
         $crate::store_contract! { @laws inbound $make;
             an_ignored_fact_told_twice_is_one
@@ -58,6 +60,14 @@ macro_rules! store_contract {
             another_shop_does_not_see_what_is_parked
             what_is_quarantined_is_listed_newest_first_with_its_body
             a_listing_of_the_quarantine_carries_no_large_body
+        }
+        $crate::store_contract! { @laws jobs $make;
+            a_job_is_claimed_by_one
+            a_job_is_made_once
+            an_open_job_is_due_and_an_ended_one_is_not
+            jobs_are_listed_newest_first
+            jobs_come_with_the_change_that_wants_them
+            what_is_removed_is_gone
         }
         $crate::store_contract! { @laws config $make;
             settings_are_written_with_every_change

@@ -8,7 +8,7 @@ use stagepost_domain::decide::Changeset;
 use stagepost_domain::fact::{Fact, PackageEdit, ShipmentId};
 use stagepost_domain::fulfillment::{Attribution, Lock, Shipment};
 use stagepost_domain::id::{AttemptId, OrderId};
-use stagepost_domain::order::{Hold, Lifecycle, Order, Placement, Visit};
+use stagepost_domain::order::{Hold, HoldReason, Lifecycle, Order, Placement, Visit};
 use stagepost_domain::outcome::IgnoreReason;
 use stagepost_domain::package::{PACKAGES_KEPT_MAX, PACKAGES_MAX, Package, TrackingStatus};
 use stagepost_domain::run::{RunKey, Target};
@@ -131,7 +131,11 @@ pub async fn everything_that_an_order_can_carry_comes_back_as_it_was<S: OrderSto
     full.lifecycle_seq = 2;
     full.mark = Some("2026-03-01T10:00:00.123456789Z".parse().unwrap());
     full.created_at = "9999-12-30T00:00:00Z".parse().unwrap();
-    full.hold = Some(Hold { at: seconds(8), stage: stage_id("ready"), pending: Some(stage_id("shipped")) });
+    full.hold = Some(Hold {
+        at: seconds(8),
+        why: HoldReason::Breaker { stage: stage_id("ready") },
+        pending: Some(stage_id("shipped")),
+    });
     full.fulfillment.epoch = 2;
     full.fulfillment.by = Some(Attribution::Undetermined);
     full.fulfillment.at = Some("1969-12-31T00:00:00Z".parse().unwrap());

@@ -4,12 +4,14 @@
 use stagepost_app::ports::{CommitError, DueItem, OrderStore, RunStore};
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::{Action, Event};
-use stagepost_domain::id::AttemptId;
+use stagepost_domain::id::{AttemptId, OrderId};
 use stagepost_domain::outcome::SkipReason;
 use stagepost_domain::run::{AttemptOutcome, Claim, Run, RunId, RunKey, RunState};
 use stagepost_domain::{SignedDuration, Timestamp};
 
-use crate::build::{Stored, apply, changes, commit, move_to, order_fact, order_id, seconds, told};
+use crate::build::{
+    Stored, apply, changes, commit, move_to, order_fact, order_id, other_shop, seconds, shop, told,
+};
 
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
 
@@ -53,6 +55,7 @@ async fn due<S: RunStore>(store: &S, now: i64) -> Vec<(u64, String)> {
         .map(|item| match item {
             DueItem::Event(event) => (event.seq, event.order.to_string()),
             DueItem::Parked(fact) => (0, fact.fact.number),
+            DueItem::Job(job) => (0, job.id.to_string()),
         })
         .collect()
 }
@@ -259,4 +262,46 @@ pub async fn the_webhook_body_is_kept_as_frozen<S: OrderStore + RunStore>(store:
     store.commit(&create).await.unwrap();
     assert_eq!(store.webhook_body(&id, 1).await.unwrap(), Some(body));
     assert_eq!(store.webhook_body(&id, 2).await.unwrap(), None);
+}
+
+/// A failed run shows up once nothing of its event is open, newest first, for its own shop, and goes when it is
+/// tried again.
+pub async fn what_went_wrong_is_listed_for_people_until_it_is_tried_again<S: OrderStore + RunStore>(
+    store: &S,
+) {
+    let listed = async |cursor: Option<&str>| {
+        let page = store.attention(&shop(), cursor, 1).await.unwrap();
+        let orders: Vec<OrderId> = page.items.iter().map(|e| e.order.clone()).collect();
+        (orders, page.next)
+    };
+    let mut failed = Vec::new();
+    for n in 1..=2 {
+        let event = three_runs(store, u64::from(n)).await;
+        assert_eq!(listed(None).await.0.len(), usize::from(n > 1), "nothing of it has failed yet");
+        let mut last = None;
+        for action in Action::ALL {
+            let (id, run) = place(&event, action);
+            let run = &run;
+            let now = seconds(30 + i64::from(n));
+            let held = claimed(&id, run, n, now);
+            store.update_run(&id, run, &held).await.unwrap();
+            let refused =
+                AttemptOutcome::Failure { disposition: Disposition::Permanent, error: "refused".to_owned() };
+            let ended = finished(&id, &held, n, &refused, now);
+            store.update_run(&id, &held, &ended).await.unwrap();
+            last = Some((id, ended));
+        }
+        failed.extend(last);
+    }
+    let orders: Vec<OrderId> = failed.iter().rev().map(|(id, _)| id.order.clone()).collect();
+    let (first, next) = listed(None).await;
+    let (second, end) = listed(next.as_deref()).await;
+    assert_eq!([first, second].concat(), orders);
+    assert_eq!(end, None);
+    assert!(store.attention(&other_shop(), None, 10).await.unwrap().items.is_empty());
+    assert!(store.attention(&shop(), Some("nonsense"), 10).await.is_err());
+    let (id, run) = failed.pop().unwrap();
+    store.update_run(&id, &run, &run.retry(seconds(60), false).unwrap()).await.unwrap();
+    assert_eq!(store.attention(&shop(), None, 10).await.unwrap().items.len(), 1);
+    assert_eq!(due(store, 60).await.len(), 1, "it is due again");
 }

@@ -31,13 +31,18 @@ impl ConfigStore for MemoryStore {
     ) -> Result<Option<EmailTemplate>, StoreError> {
         let (from, to) = version.map_or((0, u64::MAX), |v| (v, v));
         let state = self.lock();
+        if version.is_none() && state.gone.contains(&(shop.clone(), id.clone())) {
+            return Ok(None);
+        }
         let versions = (shop.clone(), id.clone(), from)..=(shop.clone(), id.clone(), to);
         Ok(state.templates.range(versions).next_back().map(|(_, template)| template.clone()))
     }
 
     async fn templates(&self, shop: &ShopId) -> Result<Vec<EmailTemplate>, StoreError> {
         let state = self.lock();
-        let of_shop = state.templates.values().filter(|template| &template.shop == shop);
+        let there =
+            |t: &&EmailTemplate| t.shop == *shop && !state.gone.contains(&(shop.clone(), t.id.clone()));
+        let of_shop = state.templates.values().filter(there);
         let newest: BTreeMap<&TemplateId, &EmailTemplate> = of_shop.map(|t| (&t.id, t)).collect();
         Ok(newest.into_values().cloned().collect())
     }
@@ -77,7 +82,7 @@ impl ConfigStore for MemoryStore {
                 return Err(CommitError::LostRace);
             }
             state.check_owner(change, &settings.shop)?;
-            state.keep(change);
+            state.keep(change, &settings.shop);
             state.settings.insert(settings.shop.clone(), settings.clone());
             Ok(())
         })
@@ -88,7 +93,14 @@ impl State {
     /// What is looked up by its id alone must not change hands, and a stored template version never changes.
     fn check_owner(&self, change: &ConfigChange, shop: &ShopId) -> Result<(), CommitError> {
         let (item, taken) = match change {
-            ConfigChange::Shop | ConfigChange::Flow(_) | ConfigChange::Endpoint(_) => return Ok(()),
+            ConfigChange::WithJobs(change, _) => return self.check_owner(change, shop),
+            ConfigChange::Shop
+            | ConfigChange::Flow(_)
+            | ConfigChange::Endpoint(_)
+            | ConfigChange::NoTemplate(_)
+            | ConfigChange::NoEndpoint(_)
+            | ConfigChange::NoChannel(_)
+            | ConfigChange::NoCarrier(_) => return Ok(()),
             ConfigChange::Template(t) => {
                 let key = (t.shop.clone(), t.id.clone(), t.version);
                 (t.id.to_string(), self.templates.contains_key(&key))
@@ -110,7 +122,7 @@ impl State {
         Ok(())
     }
 
-    fn keep(&mut self, change: &ConfigChange) {
+    fn keep(&mut self, change: &ConfigChange, shop: &ShopId) {
         match change.clone() {
             ConfigChange::Shop => {}
             ConfigChange::Flow(flow) => {
@@ -131,6 +143,22 @@ impl State {
             }
             ConfigChange::Key { hash, key } => {
                 self.keys.insert(hash, key);
+            }
+            ConfigChange::NoTemplate(id) => {
+                self.gone.insert((shop.clone(), id));
+            }
+            ConfigChange::NoEndpoint(id) => {
+                self.endpoints.remove(&(shop.clone(), id));
+            }
+            ConfigChange::NoChannel(id) => {
+                self.channels.remove(&id);
+            }
+            ConfigChange::NoCarrier(id) => {
+                self.carriers.remove(&id);
+            }
+            ConfigChange::WithJobs(change, jobs) => {
+                self.keep(&change, shop);
+                jobs.iter().for_each(|job| self.put_job(job));
             }
         }
     }

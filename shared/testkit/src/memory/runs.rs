@@ -1,13 +1,15 @@
 //! Runs and the due index in memory.
 
-use stagepost_app::ports::{CommitError, DueItem, RunStore, StoreError};
+use std::cmp::Reverse;
+
+use stagepost_app::ports::{CommitError, DueItem, Page, RunStore, StoreError};
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
-use stagepost_domain::id::OrderId;
+use stagepost_domain::id::{OrderId, ShopId};
 use stagepost_domain::run::{Run, RunId, RunState};
 
 use super::inbound::same_report;
-use super::{MemoryStore, StoredEvent};
+use super::{MemoryStore, StoredEvent, bad_cursor};
 
 impl RunStore for MemoryStore {
     async fn update_run(&self, id: &RunId, expected: &Run, next: &Run) -> Result<Event, CommitError> {
@@ -42,9 +44,30 @@ impl RunStore for MemoryStore {
             .parked
             .iter()
             .filter_map(|stored| stored.due.map(|due| (due, DueItem::Parked(stored.fact.clone()))));
-        let mut due: Vec<_> = events.chain(parked).filter(|(due, _)| *due <= now).collect();
+        let jobs = state
+            .jobs
+            .values()
+            .filter_map(|stored| stored.due.map(|due| (due, DueItem::Job(Box::new(stored.job.clone())))));
+        let mut due: Vec<_> = events.chain(parked).chain(jobs).filter(|(due, _)| *due <= now).collect();
         due.sort_by_key(|(due, _)| *due);
         Ok(due.into_iter().map(|(_, item)| item).take(limit).collect())
+    }
+
+    async fn attention(
+        &self,
+        shop: &ShopId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Event>, StoreError> {
+        let skip = cursor.map_or(Ok(0), |c| c.parse::<usize>().map_err(|_| bad_cursor()))?;
+        let state = self.lock();
+        let events = state.events.values().map(|stored| &stored.event).filter(|e| e.shop == *shop);
+        let mut found: Vec<_> =
+            events.filter_map(|e| e.wants_attention().map(|at| (at, e.clone()))).collect();
+        found.sort_by_key(|(at, e)| Reverse((*at, e.order.clone(), e.seq)));
+        let more = found.len() > skip.saturating_add(limit);
+        let items = found.into_iter().map(|(_, e)| e).skip(skip).take(limit).collect();
+        Ok(Page { items, next: more.then(|| skip.saturating_add(limit).to_string()) })
     }
 
     async fn set_due(&self, item: &DueItem, due: Option<Timestamp>) -> Result<(), StoreError> {
@@ -52,6 +75,13 @@ impl RunStore for MemoryStore {
             DueItem::Event(event) => {
                 if let Some(stored) = state.events.get_mut(&(event.order.clone(), event.seq))
                     && stored.event.runs == event.runs
+                {
+                    stored.due = due;
+                }
+            }
+            DueItem::Job(job) => {
+                if let Some(stored) = state.jobs.get_mut(&(job.shop.clone(), job.id.clone()))
+                    && stored.job == **job
                 {
                     stored.due = due;
                 }

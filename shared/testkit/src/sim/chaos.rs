@@ -181,6 +181,14 @@ impl RunStore for Chaos {
         let given = if self.dice.fault(15) { stale } else { fresh };
         Ok(Bug::bend_due(self.bug, given))
     }
+    async fn attention(
+        &self,
+        shop: &ShopId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Event>, StoreError> {
+        self.read(self.inner.attention(shop, cursor, limit)).await
+    }
     async fn set_due(&self, item: &DueItem, due: Option<Timestamp>) -> Result<(), StoreError> {
         self.write(self.inner.set_due(item, due)).await
     }

@@ -2,10 +2,10 @@
 
 use stagepost_app::notify::TrackingLinks;
 use stagepost_app::ports::{
-    ActError, Answer, Clock, Doorbell, DoorbellError, Mail, Mailer, Post, Ring, SecretError, SecretKind,
-    Secrets, WebhookSender,
+    ActError, Answer, Clock, Doorbell, DoorbellError, JobDoorbell, Mail, Mailer, Post, Ring, SecretError,
+    SecretKind, Secrets, WebhookSender,
 };
-use stagepost_domain::id::ShopId;
+use stagepost_domain::id::{JobId, ShopId};
 use stagepost_domain::order::Order;
 use stagepost_domain::run::{RunId, later};
 use stagepost_domain::shop::Sealed;
@@ -114,6 +114,13 @@ impl Doorbell for Bell {
         }));
         breathe().await;
         if self.dice.fault(3) { Err(refused()) } else { Ok(()) }
+    }
+}
+
+impl JobDoorbell for Bell {
+    async fn ring_job(&self, _: &ShopId, _: &JobId) -> Result<(), DoorbellError> {
+        // No world has jobs: what they do goes through the same decisions, which the worlds do try.
+        Ok(())
     }
 }
 

@@ -181,7 +181,7 @@ impl Laws {
             Cause::Carrier { package, .. } => delivery && told_delivered(world, &event.order, package),
             Cause::Platform { .. } => delivery || matches!(event.change, Change::Created { .. }),
             Cause::Manual { .. } => delivery,
-            Cause::Runner { .. } => false,
+            Cause::Configuration | Cause::Runner { .. } => false,
         };
         must(caused, "every automatic move has a cause outside", || {
             format!("{} {}: {:?} to {}", event.order, event.seq, event.cause, transition.to.name)
@@ -403,7 +403,7 @@ fn nothing_falls_out(world: &World, touched: &BTreeSet<OrderId>) -> Kept {
         .into_iter()
         .filter_map(|item| match item {
             DueItem::Event(event) => Some((event.order.clone(), event.seq)),
-            DueItem::Parked(_) => None,
+            DueItem::Parked(_) | DueItem::Job(_) => None,
         })
         .collect();
     for id in touched {

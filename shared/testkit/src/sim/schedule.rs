@@ -340,5 +340,6 @@ fn written_out(flow: Flow) -> FlowInput {
         default_stage: Some(flow.default_stage.to_string()),
         fulfilled_stage: flow.fulfilled_stage.map(|s| s.to_string()),
         fulfilled_when: flow.fulfilled_when,
+        successors: std::collections::BTreeMap::new(),
     }
 }

@@ -1,0 +1,89 @@
+//! Works on jobs: back-fill, reconciliation, bulk moves, what follows from edits, recovery.
+
+use std::sync::Arc;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use stagepost_app::Core;
+use stagepost_app::jobs::{Worked, work};
+use stagepost_app::platform::Platforms;
+use stagepost_app::ports::{
+    ConfigStore, DeadLetters, InboundStore, JobDoorbell, JobStore, OrderSource, OrderStore, RunStore, Secrets,
+};
+use stagepost_lambda::runner::bury;
+use stagepost_lambda::sqs::{ComesBack, answer};
+use stagepost_sqs::{JobMessage, decode_job};
+
+/// Jobs worked on at once. Each reads and writes all the time, so a few fill a small function.
+const CONCURRENCY: usize = 3;
+
+/// What the runner needs.
+pub struct JobRunner<S, K, P, Q, B, D> {
+    /// Store, clock, ids.
+    pub core: Core<S>,
+    /// Opens channels' credentials.
+    pub secrets: K,
+    /// What the platforms list.
+    pub sources: Platforms<P, Q>,
+    /// Rings again for a job that is not through.
+    pub doorbell: B,
+    /// For messages that nobody can read.
+    pub dead: Arc<D>,
+}
+
+/// Answers one batch.
+pub async fn handle<S, K, P, Q, B, D>(
+    runner: &Arc<JobRunner<S, K, P, Q, B, D>>,
+    event: SqsEvent,
+) -> SqsBatchResponse
+where
+    S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore + 'static,
+    K: Secrets + 'static,
+    P: OrderSource + 'static,
+    Q: OrderSource + 'static,
+    B: JobDoorbell + 'static,
+    D: DeadLetters + 'static,
+{
+    answer(event, CONCURRENCY, |body| {
+        let runner = Arc::clone(runner);
+        async move {
+            match decode_job(&body) {
+                Ok(message) => one(&runner, &message).await,
+                Err(_) => bury(&*runner.dead, &body).await,
+            }
+        }
+    })
+    .await
+}
+
+async fn one<S, K, P, Q, B, D>(
+    runner: &JobRunner<S, K, P, Q, B, D>,
+    message: &JobMessage,
+) -> Result<(), ComesBack>
+where
+    S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore,
+    K: Secrets,
+    P: OrderSource,
+    Q: OrderSource,
+    B: JobDoorbell,
+{
+    let JobMessage { shop, job } = message;
+    let worked = work(&runner.core, &runner.secrets, &runner.sources, shop, job).await;
+    match worked {
+        Ok(Worked::More) => {
+            tracing::info!(%shop, %job, "the job goes on");
+            // Also if the queue refuses: the due index still holds it.
+            if let Err(error) = runner.doorbell.ring_job(shop, job).await {
+                tracing::warn!(%shop, %job, %error, "left to the sweep");
+            }
+            Ok(())
+        }
+        Ok(worked) => {
+            tracing::info!(%shop, %job, ?worked, "job");
+            Ok(())
+        }
+        Err(error) => {
+            tracing::warn!(%shop, %job, %error, "job not decided");
+            Err(ComesBack)
+        }
+    }
+}

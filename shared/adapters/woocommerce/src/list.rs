@@ -1,0 +1,165 @@
+//! Orders that changed since, over REST v3 (live notes 51 and 52).
+//!
+//! Pages by number would slip: an order that changes meanwhile goes to the end, and the one behind it moves
+//! into a page that has been read. So each page begins anew behind the newest change of the page before, and
+//! pages by number are only turned within one second, which is how finely the store tells times.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use stagepost_app::ports::{
+    ActError, ApiCall, ChannelAccess, ListedOrder, OrderPage, OrderSource, PlatformHttp,
+};
+use stagepost_domain::shop::Channel;
+use stagepost_domain::{SignedDuration, Timestamp};
+use url::Url;
+
+use crate::client::WooClient;
+use crate::order::Order;
+use crate::problem::{Wish, ok, problem};
+use crate::read::read;
+use crate::session::base;
+
+/// Orders of one page: with 100 lines each they still fit into one answer.
+const PER_PAGE: usize = 20;
+/// Pages of orders that changed in one and the same second: an import may touch thousands at once.
+const PAGES_MAX: u32 = 500;
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+/// The topic under which a listed order is read: the REST answer has the notification's shape (live notes §1).
+const TOPIC: &str = "order.updated";
+
+/// Where to read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    after: Timestamp,
+    page: u32,
+}
+
+impl Place {
+    fn parse(cursor: &str) -> Option<Self> {
+        let (page, after) = cursor.split_once('|')?;
+        Some(Self { after: after.parse().ok()?, page: page.parse().ok()? })
+    }
+
+    fn text(self) -> String {
+        format!("{}|{}", self.page, self.after)
+    }
+
+    /// Behind a full page whose newest change was then; `None` when no order can be told from the next.
+    fn next(self, newest: Option<Timestamp>) -> Option<Self> {
+        // `modified_after` leaves its own second out: one second earlier takes it in again.
+        let after = newest.and_then(|at| at.checked_sub(SECOND).ok()).filter(|at| *at > self.after);
+        match after {
+            Some(after) => Some(Self { after, page: 1 }),
+            None => (self.page < PAGES_MAX).then(|| Self { page: self.page.saturating_add(1), ..self }),
+        }
+    }
+}
+
+impl<H: PlatformHttp> OrderSource for WooClient<H> {
+    async fn changed(
+        &self,
+        access: &ChannelAccess,
+        since: Timestamp,
+        cursor: Option<&str>,
+        now: Timestamp,
+    ) -> Result<OrderPage, ActError> {
+        let first = Place { after: since, page: 1 };
+        let place = cursor.and_then(Place::parse).unwrap_or(first);
+        let authorization = format!("Basic {}", STANDARD.encode(&access.credentials));
+        let headers = vec![("authorization", authorization), ("accept", "application/json".to_owned())];
+        let url = url(&access.channel.store, place)?;
+        let answer = self.http().call(ApiCall { method: "GET", url, headers, body: None }).await?;
+        if !ok(&answer) {
+            return Err(problem(Wish::Read, &answer));
+        }
+        let Ok(Value::Array(items)) = serde_json::from_slice(&answer.body) else {
+            return Err(ActError::retry("the store did not answer with a list of orders"));
+        };
+        let full = items.len() >= PER_PAGE;
+        let newest = items.iter().filter_map(|item| Order::parse(item)?.modified_at()).max();
+        let orders = items.iter().map(|item| listed(&access.channel, item, now)).collect();
+        let next = if full { place.next(newest) } else { None };
+        Ok(OrderPage { orders, newest, next: next.map(Place::text) })
+    }
+}
+
+fn listed(channel: &Channel, item: &Value, now: Timestamp) -> ListedOrder {
+    let raw = item.to_string().into_bytes();
+    let reading = read(TOPIC, channel, &raw, now);
+    ListedOrder { reading, raw }
+}
+
+fn url(store: &str, place: Place) -> Result<Url, ActError> {
+    let mut url = base(store)?;
+    let unusable = |()| ActError::permanent("the store's address cannot have a path");
+    url.path_segments_mut().map_err(unusable)?.pop_if_empty().extend(["wp-json", "wc", "v3", "orders"]);
+    // With its zone: without one the store would take it for its own local time (live notes 52).
+    url.query_pairs_mut()
+        .append_pair("modified_after", &place.after.to_string())
+        .append_pair("dates_are_gmt", "true")
+        .append_pair("orderby", "modified")
+        .append_pair("order", "asc")
+        .append_pair("per_page", &PER_PAGE.to_string())
+        .append_pair("page", &place.page.to_string());
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use stagepost_app::inbound::Reading;
+    use stagepost_domain::fact::Fact;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn pages_go_on_behind_the_newest_change_and_by_number_only_within_one_second() {
+        let first = Place { after: at(0), page: 1 };
+        let second = first.next(Some(at(50))).unwrap();
+        assert_eq!(second, Place { after: at(49), page: 1 }, "the second of the newest comes again");
+        let same = second.next(Some(at(50))).unwrap();
+        assert_eq!(same, Place { after: at(49), page: 2 }, "all of the page changed in one second");
+        assert_eq!(same.next(Some(at(51))).unwrap(), Place { after: at(50), page: 1 });
+        assert_eq!(Place { after: at(0), page: PAGES_MAX }.next(None), None, "and not for ever");
+    }
+
+    #[test]
+    fn a_cursor_is_read_back_and_anything_else_is_none() {
+        let place = Place { after: at(7), page: 3 };
+        assert_eq!(Place::parse(&place.text()), Some(place));
+        for odd in ["", "3", "x|2026-11-25T00:00:00Z", "1|yesterday"] {
+            assert_eq!(Place::parse(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn the_time_goes_with_its_zone() {
+        let url = url("https://shop.example/sub", Place { after: at(0), page: 2 }).unwrap();
+        let told = "https://shop.example/sub/wp-json/wc/v3/orders?modified_after=2027-01-15T08%3A00%3A00Z\
+                    &dates_are_gmt=true&orderby=modified&order=asc&per_page=20&page=2";
+        assert_eq!(url.as_str(), told);
+    }
+
+    #[test]
+    fn a_listed_order_is_read_as_a_notification_of_it() {
+        let channel: Channel = serde_json::from_value(serde_json::json!({
+            "id": "chan_a", "shop": "shop_a", "platform": "woocommerce", "name": "A",
+            "store": "https://shop.example", "armed_at": "2026-01-01T00:00:00Z", "webhook_secrets": [],
+            "version": 1,
+        }))
+        .unwrap();
+        let item = serde_json::json!({
+            "id": 79, "number": "79", "status": "processing", "date_created_gmt": "2026-02-01T00:00:00",
+            "date_modified_gmt": "2026-02-02T00:00:00", "line_items": [],
+        });
+        let order = listed(&channel, &item, at(0));
+        let Reading::Fact { source, fact: Fact::Order(fact) } = order.reading else { panic!("{order:?}") };
+        assert_eq!((source.external_id.as_str(), fact.number.as_str()), ("79", "79"));
+        let odd = listed(&channel, &serde_json::json!({"code": "x"}), at(0));
+        assert!(matches!(odd.reading, Reading::Unreadable { .. }), "{odd:?}");
+    }
+}

@@ -1,0 +1,210 @@
+//! Jobs: claim → page → record, page after page, until the job or the time is over.
+//!
+//! A page may be done twice (a runner that dies after it leaves the cursor where it was): everything that a
+//! page does goes through `apply` or a conditional write, where the second time changes nothing.
+
+mod flows;
+mod moves;
+mod reconcile;
+mod recover;
+mod request;
+
+use std::time::Duration;
+
+use stagepost_domain::disposition::Disposition;
+use stagepost_domain::id::{JobId, ShopId};
+use stagepost_domain::job::{InvalidStep, Job, JobKind, JobState, PageDone};
+use stagepost_domain::run::later;
+use stagepost_domain::{SignedDuration, Timestamp};
+
+use crate::Core;
+use crate::apply::ApplyError;
+use crate::platform::Platforms;
+use crate::ports::{
+    ActError, CommitError, ConfigStore, InboundStore, JobStore, OrderSource, OrderStore, RunStore, Secrets,
+    StoreError,
+};
+use crate::run::RECORD_TRIES;
+
+pub(crate) use request::days_before;
+pub use request::{
+    BACKFILL_DAYS_MAX, JobRequestError, MoveRequest, backfill, bulk_move, cancel, hurry, recover,
+};
+
+/// How long the job runner's function may live.
+pub const JOB_TIMEOUT: Duration = Duration::from_secs(120);
+/// No page is begun after this: one takes half a minute at most.
+const WORK_MAX: SignedDuration = SignedDuration::from_secs(60);
+/// Orders of one page.
+const PAGE: usize = 25;
+
+/// What an invocation came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Worked {
+    /// There is no such job.
+    Unknown,
+    /// It has ended, is not due, or somebody else is at it.
+    NotNow,
+    /// It was stopped or taken over while this attempt worked on it.
+    TakenAway,
+    /// There is more to do: ring again.
+    More,
+    /// It stands like this now.
+    Recorded(JobState),
+}
+
+/// Nothing could be decided: the message comes back.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The id generator is broken.
+    #[error(transparent)]
+    Id(#[from] stagepost_domain::id::InvalidId),
+}
+
+/// A page was not done; the cursor stays.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PageError {
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    #[error(transparent)]
+    Act(#[from] ActError),
+    /// What the job is about is not there any more.
+    #[error("what the job is about is gone")]
+    Gone,
+}
+
+impl From<StoreError> for PageError {
+    fn from(error: StoreError) -> Self {
+        Self::Apply(error.into())
+    }
+}
+
+impl PageError {
+    fn disposition(&self) -> Disposition {
+        match self {
+            Self::Apply(error) => error.disposition(),
+            Self::Act(error) => error.disposition,
+            Self::Gone => Disposition::Permanent,
+        }
+    }
+}
+
+/// Works on a job for as long as one invocation may.
+///
+/// # Errors
+/// The store failed before the job was claimed; what happens after that is recorded on the job.
+pub async fn work<S, K, P, Q>(
+    core: &Core<S>,
+    secrets: &K,
+    sources: &Platforms<P, Q>,
+    shop: &ShopId,
+    id: &JobId,
+) -> Result<Worked, JobError>
+where
+    S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore,
+    K: Secrets,
+    P: OrderSource,
+    Q: OrderSource,
+{
+    let until = later(core.now(), WORK_MAX);
+    let Some(job) = core.store.job(shop, id).await? else { return Ok(Worked::Unknown) };
+    let Ok(mut job) = job.claimed(&core.attempt()?, core.now()) else { return Ok(Worked::NotNow) };
+    match core.store.update_job(&job).await {
+        Ok(()) => {}
+        Err(CommitError::Store(error)) => return Err(error.into()),
+        Err(CommitError::LostRace | CommitError::Conflict) => return Ok(Worked::NotNow),
+    }
+    let tools = Tools { core, secrets, sources };
+    loop {
+        let next = tools.step(&job, until).await;
+        if !record(core, &next).await? {
+            return Ok(Worked::TakenAway);
+        }
+        job = next;
+        match &job.state {
+            JobState::Running { .. } => {}
+            JobState::Waiting { due } if *due <= core.now() => return Ok(Worked::More),
+            state => return Ok(Worked::Recorded(state.clone())),
+        }
+    }
+}
+
+/// Stores where the job stands; false if somebody stopped it or took it over. What was done is known only here,
+/// so that is tried with patience.
+async fn record<S: JobStore>(core: &Core<S>, next: &Job) -> Result<bool, StoreError> {
+    for tried in 1.. {
+        match core.store.update_job(next).await {
+            Ok(()) => return Ok(true),
+            Err(CommitError::LostRace) => return Ok(false),
+            Err(CommitError::Conflict) if tried < RECORD_TRIES => {}
+            Err(CommitError::Conflict) => return Err(StoreError::Throttled),
+            Err(CommitError::Store(error)) if tried >= RECORD_TRIES => return Err(error),
+            Err(CommitError::Store(_)) => {}
+        }
+    }
+    Ok(false)
+}
+
+/// What pages are done with.
+pub(crate) struct Tools<'a, S, K, P, Q> {
+    pub core: &'a Core<S>,
+    pub secrets: &'a K,
+    pub sources: &'a Platforms<P, Q>,
+}
+
+impl<S, K, P, Q> Tools<'_, S, K, P, Q>
+where
+    S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore,
+    K: Secrets,
+    P: OrderSource,
+    Q: OrderSource,
+{
+    /// One page, or the end of this attempt's time.
+    async fn step(&self, job: &Job, until: Timestamp) -> Job {
+        if self.core.now() >= until {
+            return job.put_down(self.core.now());
+        }
+        let page = Box::pin(self.page(job)).await;
+        let now = self.core.now();
+        match page {
+            Ok(page) => job.advanced(page, now),
+            Err(PageError::Gone) => job.over(now),
+            Err(error) => {
+                tracing::warn!(job = %job.id, kind = job.kind.code(), %error, "a page of a job failed");
+                let (after, forever) = match error.disposition() {
+                    Disposition::Retry { after } => (after, false),
+                    Disposition::Ambiguous => (None, false),
+                    Disposition::Permanent => (None, true),
+                };
+                job.stumbled(&error.to_string(), after, forever, now)
+            }
+        }
+    }
+
+    async fn page(&self, job: &Job) -> Result<PageDone, PageError> {
+        let cursor = job.cursor.as_deref();
+        match &job.kind {
+            JobKind::Reconcile { channel, since, .. } => {
+                let since = since.checked_sub(stagepost_domain::job::OVERLAP).unwrap_or(*since);
+                self.changed_orders(&job.shop, channel, since, cursor).await
+            }
+            JobKind::Backfill { channel, since } => {
+                self.changed_orders(&job.shop, channel, *since, cursor).await
+            }
+            JobKind::Move { to, selection, actor } => self.moves(job, to, selection, actor).await,
+            JobKind::Restage { stage } => self.restage(&job.shop, stage, cursor).await,
+            JobKind::Triage { channel, flow } => self.triage(&job.shop, channel, flow, cursor).await,
+            JobKind::Recover { since, action, target } => {
+                self.recover(&job.shop, *since, *action, target.as_deref(), cursor).await
+            }
+        }
+    }
+}
+
+/// A step that the job's state does not allow, in the words of an answer.
+pub(crate) fn refused(step: InvalidStep) -> JobRequestError {
+    JobRequestError::Step(step)
+}

@@ -1,0 +1,118 @@
+//! What changed on a platform and nobody told us of: both platforms lose notifications, and WooCommerce never
+//! sends one twice (integrations §1.4, live notes 25).
+
+use stagepost_domain::Timestamp;
+use stagepost_domain::fact::Fact;
+use stagepost_domain::id::{ChannelId, OrderId, ShopId};
+use stagepost_domain::job::{Counted, PageDone, Progress};
+use stagepost_domain::order::{Placement, Platform};
+
+use super::{PageError, Tools};
+use crate::apply::{ApplyError, Outcome, apply};
+use crate::inbound::Reading;
+use crate::platform::access;
+use crate::ports::{
+    ActError, ChannelAccess, ConfigStore, InboundStore, JobStore, ListedOrder, OrderPage, OrderSource,
+    OrderStore, Quarantined, RunStore, Secrets, StoreError,
+};
+
+/// What the raw body of a listed order is kept under in quarantine.
+pub const LISTED: &str = "listed-order";
+
+impl<S, K, P, Q> Tools<'_, S, K, P, Q>
+where
+    S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore,
+    K: Secrets,
+    P: OrderSource,
+    Q: OrderSource,
+{
+    /// A page of the orders that changed on the channel's platform, each applied as if it had been notified.
+    /// Orders older than the channel are thereby adopted silently (law 3).
+    pub(super) async fn changed_orders(
+        &self,
+        shop: &ShopId,
+        channel: &ChannelId,
+        since: Timestamp,
+        cursor: Option<&str>,
+    ) -> Result<PageDone, PageError> {
+        let there = self.core.store.channel(channel).await?.filter(|there| there.shop == *shop);
+        if there.is_none() {
+            return Err(PageError::Gone);
+        }
+        let access = access(self.core, self.secrets, Some(channel)).await??;
+        let OrderPage { orders, newest, next } = self.list(&access, since, cursor).await?;
+        let mut progress = Progress::default();
+        for order in orders {
+            progress.count(self.take(&access, order).await?);
+        }
+        Ok(PageDone { progress, next, newest })
+    }
+
+    async fn list(
+        &self,
+        access: &ChannelAccess,
+        since: Timestamp,
+        cursor: Option<&str>,
+    ) -> Result<OrderPage, ActError> {
+        let now = self.core.now();
+        match access.channel.platform {
+            Platform::Shopify => self.sources.shopify.changed(access, since, cursor, now).await,
+            Platform::Woocommerce => self.sources.woocommerce.changed(access, since, cursor, now).await,
+            Platform::Api => Err(ActError::permanent("the API lists no orders")),
+        }
+    }
+
+    async fn take(&self, access: &ChannelAccess, order: ListedOrder) -> Result<Counted, PageError> {
+        let shop = &access.channel.shop;
+        match order.reading {
+            Reading::NoOp(_) | Reading::UnknownTopic => Ok(Counted::Same),
+            Reading::Unreadable { reason } => {
+                self.put_aside(access, order.raw, reason).await?;
+                Ok(Counted::Refused)
+            }
+            Reading::Fact { source, fact } => {
+                let id = source.order_id(shop);
+                if self.known(&id, &fact).await? {
+                    return Ok(Counted::Same);
+                }
+                match apply(self.core, shop, &id, &fact).await {
+                    Ok(Outcome::Changed(_)) => Ok(Counted::Changed),
+                    Ok(Outcome::NoOp(_)) => Ok(Counted::Same),
+                    Ok(Outcome::Ignored(_) | Outcome::Refused(_)) => Ok(Counted::Refused),
+                    // One order that the store can never take keeps no other from its turn.
+                    Err(ApplyError::Store(error @ (StoreError::Corrupt { .. } | StoreError::TooLarge))) => {
+                        self.put_aside(access, order.raw, error.to_string()).await?;
+                        Ok(Counted::Refused)
+                    }
+                    Err(error) => Err(error.into()),
+                }
+            }
+        }
+    }
+
+    /// Whether the order's notification has been here: one read tells of most that a pass lists.
+    async fn known(&self, id: &OrderId, fact: &Fact) -> Result<bool, StoreError> {
+        let Fact::Order(fact) = fact else { return Ok(false) };
+        let known = self.core.store.order(id).await;
+        // One that cannot be read is decided on where that is told of.
+        let mark = known.ok().flatten().filter(|o| o.placement != Placement::Awaiting).and_then(|o| o.mark);
+        Ok(mark.is_some() && fact.updated_at <= mark)
+    }
+
+    async fn put_aside(
+        &self,
+        access: &ChannelAccess,
+        body: Vec<u8>,
+        reason: String,
+    ) -> Result<(), StoreError> {
+        let item = Quarantined {
+            shop: access.channel.shop.clone(),
+            came_by: access.channel.id.to_string(),
+            topic: LISTED.to_owned(),
+            at: self.core.now(),
+            reason,
+            body,
+        };
+        self.core.store.quarantine(&item).await
+    }
+}

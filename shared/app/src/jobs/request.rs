@@ -1,0 +1,187 @@
+//! Asking for jobs, stopping them, hurrying them.
+
+use stagepost_domain::event::{Action, Actor};
+use stagepost_domain::flow::Flow;
+use stagepost_domain::id::{ChannelId, JobId, OrderId, ShopId, StageId};
+use stagepost_domain::job::{InvalidStep, Job, JobKind, ORDERS_MAX, Selection};
+use stagepost_domain::text::Invalid;
+use stagepost_domain::{SignedDuration, Timestamp};
+
+use super::refused;
+use crate::Core;
+use crate::apply::TRIES_MAX;
+use crate::ports::{CommitError, ConfigStore, JobStore, StoreError};
+
+/// Longest time that a back-fill looks back, in days: Shopify lists no older orders without a scope of its own
+/// (integrations §2.7).
+pub const BACKFILL_DAYS_MAX: u16 = 60;
+/// Longest time that a recovery looks back, in days: bodies of webhooks are kept for so long.
+const RECOVER_DAYS_MAX: i64 = 30;
+
+/// A job could not be made, stopped or hurried.
+#[derive(Debug, thiserror::Error)]
+pub enum JobRequestError {
+    /// There is no such job, channel or stage.
+    #[error("not found")]
+    NotFound,
+    /// A field is not valid.
+    #[error("not valid")]
+    Invalid(Vec<Invalid>),
+    /// Its state does not allow it.
+    #[error(transparent)]
+    Step(InvalidStep),
+    /// Others kept writing.
+    #[error("the job is being changed by others")]
+    Busy,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The id generator is broken.
+    #[error(transparent)]
+    Id(#[from] stagepost_domain::id::InvalidId),
+}
+
+impl From<Invalid> for JobRequestError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(vec![invalid])
+    }
+}
+
+/// Orders that are to be moved.
+#[derive(Debug, Clone)]
+pub struct MoveRequest {
+    /// The stage to move to, by id.
+    pub to: StageId,
+    /// Which orders.
+    pub selection: Selection,
+    /// Who wants it.
+    pub actor: Actor,
+}
+
+/// Has orders moved, one after the other.
+///
+/// # Errors
+/// No flow has the stage, or there are too many orders or none; or the store failed.
+pub async fn bulk_move<S: ConfigStore + JobStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    request: MoveRequest,
+) -> Result<Job, JobRequestError> {
+    let flows = core.store.flows(shop).await?;
+    let mut selection = request.selection;
+    let flow = flow_of(&flows, &request.to).ok_or_else(|| Invalid::new("stage", "no flow has this stage"))?;
+    match &mut selection {
+        Selection::Orders { orders } => check_orders(orders)?,
+        Selection::Stage { stage } if flow.position(stage).is_none() => {
+            return Err(Invalid::new("from_stage", "is not a stage of the same flow").into());
+        }
+        Selection::Stage { .. } => {}
+    }
+    let kind = JobKind::Move { to: request.to, selection, actor: request.actor };
+    made(core, shop, kind).await
+}
+
+fn flow_of<'a>(flows: &'a [Flow], stage: &StageId) -> Option<&'a Flow> {
+    flows.iter().find(|flow| flow.archived_at.is_none() && flow.position(stage).is_some())
+}
+
+/// Each order once, and not too many.
+fn check_orders(orders: &mut Vec<OrderId>) -> Result<(), Invalid> {
+    let mut met = std::collections::BTreeSet::new();
+    orders.retain(|id| met.insert(id.clone()));
+    if orders.is_empty() || orders.len() > ORDERS_MAX {
+        return Err(Invalid::new("orders", format!("must name 1 to {ORDERS_MAX} orders")));
+    }
+    Ok(())
+}
+
+/// Has failed runs tried again that ended since then.
+///
+/// # Errors
+/// `since` is in the future or too long ago, or the store failed.
+pub async fn recover<S: JobStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    since: Timestamp,
+    action: Option<Action>,
+    target: Option<String>,
+) -> Result<Job, JobRequestError> {
+    let age = core.now().duration_since(since);
+    if age < SignedDuration::ZERO || age > SignedDuration::from_hours(24 * RECOVER_DAYS_MAX) {
+        let reason = format!("must be a time in the last {RECOVER_DAYS_MAX} days");
+        return Err(Invalid::new("since", reason).into());
+    }
+    made(core, shop, JobKind::Recover { since, action, target }).await
+}
+
+/// Has the orders of a channel's past adopted, silently.
+///
+/// # Errors
+/// The shop has no such channel, the days are too many, or the store failed.
+pub async fn backfill<S: ConfigStore + JobStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    channel: &ChannelId,
+    days: u16,
+) -> Result<Job, JobRequestError> {
+    let channel = core.store.channel(channel).await?.filter(|c| c.shop == *shop);
+    let channel = channel.ok_or(JobRequestError::NotFound)?;
+    if days == 0 || days > BACKFILL_DAYS_MAX {
+        return Err(Invalid::new("days", format!("must be 1 to {BACKFILL_DAYS_MAX}")).into());
+    }
+    let kind = JobKind::Backfill { channel: channel.id, since: days_before(core.now(), days) };
+    made(core, shop, kind).await
+}
+
+/// So many days before then.
+pub(crate) fn days_before(now: Timestamp, days: u16) -> Timestamp {
+    now.checked_sub(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+async fn made<S: JobStore>(core: &Core<S>, shop: &ShopId, kind: JobKind) -> Result<Job, JobRequestError> {
+    let id = JobId::from_body(&core.entropy.id_body())?;
+    if let Some(there) = core.store.job(shop, &id).await? {
+        // The same request again, under the same key of its caller.
+        return Ok(there);
+    }
+    let job = Job::new(id, shop.clone(), kind, core.now());
+    match core.store.create_job(&job).await {
+        Ok(()) => Ok(job),
+        Err(CommitError::Store(error)) => Err(error.into()),
+        Err(CommitError::LostRace | CommitError::Conflict) => Err(JobRequestError::Busy),
+    }
+}
+
+/// Stops a job; what it did stands.
+///
+/// # Errors
+/// There is no such job, it has ended or recurs, or the store failed.
+pub async fn cancel<S: JobStore>(core: &Core<S>, shop: &ShopId, id: &JobId) -> Result<Job, JobRequestError> {
+    changed(core, shop, id, |job, now| job.cancelled(now)).await
+}
+
+/// Has a waiting job done now.
+///
+/// # Errors
+/// There is no such job, it has ended or is being worked on, or the store failed.
+pub async fn hurry<S: JobStore>(core: &Core<S>, shop: &ShopId, id: &JobId) -> Result<Job, JobRequestError> {
+    changed(core, shop, id, |job, now| job.hurried(now)).await
+}
+
+async fn changed<S: JobStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    id: &JobId,
+    step: impl Fn(&Job, Timestamp) -> Result<Job, InvalidStep>,
+) -> Result<Job, JobRequestError> {
+    for _ in 0..TRIES_MAX {
+        let job = core.store.job(shop, id).await?.ok_or(JobRequestError::NotFound)?;
+        let next = step(&job, core.now()).map_err(refused)?;
+        match core.store.update_job(&next).await {
+            Ok(()) => return Ok(next),
+            Err(CommitError::LostRace | CommitError::Conflict) => {}
+            Err(CommitError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Err(JobRequestError::Busy)
+}

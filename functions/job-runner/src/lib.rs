@@ -69,21 +69,23 @@ where
     let JobMessage { shop, job } = message;
     let worked = work(&runner.core, &runner.secrets, &runner.sources, shop, job).await;
     match worked {
-        Ok(Worked::More) => {
-            tracing::info!(%shop, %job, "the job goes on");
-            // Also if the queue refuses: the due index still holds it.
-            if let Err(error) = runner.doorbell.ring_job(shop, job).await {
-                tracing::warn!(%shop, %job, %error, "left to the sweep");
-            }
-            Ok(())
-        }
         Ok(worked) => {
             tracing::info!(%shop, %job, ?worked, "job");
+            if worked == Worked::More {
+                go_on(&runner.doorbell, message).await;
+            }
             Ok(())
         }
         Err(error) => {
             tracing::warn!(%shop, %job, %error, "job not decided");
             Err(ComesBack)
         }
+    }
+}
+
+/// Rings for the rest of a job. Also if the queue refuses nothing is lost: the due index still holds it.
+async fn go_on<B: JobDoorbell>(doorbell: &B, JobMessage { shop, job }: &JobMessage) {
+    if let Err(error) = doorbell.ring_job(shop, job).await {
+        tracing::warn!(%shop, %job, %error, "left to the sweep");
     }
 }

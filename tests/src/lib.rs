@@ -359,11 +359,11 @@ async fn set_up(api: &Api, woo: &str, receiver: &str) -> Ids {
     let flow = api.post("/v1/flows", &flow(&template, &text(&endpoint["id"]))).await.ok();
     let shopify = json!({
         "platform": "shopify", "name": "Paper Boat", "store": SHOPIFY_DOMAIN, "webhook_secret": SHOPIFY_SECRET,
-        "credentials": "shpat_test", "default_flow": flow["id"],
+        "credentials": "shpat_test", "default_flow": flow["id"], "backfill_days": 0,
     });
     let woocommerce = json!({
         "platform": "woocommerce", "name": "Paper Boat EU", "store": woo, "webhook_secret": WOO_SECRET,
-        "credentials": "ck_test:cs_test", "default_flow": flow["id"],
+        "credentials": "ck_test:cs_test", "default_flow": flow["id"], "backfill_days": 0,
     });
     let carrier = json!({"kind": "easypost", "name": "EasyPost", "webhook_secret": EASYPOST_SECRET});
     Ids {

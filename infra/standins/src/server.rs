@@ -23,6 +23,7 @@ const BODY_MAX: usize = 4 * 1024 * 1024;
 pub(crate) struct Request {
     pub method: Method,
     pub path: String,
+    pub query: String,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
@@ -119,6 +120,7 @@ async fn answer<H: Handler>(
     let request = Request {
         method: head.method,
         path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
         headers: head.headers,
         body: body.to_bytes(),
     };

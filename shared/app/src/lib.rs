@@ -13,6 +13,7 @@ pub mod notify;
 pub mod platform;
 pub mod ports;
 pub mod run;
+pub mod simulate;
 pub mod wake;
 
 use std::sync::Arc;

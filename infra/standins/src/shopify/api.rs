@@ -5,6 +5,7 @@ use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::orders;
 use super::select::{Field, parse, select};
 use super::state::{Fulfillment, FulfillmentOrder, Order, Status, Take};
 use super::{API_VERSION, Inner, lock};
@@ -62,6 +63,7 @@ impl Inner {
         let data = match call.field.name.as_str() {
             FULFILLMENT_CREATE => self.fulfillment_create(call),
             ORDER => self.order(call),
+            orders::ORDERS => orders::changed(&lock(&self.state), &call.variables, call.field.first),
             name => return undefined(name),
         };
         let selected = data.and_then(|data| {
@@ -193,7 +195,7 @@ fn throttled_answer(requested: u32) -> Value {
     json!({ "errors": [error], "extensions": { "cost": cost(requested, None) } })
 }
 
-fn invalid(variable: &str) -> Value {
+pub(super) fn invalid(variable: &str) -> Value {
     let message = format!("Variable ${variable} was provided invalid value");
     json!({ "errors": [{ "message": message, "extensions": { "code": "INVALID_VARIABLE" } }] })
 }
@@ -203,7 +205,7 @@ fn undefined(field: &str) -> Value {
     json!({ "errors": [{ "message": message, "extensions": { "code": "undefinedField" } }] })
 }
 
-fn utc(at: Timestamp) -> String {
+pub(super) fn utc(at: Timestamp) -> String {
     time(at, 0, "%Y-%m-%dT%H:%M:%SZ")
 }
 
@@ -211,7 +213,7 @@ fn gid(kind: &str, id: u64) -> String {
     format!("gid://shopify/{kind}/{id}")
 }
 
-fn order_node(order: &Order) -> Value {
+pub(super) fn order_node(order: &Order) -> Value {
     let held = order.fulfillment_orders.iter().any(|f| f.status == Status::OnHold);
     let status = match order.coverage() {
         Some("fulfilled") => "FULFILLED",
@@ -231,7 +233,7 @@ fn order_node(order: &Order) -> Value {
     })
 }
 
-fn connection(nodes: impl Iterator<Item = Value>) -> Value {
+pub(super) fn connection(nodes: impl Iterator<Item = Value>) -> Value {
     let info = json!({ "hasNextPage": false, "endCursor": null });
     json!({ "nodes": nodes.collect::<Vec<_>>(), "pageInfo": info })
 }
@@ -242,6 +244,7 @@ fn fulfillment_node(f: &Fulfillment) -> Value {
         .map(|n| json!({ "company": f.tracking.company, "number": numbers.get(n), "url": urls.get(n) }));
     json!({
         "id": gid("Fulfillment", f.id),
+        "legacyResourceId": f.id.to_string(),
         "status": if f.active { "SUCCESS" } else { "CANCELLED" },
         "displayStatus": if f.active { "FULFILLED" } else { "CANCELED" },
         "createdAt": utc(f.created_at),

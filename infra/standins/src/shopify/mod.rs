@@ -1,6 +1,7 @@
 //! A small Shopify store: orders, fulfillment orders, fulfillments, notifications, Admin GraphQL.
 
 mod api;
+mod orders;
 mod payload;
 mod select;
 mod state;

@@ -10,7 +10,7 @@ const DEPTH_MAX: usize = 12;
 #[derive(Debug, Default)]
 pub(super) struct Field {
     pub name: String,
-    first: Option<usize>,
+    pub first: Option<usize>,
     inner: Vec<Field>,
 }
 
@@ -115,7 +115,10 @@ fn page(value: &Value, first: Option<usize>) -> Value {
     if let Some(nodes) = value.get_mut("nodes").and_then(Value::as_array_mut) {
         nodes.truncate(first);
     }
-    if let Some(info) = value.get_mut("pageInfo") {
+    // One that was cut where it was made knows its own end.
+    if let Some(info) =
+        value.get_mut("pageInfo").filter(|info| info.get("endCursor").is_none_or(Value::is_null))
+    {
         *info = json!({ "hasNextPage": total > first, "endCursor": null });
     }
     value

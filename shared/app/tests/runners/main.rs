@@ -17,6 +17,7 @@ mod looping;
 mod mailing;
 mod posting;
 mod setting_up;
+mod simulating;
 mod sweeping;
 mod tracking;
 mod wire;

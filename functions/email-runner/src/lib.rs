@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use stagepost_app::Core;
 use stagepost_app::notify::{TrackingLinks, email};
-use stagepost_app::ports::{ConfigStore, DeadLetters, Mailer, OrderStore, RunStore};
+use stagepost_app::ports::{ConfigStore, DeadLetters, GovernorStore, Mailer, OrderStore, RunStore};
 use stagepost_lambda::runner::run_batch;
 
 /// What the runner needs.
@@ -23,7 +23,7 @@ pub struct EmailRunner<S, M, L, D> {
 /// Answers one batch.
 pub async fn handle<S, M, L, D>(runner: &Arc<EmailRunner<S, M, L, D>>, event: SqsEvent) -> SqsBatchResponse
 where
-    S: OrderStore + RunStore + ConfigStore + 'static,
+    S: OrderStore + RunStore + ConfigStore + GovernorStore + 'static,
     M: Mailer + 'static,
     L: TrackingLinks + 'static,
     D: DeadLetters + 'static,

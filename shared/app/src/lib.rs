@@ -7,6 +7,7 @@ pub mod apply;
 pub mod carrier;
 pub mod config;
 pub mod dispatch;
+pub mod governor;
 pub mod inbound;
 pub mod jobs;
 pub mod notify;

@@ -14,9 +14,10 @@ use stagepost_domain::template::{EmailTemplate, Rendered, Variables};
 use stagepost_domain::webhook::message_id;
 
 use crate::Core;
+use crate::governor::admits;
 use crate::ports::{
-    ActError, Answer, ConfigStore, Mail, Mailer, OrderStore, Post, RunStore, SecretError, SecretKind,
-    Secrets, StoreError, WebhookSender, run_id,
+    ActError, Answer, ConfigStore, GovernorStore, Mail, Mailer, OrderStore, Post, RunStore, SecretError,
+    SecretKind, Secrets, StoreError, WebhookSender, run_id,
 };
 use crate::run::{
     Answered, HOLD_LOOK_AGAIN, LOOK_AGAIN, Opened, RunnerError, act_until, aside_if_hopeless, claim, finish,
@@ -41,7 +42,7 @@ pub async fn email<S, M, L>(
     id: &RunId,
 ) -> Result<Answered, RunnerError>
 where
-    S: OrderStore + RunStore + ConfigStore,
+    S: OrderStore + RunStore + ConfigStore + GovernorStore,
     M: Mailer,
     L: TrackingLinks,
 {
@@ -50,7 +51,7 @@ where
 
 async fn mailed<S, M, L>(core: &Core<S>, mailer: &M, links: &L, id: &RunId) -> Result<Answered, RunnerError>
 where
-    S: OrderStore + RunStore + ConfigStore,
+    S: OrderStore + RunStore + ConfigStore + GovernorStore,
     M: Mailer,
     L: TrackingLinks,
 {
@@ -73,6 +74,9 @@ where
         Err(Instead::Wait(wait)) => return Ok(postpone(core, id, &run, wait).await?),
         Err(Instead::Fail(error)) => return fail_unsent(core, id, &run, error).await,
     };
+    if !admits(core, &event.shop).await? {
+        return Ok(postpone(core, id, &run, HOLD_LOOK_AGAIN).await?);
+    }
     // A mail that is cut off in mid-send is in doubt for ever: rather let the doorbell come back.
     if core.now() >= until {
         return Err(RunnerError::Late);

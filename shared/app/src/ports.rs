@@ -11,6 +11,7 @@ use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::Event;
 use stagepost_domain::fact::{Coverage, ShipmentId, TrackingFact};
 use stagepost_domain::flow::Flow;
+use stagepost_domain::governor::Governor;
 use stagepost_domain::id::{
     CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, ShopId, StageId, TemplateId,
 };
@@ -255,6 +256,22 @@ pub trait RunStore: Send + Sync {
         item: &DueItem,
         due: Option<Timestamp>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// How many mails a shop sends, and whether they are stopped.
+pub trait GovernorStore: Send + Sync {
+    /// The shop's governor, strongly consistent; a fresh one if it has none yet.
+    fn governor(&self, shop: &ShopId) -> impl Future<Output = Result<Governor, StoreError>> + Send;
+    /// Replaces it if it still has the version before this one's. The same write again is a success.
+    fn put_governor(
+        &self,
+        shop: &ShopId,
+        next: &Governor,
+    ) -> impl Future<Output = Result<(), CommitError>> + Send;
+    /// Counts one mail of a window; gives the count with it.
+    fn count_mail(&self, shop: &ShopId, window: i64) -> impl Future<Output = Result<u64, StoreError>> + Send;
+    /// The mails of a window.
+    fn mails(&self, shop: &ShopId, window: i64) -> impl Future<Output = Result<u64, StoreError>> + Send;
 }
 
 /// Jobs of shops. An open one stands in the due index.

@@ -11,6 +11,7 @@ pub mod event;
 pub mod fact;
 pub mod flow;
 pub mod fulfillment;
+pub mod governor;
 pub mod id;
 pub mod job;
 pub mod order;

@@ -1,6 +1,7 @@
 //! The store in memory: the same laws as the real one, and faults on demand.
 
 mod config;
+mod governor;
 mod inbound;
 mod jobs;
 mod orders;
@@ -13,6 +14,7 @@ use stagepost_app::ports::{CommitError, IgnoredFact, ParkedFact, Quarantined, St
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
+use stagepost_domain::governor::Governor;
 use stagepost_domain::id::{
     CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, PackageId, ShopId, TemplateId,
 };
@@ -84,6 +86,8 @@ struct State {
     carriers: BTreeMap<CarrierId, CarrierIntegration>,
     keys: BTreeMap<String, ApiKey>,
     jobs: BTreeMap<(ShopId, JobId), StoredJob>,
+    governors: BTreeMap<ShopId, Governor>,
+    mails: BTreeMap<(ShopId, i64), u64>,
     /// Templates that are not to be had any more.
     gone: BTreeSet<(ShopId, TemplateId)>,
     faults: VecDeque<Fault>,

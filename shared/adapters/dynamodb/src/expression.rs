@@ -25,6 +25,11 @@ impl Expression {
         Self { update: Some(update.to_owned()), ..Self::condition(condition) }
     }
 
+    /// An update without a condition.
+    pub fn always(update: &str) -> Self {
+        Self { update: Some(update.to_owned()), ..Self::default() }
+    }
+
     /// `#name` stands for `attribute`.
     pub fn name(mut self, name: &str, attribute: &str) -> Self {
         self.names.insert(format!("#{name}"), attribute.to_owned());

@@ -117,6 +117,15 @@ pub(crate) fn job(shop: &ShopId, job: &JobId) -> Key {
     Key::new(shop_pk(shop), format!("{JOBS}{job}"))
 }
 
+pub(crate) fn governor(shop: &ShopId) -> Key {
+    Key::new(shop_pk(shop), "GOVERNOR")
+}
+
+/// A window's count of mails. In a partition of its own: it is written with every mail.
+pub(crate) fn mails(shop: &ShopId, window: i64) -> Key {
+    Key::new(format!("MAILS#{shop}"), format!("W#{window:012}"))
+}
+
 /// Partition of the due index for what people of a shop should look at.
 pub(crate) fn attention_pk(shop: &ShopId) -> String {
     format!("ATTN#{shop}")

@@ -7,7 +7,8 @@
 //! | package, ignored fact | `ORDER#{order}` | `P#{package}`, `I#{content}` |
 //! | package index, parked report | `TRACK#{shop}#{number}` | `ORDER#{order}`, `PARKED#{content}` |
 //! | settings | `SHOP#{shop}` | `SETTINGS` |
-//! | job | `SHOP#{shop}` | `JOB#{job}` |
+//! | job, governor | `SHOP#{shop}` | `JOB#{job}`, `GOVERNOR` |
+//! | mails of a window | `MAILS#{shop}` | `W#{window}` |
 //! | configuration | `SHOP#{shop}` | `FLOW#…` `TEMPLATE#…` `TEMPLATEV#…#{version}` `ENDPOINT#…` `CHANNEL#…` `CARRIER#…` `KEY#…` |
 //! | quarantine, a long body's parts | `SHOP#{shop}` | `Q#{time}#{content}`, `QPART#{time}#{content}#{n}` |
 //! | lookups | `CHANNEL#{id}` `CARRIER#{id}` `KEY#{hash}` | `LOOKUP` |
@@ -42,6 +43,7 @@ mod config;
 mod error;
 mod event_item;
 mod expression;
+mod governor;
 mod inbound;
 mod jobs;
 mod keys;

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use stagepost_app::ports::{ActError, ConfigChange};
+use stagepost_app::governor::release;
+use stagepost_app::ports::{ActError, ConfigChange, GovernorStore};
 use stagepost_app::run::{Answered, HOLD_LOOK_AGAIN, retry};
 use stagepost_domain::SignedDuration;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::Action;
+use stagepost_domain::governor::{FLOOR, window};
 use stagepost_domain::order::Lifecycle;
 use stagepost_domain::outcome::SkipReason;
-use stagepost_domain::run::{InvalidTransition, RunId, RunState};
+use stagepost_domain::run::{InvalidTransition, RunId, RunState, later};
 use stagepost_testkit::{Fault, build};
 use tokio::sync::Notify;
 
@@ -48,6 +50,26 @@ fn law_12_a_mail_leaves_once_after_its_grace() {
     assert_eq!(sent[0].subject, "Order #1001 (v1)");
     assert_eq!(sent[0].text.as_deref(), Some("Hello Ada Example, your order is now Packing."));
     assert_eq!((&sent[0].tags["order"], &sent[0].tags["seq"]), (&mail.order.to_string(), &"2".to_owned()));
+}
+
+#[test]
+fn law_9_far_more_mails_than_usual_are_stopped_until_somebody_has_looked() {
+    let (world, mail) = ripe();
+    let shop = build::shop();
+    for _ in 0..FLOOR {
+        done(world.store.count_mail(&shop, window(world.now()))).unwrap();
+    }
+    let waits = world.ring_to(&mail);
+    assert_eq!(waits, RunState::Pending { due: later(world.now(), HOLD_LOOK_AGAIN) });
+    let paused = done(world.store.governor(&shop)).unwrap().paused.unwrap();
+    assert_eq!((paused.count, paused.usual), (FLOOR + 1, 0));
+    world.pass(3_600);
+    assert!(matches!(world.ring_to(&mail), RunState::Pending { .. }), "time alone releases nothing");
+    assert!(world.provider.sent().is_empty());
+    done(release(&world.core, &shop)).unwrap();
+    world.pass(600);
+    assert!(matches!(world.ring_to(&mail), RunState::Succeeded { .. }));
+    assert_eq!(world.provider.sent().len(), 1);
 }
 
 #[test]

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use stagepost_app::ports::{
-    Commit, CommitError, ConfigChange, ConfigStore, DueItem, IgnoredFact, InboundStore, OrderFilter,
-    OrderStore, OrderSummary, Page, ParkedFact, QuarantineEntry, Quarantined, RunStore, StoreError,
-    TimelineEntry,
+    Commit, CommitError, ConfigChange, ConfigStore, DueItem, GovernorStore, IgnoredFact, InboundStore,
+    OrderFilter, OrderStore, OrderSummary, Page, ParkedFact, QuarantineEntry, Quarantined, RunStore,
+    StoreError, TimelineEntry,
 };
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
+use stagepost_domain::governor::Governor;
 use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, OrderId, ShopId, TemplateId};
 use stagepost_domain::order::{Order, Snapshot};
 use stagepost_domain::package::Package;
@@ -261,5 +262,20 @@ impl ConfigStore for Wire {
     }
     async fn save(&self, change: &ConfigChange, settings: &Settings) -> Result<(), CommitError> {
         wired!(self.save(change, settings))
+    }
+}
+
+impl GovernorStore for Wire {
+    async fn governor(&self, shop: &ShopId) -> Result<Governor, StoreError> {
+        self.store.governor(shop).await
+    }
+    async fn put_governor(&self, shop: &ShopId, next: &Governor) -> Result<(), CommitError> {
+        self.store.put_governor(shop, next).await
+    }
+    async fn count_mail(&self, shop: &ShopId, window: i64) -> Result<u64, StoreError> {
+        self.store.count_mail(shop, window).await
+    }
+    async fn mails(&self, shop: &ShopId, window: i64) -> Result<u64, StoreError> {
+        self.store.mails(shop, window).await
     }
 }

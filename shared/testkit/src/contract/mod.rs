@@ -4,6 +4,7 @@
 //! each, named after it.
 
 pub mod config;
+pub mod governor;
 pub mod inbound;
 pub mod jobs;
 pub mod orders;
@@ -68,6 +69,10 @@ macro_rules! store_contract {
             jobs_are_listed_newest_first
             jobs_come_with_the_change_that_wants_them
             what_is_removed_is_gone
+        }
+        $crate::store_contract! { @laws governor $make;
+            a_governor_is_replaced_over_the_version_that_was_read
+            mails_are_counted_by_window
         }
         $crate::store_contract! { @laws config $make;
             settings_are_written_with_every_change

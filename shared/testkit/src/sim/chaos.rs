@@ -4,13 +4,14 @@
 use std::future::Future;
 
 use stagepost_app::ports::{
-    Commit, CommitError, ConfigChange, ConfigStore, DueItem, IgnoredFact, InboundStore, OrderFilter,
-    OrderStore, OrderSummary, Page, ParkedFact, QuarantineEntry, Quarantined, RunStore, StoreError,
-    TimelineEntry,
+    Commit, CommitError, ConfigChange, ConfigStore, DueItem, GovernorStore, IgnoredFact, InboundStore,
+    OrderFilter, OrderStore, OrderSummary, Page, ParkedFact, QuarantineEntry, Quarantined, RunStore,
+    StoreError, TimelineEntry,
 };
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
+use stagepost_domain::governor::Governor;
 use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, OrderId, ShopId, TemplateId};
 use stagepost_domain::order::{Order, Snapshot};
 use stagepost_domain::package::Package;
@@ -273,5 +274,20 @@ impl ConfigStore for Chaos {
             answer
         })
         .await
+    }
+}
+
+impl GovernorStore for Chaos {
+    async fn governor(&self, shop: &ShopId) -> Result<Governor, StoreError> {
+        self.read(self.inner.governor(shop)).await
+    }
+    async fn put_governor(&self, shop: &ShopId, next: &Governor) -> Result<(), CommitError> {
+        self.write(self.inner.put_governor(shop, next)).await
+    }
+    async fn count_mail(&self, shop: &ShopId, window: i64) -> Result<u64, StoreError> {
+        self.write(self.inner.count_mail(shop, window)).await
+    }
+    async fn mails(&self, shop: &ShopId, window: i64) -> Result<u64, StoreError> {
+        self.read(self.inner.mails(shop, window)).await
     }
 }

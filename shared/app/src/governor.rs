@@ -1,0 +1,59 @@
+//! Lets a shop's mails through, or stops them until somebody has looked (law 9).
+
+use stagepost_domain::governor::{Governor, window};
+use stagepost_domain::id::ShopId;
+
+use crate::Core;
+use crate::apply::TRIES_MAX;
+use crate::ports::{CommitError, GovernorStore, StoreError};
+
+/// Whether one more mail of the shop may leave now. It is counted here, so it is asked once, just before the
+/// claim.
+///
+/// # Errors
+/// The store failed.
+pub async fn admits<S: GovernorStore>(core: &Core<S>, shop: &ShopId) -> Result<bool, StoreError> {
+    let now = core.now();
+    let governor = core.store.governor(shop).await?;
+    if governor.paused.is_some() {
+        return Ok(false);
+    }
+    let this = window(now);
+    let count = core.store.count_mail(shop, this).await?;
+    if governor.is_too_many(count, now) {
+        tracing::error!(%shop, count, usual = governor.usual, "far more mails than usual: stopped");
+        keep(core, shop, &governor.paused(count, now)).await?;
+        return Ok(false);
+    }
+    if count == 1
+        && let Some(learned) = governor.learned(core.store.mails(shop, this.saturating_sub(1)).await?)
+    {
+        keep(core, shop, &learned).await?;
+    }
+    Ok(true)
+}
+
+/// Whoever was faster has seen the same.
+async fn keep<S: GovernorStore>(core: &Core<S>, shop: &ShopId, next: &Governor) -> Result<(), StoreError> {
+    match core.store.put_governor(shop, next).await {
+        Ok(()) | Err(CommitError::LostRace | CommitError::Conflict) => Ok(()),
+        Err(CommitError::Store(error)) => Err(error),
+    }
+}
+
+/// Lets the shop's mails go again.
+///
+/// # Errors
+/// The store failed.
+pub async fn release<S: GovernorStore>(core: &Core<S>, shop: &ShopId) -> Result<Governor, StoreError> {
+    for _ in 0..TRIES_MAX {
+        let governor = core.store.governor(shop).await?;
+        let Some(released) = governor.released(core.now()) else { return Ok(governor) };
+        match core.store.put_governor(shop, &released).await {
+            Ok(()) => return Ok(released),
+            Err(CommitError::LostRace | CommitError::Conflict) => {}
+            Err(CommitError::Store(error)) => return Err(error),
+        }
+    }
+    Err(StoreError::Throttled)
+}

@@ -174,6 +174,10 @@ impl From<ConfigError> for Failed {
                     .into()
             }
             ConfigError::Busy => Problem::unavailable().into(),
+            ConfigError::Secret(ref away) if away.disposition != Disposition::Permanent => {
+                tracing::warn!(%error, "configuration");
+                Problem::unavailable().into()
+            }
             ConfigError::Secret(_) | ConfigError::Id(_) => {
                 tracing::error!(%error, "configuration");
                 Problem::internal().into()

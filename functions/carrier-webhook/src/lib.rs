@@ -14,10 +14,10 @@ use stagepost_lambda::cache::Warm;
 use stagepost_lambda::http::{
     NOTIFICATION_MAX, body_bytes, empty, header, json as json_answer, last_segment,
 };
-use stagepost_lambda::inbound::{not_applied, open_all, quarantine, store_away, told};
+use stagepost_lambda::inbound::{Opened, not_applied, open_all, quarantine, store_away, told};
 
 /// An integration with its secrets opened.
-type Armed = (CarrierIntegration, Vec<String>);
+type Armed = (CarrierIntegration, Opened);
 
 /// What a carrier's report needs.
 pub struct Carriers<S, K> {
@@ -39,15 +39,17 @@ where
     async fn arm(&self, id: &CarrierId) -> Result<Option<Armed>, StoreError> {
         let Some(carrier) = self.core.store.carrier(id).await? else { return Ok(None) };
         let kind = SecretKind::CarrierWebhook;
-        let secrets = open_all(&self.secrets, &carrier.shop, kind, &carrier.webhook_secrets).await?;
+        let now = self.core.now();
+        let secrets = open_all(&self.secrets, &carrier.shop, kind, &carrier.webhook_secrets, now).await?;
         Ok(Some((carrier, secrets)))
     }
 
     /// Answers one report.
     pub async fn handle(&self, request: Request) -> Response<Body> {
         let Ok(id) = CarrierId::parse(last_segment(&request)) else { return empty(StatusCode::NOT_FOUND) };
-        let armed = match self.integrations.get(&id, self.core.now(), self.arm(&id)).await {
-            Ok(Some(armed)) => armed,
+        let now = self.core.now();
+        let armed = match self.integrations.get(&id, now, self.arm(&id)).await {
+            Ok(Some((carrier, secrets))) => (carrier, secrets.at(now)),
             Ok(None) => return empty(StatusCode::NOT_FOUND),
             Err(e) => return store_away(&e),
         };
@@ -56,8 +58,7 @@ where
             return empty(StatusCode::PAYLOAD_TOO_LARGE);
         }
         let signed = |(carrier, secrets): &Armed| authentic(carrier.kind, secrets, request.headers(), body);
-        let carrier = match self.integrations.proven(&id, self.core.now(), armed, signed, self.arm(&id)).await
-        {
+        let carrier = match self.integrations.proven(&id, now, armed, signed, self.arm(&id)).await {
             Ok(Some((carrier, _))) => carrier,
             Ok(None) => return empty(StatusCode::UNAUTHORIZED),
             Err(e) => return store_away(&e),
@@ -101,8 +102,8 @@ where
     }
 }
 
-fn authentic(kind: CarrierKind, secrets: &[String], headers: &HeaderMap, body: &[u8]) -> bool {
-    let secrets = secrets.iter().map(String::as_str);
+fn authentic(kind: CarrierKind, secrets: &Opened, headers: &HeaderMap, body: &[u8]) -> bool {
+    let secrets = secrets.iter();
     match kind {
         CarrierKind::Easypost => {
             let signed = EasypostHeaders {

@@ -9,7 +9,7 @@ use stagepost_dynamodb::DynamoStore;
 use stagepost_fulfillment_runner::{FulfillmentRunner, handle};
 use stagepost_lambda::{aws, env, system, telemetry};
 use stagepost_outbound_http::{Guard, OutboundHttp};
-use stagepost_secrets::LocalSecrets;
+use stagepost_secrets::DeployedSecrets;
 use stagepost_shopify::{ApiBase, ShopifyClient};
 use stagepost_sqs::SqsDeadLetters;
 use stagepost_woocommerce::WooClient;
@@ -19,15 +19,14 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let aws = aws::config().await;
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
-    let dead = SqsDeadLetters::new(
-        stagepost_sqs::client(&aws),
-        env::text(env::DEAD_LETTER_QUEUE_URL)?,
-        "fulfillment-runner",
-    );
+    let sqs = stagepost_sqs::client(&aws);
+    let dead = SqsDeadLetters::new(sqs, env::text(env::DEAD_LETTER_QUEUE_URL)?, "fulfillment-runner");
     let http = OutboundHttp::new(Guard::Public)?;
+    let core = system::core(store);
+    let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
     let function = &Arc::new(FulfillmentRunner {
-        core: system::core(store),
-        secrets: LocalSecrets::from_key(env::key()?)?,
+        core,
+        secrets,
         platforms: Platforms {
             shopify: ShopifyClient::new(http.clone(), ApiBase::Shopify),
             woocommerce: WooClient::new(http),

@@ -9,7 +9,7 @@ use stagepost_dynamodb::DynamoStore;
 use stagepost_job_runner::{JobRunner, handle};
 use stagepost_lambda::{aws, env, system, telemetry};
 use stagepost_outbound_http::{Guard, OutboundHttp};
-use stagepost_secrets::LocalSecrets;
+use stagepost_secrets::DeployedSecrets;
 use stagepost_shopify::{ApiBase, ShopifyClient};
 use stagepost_sqs::{SqsDeadLetters, SqsJobs, client};
 use stagepost_woocommerce::WooClient;
@@ -17,13 +17,15 @@ use stagepost_woocommerce::WooClient;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let sqs = client(&aws::config().await);
+    let aws = aws::config().await;
+    let sqs = client(&aws);
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
-    let http = OutboundHttp::new(Guard::Public)?;
     let dead = SqsDeadLetters::new(sqs.clone(), env::text(env::DEAD_LETTER_QUEUE_URL)?, "job-runner");
+    let (core, http) = (system::core(store), OutboundHttp::new(Guard::Public)?);
+    let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
     let function = &Arc::new(JobRunner {
-        core: system::core(store),
-        secrets: LocalSecrets::from_key(env::key()?)?,
+        core,
+        secrets,
         sources: Platforms {
             shopify: ShopifyClient::new(http.clone(), ApiBase::Shopify),
             woocommerce: WooClient::new(http),

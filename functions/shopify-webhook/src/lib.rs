@@ -23,8 +23,7 @@ where
     };
     let (headers, body) = (request.headers(), body_bytes(&request));
     let signature = header(headers, "x-shopify-hmac-sha256");
-    let signed =
-        |armed: &Armed| base64_hmac_matches(armed.secrets.iter().map(String::as_str), body, signature);
+    let signed = |armed: &Armed| base64_hmac_matches(armed.secrets.iter(), body, signature);
     let armed = match inbound.signed(armed, signed).await {
         Ok(armed) => armed,
         Err(answer) => return answer,

@@ -7,7 +7,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::{aws, env, system, telemetry};
 use stagepost_outbound_http::{Guard, OutboundHttp};
-use stagepost_secrets::LocalSecrets;
+use stagepost_secrets::DeployedSecrets;
 use stagepost_sqs::SqsDeadLetters;
 use stagepost_webhook_runner::{WebhookRunner, handle};
 
@@ -16,15 +16,14 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let aws = aws::config().await;
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
-    let dead = SqsDeadLetters::new(
-        stagepost_sqs::client(&aws),
-        env::text(env::DEAD_LETTER_QUEUE_URL)?,
-        "webhook-runner",
-    );
+    let sqs = stagepost_sqs::client(&aws);
+    let dead = SqsDeadLetters::new(sqs, env::text(env::DEAD_LETTER_QUEUE_URL)?, "webhook-runner");
+    let core = system::core(store);
+    let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
     let function = &Arc::new(WebhookRunner {
-        core: system::core(store),
+        core,
         sender: OutboundHttp::new(Guard::Public)?,
-        secrets: LocalSecrets::from_key(env::key()?)?,
+        secrets,
         dead: Arc::new(dead),
     });
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {

@@ -28,7 +28,7 @@ where
     }
     let signature = header(headers, "x-wc-webhook-signature");
     let signed = |armed: &Armed| {
-        let keys: Vec<String> = armed.secrets.iter().map(|s| woocommerce_key(s)).collect();
+        let keys: Vec<String> = armed.secrets.iter().map(woocommerce_key).collect();
         base64_hmac_matches(keys.iter().map(String::as_str), body, signature)
     };
     let armed = match inbound.signed(armed, signed).await {

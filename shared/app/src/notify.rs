@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use stagepost_domain::Timestamp;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::{Action, Actor, Cause, Event};
 use stagepost_domain::id::TemplateId;
@@ -302,16 +303,13 @@ async fn signed<S, K: Secrets>(
     id: &RunId,
     body: String,
 ) -> Result<Option<Post>, SecretError> {
-    let mut keys = Vec::with_capacity(endpoint.secrets.len());
-    for sealed in &endpoint.secrets {
-        let secret = secrets.open(&endpoint.shop, SecretKind::EndpointSecret, sealed).await?;
-        keys.extend(webhook_key(&secret).ok());
-    }
+    let now = core.now();
+    let keys = signing_keys(secrets, endpoint, now).await?;
     if keys.is_empty() {
         return Ok(None);
     }
     let message = message_id(id);
-    let timestamp = core.now().as_second();
+    let timestamp = now.as_second();
     let signature = webhook_signature(&keys, &message, timestamp, body.as_bytes());
     Ok(Some(Post {
         url: endpoint.url.clone(),
@@ -323,6 +321,26 @@ async fn signed<S, K: Secrets>(
         ],
         body: body.into_bytes(),
     }))
+}
+
+/// Keys of the secrets that count at `now`. A former one that never opens again is done without: only what
+/// becomes of the current one is worth another try.
+async fn signing_keys<K: Secrets>(
+    secrets: &K,
+    endpoint: &Endpoint,
+    now: Timestamp,
+) -> Result<Vec<Vec<u8>>, SecretError> {
+    let mut keys = Vec::new();
+    for (sealed, until) in endpoint.secrets.at(now) {
+        match secrets.open(&endpoint.shop, SecretKind::EndpointSecret, sealed).await {
+            Ok(secret) => keys.extend(webhook_key(&secret).ok()),
+            Err(error) if until.is_some() && error.disposition == Disposition::Permanent => {
+                tracing::error!(endpoint = %endpoint.id, %error, "a former secret signs no more");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(keys)
 }
 
 /// 2xx is success; 410 ends it; everything else is tried again, with the patience that was asked for.

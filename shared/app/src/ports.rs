@@ -759,14 +759,54 @@ impl SecretKind {
     }
 }
 
+impl std::fmt::Display for SecretKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What was to be done with a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretAction {
+    /// Encrypt it.
+    Seal,
+    /// Decrypt it.
+    Open,
+}
+
+impl std::fmt::Display for SecretAction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Seal => "sealed",
+            Self::Open => "opened",
+        })
+    }
+}
+
 /// A secret could not be sealed or opened.
-#[derive(Debug, thiserror::Error)]
-#[error("a {kind} secret cannot be {action}")]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a {kind} secret cannot be {action}: {why}")]
 pub struct SecretError {
     /// Which kind.
-    pub kind: &'static str,
-    /// `sealed` or `opened`.
-    pub action: &'static str,
+    pub kind: SecretKind,
+    /// What was to be done.
+    pub action: SecretAction,
+    /// In words, without the secret.
+    pub why: String,
+    /// What to do about it. Never ambiguous: nothing changes by it.
+    pub disposition: Disposition,
+}
+
+impl SecretError {
+    /// What holds the key is away for now.
+    pub fn away(kind: SecretKind, action: SecretAction, why: impl Into<String>) -> Self {
+        Self { kind, action, why: why.into(), disposition: Disposition::RETRY }
+    }
+
+    /// It never works like this: another key, another shop, a text that nobody sealed.
+    pub fn hopeless(kind: SecretKind, action: SecretAction, why: impl Into<String>) -> Self {
+        Self { kind, action, why: why.into(), disposition: Disposition::Permanent }
+    }
 }
 
 /// Encrypts secrets at rest, bound to shop and kind.

@@ -14,6 +14,7 @@ pub mod fulfillment;
 pub mod governor;
 pub mod id;
 pub mod job;
+pub mod keyring;
 pub mod order;
 pub mod outcome;
 pub mod package;

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::flow::Flow;
 use crate::id::{CarrierId, ChannelId, EndpointId, FlowId, KeyId, ShopId, TemplateId};
+use crate::keyring::Keyring;
 use crate::order::Platform;
 
 /// Longest grace that a shop can set.
@@ -82,8 +83,8 @@ pub struct Channel {
     pub default_flow: Option<FlowId>,
     /// Orders created on the platform before this are adopted silently (law 3).
     pub armed_at: Timestamp,
-    /// Secrets that sign its notifications; several while one is rotated.
-    pub webhook_secrets: Vec<Sealed>,
+    /// Secrets that sign its notifications; several while one is replaced.
+    pub webhook_secrets: Keyring,
     /// Credentials for calling the platform: Shopify's access token, or WooCommerce's `key:secret`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Sealed>,
@@ -110,8 +111,8 @@ pub struct CarrierIntegration {
     pub kind: CarrierKind,
     /// As people see it.
     pub name: String,
-    /// Secrets that sign its notifications.
-    pub webhook_secrets: Vec<Sealed>,
+    /// Secrets that sign its notifications; several while one is replaced.
+    pub webhook_secrets: Keyring,
     /// Counts edits, from 1.
     pub version: u64,
 }
@@ -127,8 +128,8 @@ pub struct Endpoint {
     pub name: String,
     /// Checked again at every connect.
     pub url: Url,
-    /// `whsec_…` secrets, newest first; each signs.
-    pub secrets: Vec<Sealed>,
+    /// `whsec_…` secrets; each that counts signs.
+    pub secrets: Keyring,
     /// Off refuses new runs, e.g. after the receiver answered 410.
     pub enabled: bool,
     /// Counts edits, from 1.

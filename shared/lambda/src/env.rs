@@ -22,8 +22,11 @@ pub const PUBLIC_URL: &str = "PUBLIC_URL";
 /// Name of the SES configuration set that bounces and complaints are told to; none if it is not set.
 /// `email-runner`.
 pub const SES_CONFIGURATION_SET: &str = "SES_CONFIGURATION_SET";
-/// The deployment's key: base64 of 32 random bytes. All functions that open secrets or make links. It
-/// stands in for a key service, which is to keep it out of the environment.
+/// The key service's key that seals secrets: an id, an ARN or an alias. All functions that open secrets; if it
+/// is not set, [`STAGEPOST_KEY`] seals them.
+pub const KMS_KEY_ID: &str = "KMS_KEY_ID";
+/// The deployment's own key: 32 random bytes in base64 or hex. All functions that make links, and those that
+/// open secrets where no key service does.
 pub const STAGEPOST_KEY: &str = "STAGEPOST_KEY";
 
 /// A variable is not there, or not what it should be. Never says what it is.
@@ -58,18 +61,39 @@ pub fn url(name: &'static str) -> Result<Url, BadVariable> {
     Url::parse(&text(name)?).map_err(|_| BadVariable { name, problem: "is not a URL" })
 }
 
-/// The deployment's key, from [`STAGEPOST_KEY`].
+/// The key service's key, from [`KMS_KEY_ID`], if one is named.
+#[must_use]
+pub fn kms_key() -> Option<String> {
+    optional(KMS_KEY_ID)
+}
+
+/// The deployment's own key, from [`STAGEPOST_KEY`].
 ///
 /// # Errors
-/// It is not set, or not base64 of 32 bytes.
+/// It is not set, or not 32 bytes.
 pub fn key() -> Result<[u8; 32], BadVariable> {
     decode_key(&text(STAGEPOST_KEY)?)
 }
 
+/// The same, if it is set.
+///
+/// # Errors
+/// It is not 32 bytes.
+pub fn optional_key() -> Result<Option<[u8; 32]>, BadVariable> {
+    optional(STAGEPOST_KEY).map(|text| decode_key(&text)).transpose()
+}
+
+/// Secrets Manager makes no base64, but texts of chosen letters: hex is one of them.
 fn decode_key(text: &str) -> Result<[u8; 32], BadVariable> {
-    let problem = "is not base64 of 32 bytes";
-    let bytes = STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-    bytes.ok_or(BadVariable { name: STAGEPOST_KEY, problem })
+    let bytes = if text.len() == 64 { from_hex(text) } else { STANDARD.decode(text).ok() };
+    let key = bytes.and_then(|bytes| bytes.try_into().ok());
+    key.ok_or(BadVariable { name: STAGEPOST_KEY, problem: "is not 32 bytes in base64 or hex" })
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digits: Vec<u8> = text.bytes().map(|byte| digit(&byte)).collect::<Option<_>>()?;
+    Some(digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
 }
 
 #[cfg(test)]
@@ -79,7 +103,8 @@ mod tests {
     #[test]
     fn a_key_is_32_bytes_and_is_never_repeated_in_an_error() {
         assert_eq!(decode_key(&STANDARD.encode([7; 32])), Ok([7; 32]));
-        for wrong in ["c2VjcmV0", "not base64!"] {
+        assert_eq!(decode_key(&"c0fe".repeat(16)), Ok([0xc0, 0xfe].repeat(16).try_into().unwrap()));
+        for wrong in ["c2VjcmV0", "not base64!", &"g".repeat(64), &"a".repeat(63)] {
             assert!(!decode_key(wrong).unwrap_err().to_string().contains(wrong));
         }
     }

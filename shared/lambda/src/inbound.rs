@@ -12,10 +12,12 @@ use stagepost_app::inbound::Reading;
 use stagepost_app::ports::{
     ConfigStore, InboundStore, OrderStore, Quarantined, SecretKind, Secrets, StoreError,
 };
+use stagepost_domain::Timestamp;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::id::{ChannelId, ShopId};
+use stagepost_domain::keyring::Keyring;
 use stagepost_domain::order::Platform;
-use stagepost_domain::shop::{Channel, Sealed};
+use stagepost_domain::shop::Channel;
 use stagepost_domain::text::truncated;
 
 use crate::cache::Warm;
@@ -27,7 +29,26 @@ pub struct Armed {
     /// The channel.
     pub channel: Channel,
     /// Any of these may have signed.
-    pub secrets: Vec<String>,
+    pub secrets: Opened,
+}
+
+/// Secrets that may have signed a notification, each with its end if it has one: they are kept warm, and one
+/// may end meanwhile.
+#[derive(Clone, Default)]
+pub struct Opened(Vec<(String, Option<Timestamp>)>);
+
+impl Opened {
+    /// Those that count at `now`.
+    #[must_use]
+    pub fn at(mut self, now: Timestamp) -> Self {
+        self.0.retain(|(_, until)| until.is_none_or(|until| now < until));
+        self
+    }
+
+    /// All that are here.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(secret, _)| secret.as_str())
+    }
 }
 
 /// What an order notification needs.
@@ -66,7 +87,7 @@ where
         if body_bytes(request).len() > NOTIFICATION_MAX {
             return Err(empty(StatusCode::PAYLOAD_TOO_LARGE));
         }
-        Ok(armed)
+        Ok(Armed { secrets: armed.secrets.at(self.core.now()), ..armed })
     }
 
     /// The channel, if one of its secrets signed the request by `signed`'s word. The cached secrets may be a
@@ -87,7 +108,8 @@ where
     async fn arm(&self, id: &ChannelId) -> Result<Option<Armed>, StoreError> {
         let Some(channel) = self.core.store.channel(id).await? else { return Ok(None) };
         let kind = SecretKind::ChannelWebhook;
-        let secrets = open_all(&self.secrets, &channel.shop, kind, &channel.webhook_secrets).await?;
+        let now = self.core.now();
+        let secrets = open_all(&self.secrets, &channel.shop, kind, &channel.webhook_secrets, now).await?;
         Ok(Some(Armed { channel, secrets }))
     }
 
@@ -149,24 +171,29 @@ pub async fn not_applied<S: InboundStore>(
 /// Opens the secrets that may have signed a notification.
 ///
 /// # Errors
-/// None of them opens: the key service is away, or the key is not the one they were sealed with.
+/// The key service is away, or none of them opens with the key that is here. One that cannot be looked at is
+/// not passed over: what it signed would count as forged, and WooCommerce sends nothing twice.
 pub async fn open_all<K: Secrets>(
     secrets: &K,
     shop: &ShopId,
     kind: SecretKind,
-    sealed: &[Sealed],
-) -> Result<Vec<String>, StoreError> {
-    let mut opened = Vec::with_capacity(sealed.len());
-    for one in sealed {
+    sealed: &Keyring,
+    now: Timestamp,
+) -> Result<Opened, StoreError> {
+    let mut opened = Vec::new();
+    for (one, until) in sealed.at(now) {
         match secrets.open(shop, kind, one).await {
-            Ok(secret) => opened.push(secret),
-            Err(error) => tracing::error!(%shop, %error, "a secret does not open"),
+            Ok(secret) => opened.push((secret, until)),
+            Err(error) if error.disposition == Disposition::Permanent => {
+                tracing::error!(%shop, %error, "a secret does not open");
+            }
+            Err(error) => return Err(StoreError::Unavailable(error.to_string())),
         }
     }
-    if opened.is_empty() && !sealed.is_empty() {
+    if opened.is_empty() {
         return Err(StoreError::Unavailable("no secret opens".into()));
     }
-    Ok(opened)
+    Ok(Opened(opened))
 }
 
 /// Keeps an authentic but unreadable notification, whole: whoever takes it has bounded it by

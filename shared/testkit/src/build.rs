@@ -22,6 +22,7 @@ use stagepost_domain::flow::{
 use stagepost_domain::id::{
     CarrierId, ChannelId, EndpointId, FlowId, KeyId, OrderId, ShopId, StageId, TemplateId,
 };
+use stagepost_domain::keyring::Keyring;
 use stagepost_domain::order::{Customer, Lifecycle, Line, Order, Platform, Snapshot, Source};
 use stagepost_domain::package::{Package, PackageSeen, TrackingStatus};
 use stagepost_domain::shop::{
@@ -184,7 +185,7 @@ pub fn channel(shop: &ShopId) -> Channel {
         store: "demo.myshopify.com".to_owned(),
         default_flow: Some(flow_id()),
         armed_at: at("2026-01-01T00:00:00Z"),
-        webhook_secrets: vec![Sealed("sealed-secret".to_owned())],
+        webhook_secrets: Keyring::new(Sealed("sealed-secret".to_owned())),
         credentials: Some(Sealed("sealed-token".to_owned())),
         version: 1,
     }
@@ -198,7 +199,7 @@ pub fn carrier(shop: &ShopId) -> CarrierIntegration {
         shop: shop.clone(),
         kind: CarrierKind::Easypost,
         name: "Parcels".to_owned(),
-        webhook_secrets: vec![Sealed("sealed-secret".to_owned())],
+        webhook_secrets: Keyring::new(Sealed("sealed-secret".to_owned())),
         version: 1,
     }
 }
@@ -211,7 +212,7 @@ pub fn endpoint(shop: &ShopId) -> Endpoint {
         shop: shop.clone(),
         name: "Warehouse".to_owned(),
         url: url::Url::parse("https://warehouse.test/hook").unwrap(),
-        secrets: vec![Sealed("sealed-secret".to_owned())],
+        secrets: Keyring::new(Sealed("sealed-secret".to_owned())),
         enabled: true,
         version: 1,
     }

@@ -8,10 +8,11 @@ use stagepost_domain::Timestamp;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::fact::{Coverage, Fact, OrderFact};
 use stagepost_domain::id::{ChannelId, OrderId, ShopId};
+use stagepost_domain::keyring::Keyring;
 use stagepost_domain::order::{Lifecycle, Platform as Kind, Source};
 use stagepost_domain::package::PackageSeen;
 use stagepost_domain::run::{RunId, RunKey, Target};
-use stagepost_domain::shop::Channel;
+use stagepost_domain::shop::{Channel, Sealed};
 use stagepost_domain::signing::base64_hmac_matches;
 use stagepost_outbound_http::{Guard, OutboundHttp};
 use stagepost_woocommerce::WooClient;
@@ -36,7 +37,7 @@ fn channel(store: &WooStore) -> Channel {
         store: store.url(),
         default_flow: None,
         armed_at: Timestamp::UNIX_EPOCH,
-        webhook_secrets: Vec::new(),
+        webhook_secrets: Keyring::new(Sealed("sealed".into())),
         credentials: None,
         version: 1,
     }

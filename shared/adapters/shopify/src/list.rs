@@ -164,7 +164,7 @@ mod tests {
     fn channel() -> Channel {
         serde_json::from_value(json!({
             "id": "chan_a", "shop": "shop_a", "platform": "shopify", "name": "A",
-            "store": "a.myshopify.com", "armed_at": "2026-01-01T00:00:00Z", "webhook_secrets": [],
+            "store": "a.myshopify.com", "armed_at": "2026-01-01T00:00:00Z", "webhook_secrets": ["sealed"],
             "version": 1,
         }))
         .unwrap()

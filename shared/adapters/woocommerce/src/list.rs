@@ -148,7 +148,7 @@ mod tests {
     fn a_listed_order_is_read_as_a_notification_of_it() {
         let channel: Channel = serde_json::from_value(serde_json::json!({
             "id": "chan_a", "shop": "shop_a", "platform": "woocommerce", "name": "A",
-            "store": "https://shop.example", "armed_at": "2026-01-01T00:00:00Z", "webhook_secrets": [],
+            "store": "https://shop.example", "armed_at": "2026-01-01T00:00:00Z", "webhook_secrets": ["sealed"],
             "version": 1,
         }))
         .unwrap();

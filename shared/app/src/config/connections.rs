@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer};
 use stagepost_domain::id::{CarrierId, ChannelId, FlowId, InvalidId, JobId, ShopId};
 use stagepost_domain::job::{Job, JobKind, JobState, RECONCILE_EVERY};
+use stagepost_domain::keyring::Keyring;
 use stagepost_domain::order::Platform;
 use stagepost_domain::run::later;
 use stagepost_domain::shop::{CarrierIntegration, CarrierKind, Channel, Sealed};
@@ -25,9 +26,6 @@ const SHOPIFY_DOMAIN_MAX: usize = 63 + ".myshopify.com".len();
 const SITE_MAX: usize = 200;
 /// How many days of a new channel's past are adopted unless said otherwise.
 const BACKFILL_DAYS: u16 = 30;
-/// Webhook secrets that a connection takes at a time: after a rotation the platform may still sign with the
-/// old one for an hour (integrations §1.3).
-const WEBHOOK_SECRETS_MAX: usize = 2;
 
 /// A secret as somebody writes it. Nothing that prints an input prints it.
 #[derive(Clone, Deserialize)]
@@ -67,7 +65,7 @@ pub struct ChannelInput {
 pub struct ChannelPatch {
     /// Name.
     pub name: Option<String>,
-    /// Signs its notifications from now on; the one before it is taken as well until the next change.
+    /// Signs its notifications from now on; the one before it counts for a day more.
     pub webhook_secret: Option<Plain>,
     /// As for a new channel; `null` takes them away.
     #[serde(deserialize_with = "said")]
@@ -83,7 +81,7 @@ pub struct ChannelPatch {
 pub struct CarrierPatch {
     /// Name.
     pub name: Option<String>,
-    /// Signs its notifications from now on; the one before it is taken as well until the next change.
+    /// Signs its notifications from now on; the one before it counts for a day more.
     pub webhook_secret: Option<Plain>,
 }
 
@@ -147,7 +145,7 @@ pub async fn create_channel<S: ConfigStore, K: Secrets>(
             store: store.clone(),
             default_flow: input.default_flow.clone(),
             armed_at: core.now(),
-            webhook_secrets: vec![webhook.clone()],
+            webhook_secrets: Keyring::new(webhook.clone()),
             credentials: credentials.clone(),
             version: 1,
         };
@@ -204,7 +202,7 @@ pub async fn update_channel<S: ConfigStore, K: Secrets>(
         };
         let webhook = patch.webhook_secret.as_ref();
         let webhook_secrets =
-            rotated(secrets, shop, SecretKind::ChannelWebhook, webhook, &old.webhook_secrets).await?;
+            replaced(core, secrets, shop, SecretKind::ChannelWebhook, webhook, old.webhook_secrets).await?;
         let had_flow = old.default_flow.clone();
         let channel = Channel {
             name: name.clone().unwrap_or(old.name),
@@ -255,24 +253,26 @@ async fn sealed_credentials<K: Secrets>(
     seal(secrets, shop, SecretKind::ChannelCredentials, "credentials", plain).await
 }
 
-/// The new secret before the one it replaces. One that is given again comes first and drops no other: who
-/// saves a form twice has not rotated twice.
-async fn rotated<K: Secrets>(
+/// The new secret in front of the one it takes the place of. One that does not open any more is another one
+/// than what somebody has just typed in, or is as good as that.
+async fn replaced<S, K: Secrets>(
+    core: &Core<S>,
     secrets: &K,
     shop: &ShopId,
     kind: SecretKind,
     fresh: Option<&Plain>,
-    old: &[Sealed],
-) -> Result<Vec<Sealed>, ConfigError> {
-    let Some(fresh) = fresh else { return Ok(old.to_vec()) };
-    let mut all = vec![seal(secrets, shop, kind, "webhook_secret", fresh).await?];
-    for sealed in old {
-        if !secrets.open(shop, kind, sealed).await.is_ok_and(|plain| plain == fresh.0) {
-            all.push(sealed.clone());
+    old: Keyring,
+) -> Result<Keyring, ConfigError> {
+    let Some(fresh) = fresh else { return Ok(old) };
+    let sealed = seal(secrets, shop, kind, "webhook_secret", fresh).await?;
+    let now = core.now();
+    let mut same = Vec::new();
+    for (one, _) in old.at(now) {
+        if secrets.open(shop, kind, one).await.is_ok_and(|plain| plain == fresh.0) {
+            same.push(one.clone());
         }
     }
-    all.truncate(WEBHOOK_SECRETS_MAX);
-    Ok(all)
+    Ok(old.replaced(sealed, |one| same.contains(one), now))
 }
 
 /// The store's own identity: part of its orders' ids, so it has one spelling.
@@ -336,7 +336,7 @@ pub async fn create_carrier<S: ConfigStore, K: Secrets>(
             shop: shop.clone(),
             kind: input.kind,
             name: name.clone(),
-            webhook_secrets: vec![webhook.clone()],
+            webhook_secrets: Keyring::new(webhook.clone()),
             version: 1,
         };
         if saved(core, ConfigChange::Carrier(carrier.clone()), &settings).await? {
@@ -363,7 +363,7 @@ pub async fn update_carrier<S: ConfigStore, K: Secrets>(
         let old = core.store.carrier(id).await?.filter(|c| c.shop == *shop).ok_or(ConfigError::NotFound)?;
         let webhook = patch.webhook_secret.as_ref();
         let webhook_secrets =
-            rotated(secrets, shop, SecretKind::CarrierWebhook, webhook, &old.webhook_secrets).await?;
+            replaced(core, secrets, shop, SecretKind::CarrierWebhook, webhook, old.webhook_secrets).await?;
         let carrier = CarrierIntegration {
             name: name.clone().unwrap_or(old.name),
             webhook_secrets,

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use stagepost_domain::id::{EndpointId, ShopId};
+use stagepost_domain::keyring::Keyring;
 use stagepost_domain::shop::Endpoint;
 use stagepost_domain::signing::webhook_secret;
 use stagepost_domain::text::{Invalid, required_name};
@@ -73,7 +74,7 @@ pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
                     shop: shop.clone(),
                     name: name.clone(),
                     url: url.clone(),
-                    secrets: vec![sealed.clone()],
+                    secrets: Keyring::new(sealed.clone()),
                     enabled: input.enabled.unwrap_or(true),
                     version: 1,
                 }
@@ -84,6 +85,39 @@ pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
             return Ok((endpoint, shown));
         }
         tried = Some(endpoint);
+    }
+    Err(ConfigError::Busy)
+}
+
+/// Gives an endpoint a new secret, which is shown once. The one before it signs beside it for a day more, so
+/// that a receiver verifies with either until it has been told the new one.
+///
+/// # Errors
+/// The shop has no such endpoint, or others kept changing the configuration.
+pub async fn rotate_endpoint_secret<S: ConfigStore, K: Secrets>(
+    core: &Core<S>,
+    secrets: &K,
+    shop: &ShopId,
+    id: &EndpointId,
+) -> Result<(Endpoint, String), ConfigError> {
+    let secret = webhook_secret(&core.entropy.bytes());
+    let sealed = secrets.seal(shop, SecretKind::EndpointSecret, &secret).await?;
+    for _ in 0..TRIES_MAX {
+        let mut settings = edited(core, shop).await?;
+        let old = core.store.endpoint(shop, id).await?.ok_or(ConfigError::NotFound)?;
+        // By our own write, whose answer was lost.
+        if old.secrets.current() == &sealed {
+            return Ok((old, secret));
+        }
+        let endpoint = Endpoint {
+            secrets: old.secrets.replaced(sealed.clone(), |_| false, core.now()),
+            version: old.version.saturating_add(1),
+            ..old
+        };
+        settings.endpoints.insert(id.clone(), endpoint.version);
+        if saved(core, ConfigChange::Endpoint(endpoint.clone()), &settings).await? {
+            return Ok((endpoint, secret));
+        }
     }
     Err(ConfigError::Busy)
 }

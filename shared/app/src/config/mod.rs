@@ -12,7 +12,7 @@ pub use connections::{
     CarrierInput, CarrierPatch, ChannelInput, ChannelPatch, create_carrier, create_channel,
     reconciliation_of, update_carrier, update_channel,
 };
-pub use endpoints::{EndpointInput, put_endpoint};
+pub use endpoints::{EndpointInput, put_endpoint, rotate_endpoint_secret};
 pub use flows::{FlowInput, StageInput, put_flow};
 pub use removal::{archive_flow, delete_carrier, delete_channel, delete_endpoint, delete_template};
 pub use shop::{SettingsInput, create_key, create_shop, update_settings};

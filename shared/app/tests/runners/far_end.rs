@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use stagepost_app::ports::{
     ActError, Answer, ChannelAccess, Clock, Doorbell, DoorbellError, FulfillError, FulfillRequest, Fulfilled,
-    FulfillmentPlatform, JobDoorbell, Mail, Mailer, PlatformLook, PlatformShipment, Post, Ring, SecretError,
-    SecretKind, Secrets, WebhookSender,
+    FulfillmentPlatform, JobDoorbell, Mail, Mailer, PlatformLook, PlatformShipment, Post, Ring, SecretAction,
+    SecretError, SecretKind, Secrets, WebhookSender,
 };
 use stagepost_domain::fact::{Coverage, Fact, FulfillmentSeen, ShipmentFact, ShipmentId, ShipmentSeen};
 use stagepost_domain::id::{JobId, ShopId};
@@ -138,7 +138,7 @@ impl Secrets for OpenVault {
 
     async fn open(&self, _: &ShopId, kind: SecretKind, sealed: &Sealed) -> Result<String, SecretError> {
         if sealed.0 == UNOPENABLE {
-            return Err(SecretError { kind: kind.as_str(), action: "opened" });
+            return Err(SecretError::hopeless(kind, SecretAction::Open, "sealed with another key"));
         }
         Ok(sealed.0.clone())
     }

@@ -4,6 +4,7 @@ use stagepost_app::ports::{ActError, ConfigChange, Post};
 use stagepost_app::run::Answered;
 use stagepost_domain::SignedDuration;
 use stagepost_domain::event::Action;
+use stagepost_domain::keyring::Keyring;
 use stagepost_domain::outcome::SkipReason;
 use stagepost_domain::run::{RunId, RunState};
 use stagepost_domain::shop::Sealed;
@@ -12,7 +13,7 @@ use stagepost_testkit::build;
 
 use super::far_end::{Reply, UNOPENABLE};
 use super::wire::{Side, crashed, done};
-use super::world::{World, due, secrets};
+use super::world::{World, due, keyring, secrets};
 
 fn ripe() -> (World, RunId) {
     let world = World::new();
@@ -192,7 +193,7 @@ fn an_event_decided_without_the_snapshot_at_hand_still_freezes_it() {
 fn nothing_leaves_unsigned() {
     let (world, call) = ripe();
     let mut endpoint = build::endpoint(&build::shop());
-    endpoint.secrets = vec![Sealed("not a signing secret".to_owned())];
+    endpoint.secrets = Keyring::new(Sealed("not a signing secret".to_owned()));
     world.save(ConfigChange::Endpoint(endpoint));
     assert!(matches!(world.ring_to(&call), RunState::Failed { .. }));
     assert!(world.receiver.posts().is_empty());
@@ -203,13 +204,13 @@ fn a_signing_secret_that_does_not_open_is_a_failed_attempt_and_ends_with_the_sch
     for mended_after in [None, Some(3)] {
         let (world, call) = ripe();
         let mut endpoint = build::endpoint(&build::shop());
-        endpoint.secrets = vec![Sealed(UNOPENABLE.to_owned())];
+        endpoint.secrets = Keyring::new(Sealed(UNOPENABLE.to_owned()));
         world.save(ConfigChange::Endpoint(endpoint.clone()));
         let mut state = world.ring_to(&call);
         while let RunState::Pending { due } = state {
             assert!(world.run(&call).last_error.unwrap().contains("cannot be opened"));
             if Some(world.run(&call).attempts) == mended_after {
-                endpoint.secrets = secrets().map(Sealed).to_vec();
+                endpoint.secrets = keyring();
                 world.save(ConfigChange::Endpoint(endpoint.clone()));
             }
             world.clock.set(due);

@@ -7,6 +7,7 @@ use stagepost_app::config::{
 };
 use stagepost_app::ports::ConfigStore;
 use stagepost_domain::id::token_hash;
+use stagepost_domain::keyring::OVERLAP;
 use stagepost_domain::shop::{Channel, Role};
 use stagepost_testkit::{Fault, build};
 
@@ -173,12 +174,15 @@ fn a_secret_that_is_saved_twice_drops_no_other() {
     let save = |secret: &str| {
         let patch = input(json!({"webhook_secret": secret}));
         let saved = done(update_channel(&world.core, &OpenVault, &build::shop(), &channel.id, &patch));
-        saved.unwrap().webhook_secrets.into_iter().map(|sealed| sealed.0).collect::<Vec<_>>()
+        let ring = saved.unwrap().webhook_secrets;
+        ring.at(world.core.now()).map(|(sealed, _)| sealed.0.clone()).collect::<Vec<_>>()
     };
     assert_eq!(save("s"), ["s"]);
     assert_eq!(save("new"), ["new", "s"]);
     assert_eq!(save("new"), ["new", "s"]);
     // Back to the one before: the store may sign with either.
     assert_eq!(save("s"), ["s", "new"]);
-    assert_eq!(save("third"), ["third", "s"]);
+    assert_eq!(save("third"), ["third", "s", "new"]);
+    world.clock.advance(OVERLAP);
+    assert_eq!(save("third"), ["third"]);
 }

@@ -13,6 +13,7 @@ use stagepost_domain::event::{Action, Actor, Event};
 use stagepost_domain::fact::{Fact, MoveFact};
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::OrderId;
+use stagepost_domain::keyring::Keyring;
 use stagepost_domain::order::Order;
 use stagepost_domain::run::{Run, RunId, RunState};
 use stagepost_domain::shop::{Sealed, Settings};
@@ -53,6 +54,12 @@ pub fn secrets() -> [String; 2] {
     [webhook_secret(&[7; 32]), webhook_secret(&[8; 32])]
 }
 
+/// Both, the second just replaced by the first.
+pub fn keyring() -> Keyring {
+    let [new, old] = secrets().map(Sealed);
+    Keyring::new(old).replaced(new, |_| false, build::at(build::START))
+}
+
 impl World {
     /// The demo shop with its flow changed, and no order.
     pub fn empty(change: impl FnOnce(&mut Flow)) -> Self {
@@ -70,7 +77,7 @@ impl World {
         let mut flow = build::flow(&shop);
         change(&mut flow);
         let mut endpoint = build::endpoint(&shop);
-        endpoint.secrets = secrets().map(Sealed).to_vec();
+        endpoint.secrets = keyring();
         world.save(ConfigChange::Shop);
         world.save(ConfigChange::Flow(flow));
         world.save(ConfigChange::Template(build::template(&shop, 1)));

@@ -2,8 +2,8 @@
 
 use stagepost_app::notify::TrackingLinks;
 use stagepost_app::ports::{
-    ActError, Answer, Clock, Doorbell, DoorbellError, JobDoorbell, Mail, Mailer, Post, Ring, SecretError,
-    SecretKind, Secrets, WebhookSender,
+    ActError, Answer, Clock, Doorbell, DoorbellError, JobDoorbell, Mail, Mailer, Post, Ring, SecretAction,
+    SecretError, SecretKind, Secrets, WebhookSender,
 };
 use stagepost_domain::id::{JobId, ShopId};
 use stagepost_domain::order::Order;
@@ -138,7 +138,7 @@ impl Secrets for Vault {
     async fn open(&self, _: &ShopId, kind: SecretKind, sealed: &Sealed) -> Result<String, SecretError> {
         breathe().await;
         if self.dice.fault(1) {
-            return Err(SecretError { kind: kind.as_str(), action: "opened" });
+            return Err(SecretError::away(kind, SecretAction::Open, "the key service does not answer"));
         }
         Ok(sealed.0.clone())
     }

@@ -11,6 +11,7 @@ use stagepost_app::ports::{Clock, ConfigChange, ConfigStore, OrderStore};
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::{AdvanceOnDelivery, Flow, FulfilledWhen};
 use stagepost_domain::id::{ChannelId, OrderId};
+use stagepost_domain::keyring::Keyring;
 use stagepost_domain::order::{Order, Platform, Source};
 use stagepost_domain::shop::{Channel, Sealed};
 use stagepost_domain::signing::webhook_secret;
@@ -104,7 +105,7 @@ impl World {
     fn configured(self) -> Self {
         let shop = build::shop();
         let mut endpoint = build::endpoint(&shop);
-        endpoint.secrets = vec![Sealed(webhook_secret(&[7; 32]))];
+        endpoint.secrets = Keyring::new(Sealed(webhook_secret(&[7; 32])));
         let changes = [
             ConfigChange::Shop,
             ConfigChange::Flow(some_flow(&self.dice)),

@@ -4,9 +4,10 @@ use std::sync::Mutex;
 use stagepost_app::ports::ApiAnswer;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::id::{ChannelId, OrderId, ShopId};
+use stagepost_domain::keyring::Keyring;
 use stagepost_domain::order::Platform;
 use stagepost_domain::run::{RunId, RunKey, Target};
-use stagepost_domain::shop::Channel;
+use stagepost_domain::shop::{Channel, Sealed};
 use stagepost_domain::{SignedDuration, Timestamp};
 
 use super::*;
@@ -59,7 +60,7 @@ fn access() -> ChannelAccess {
         store: "demo.myshopify.com".into(),
         default_flow: None,
         armed_at: Timestamp::UNIX_EPOCH,
-        webhook_secrets: Vec::new(),
+        webhook_secrets: Keyring::new(Sealed("sealed".into())),
         credentials: None,
         version: 1,
     };

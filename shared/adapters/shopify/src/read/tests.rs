@@ -1,6 +1,8 @@
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
 use serde_json::json;
 use stagepost_domain::id::{ChannelId, FlowId, ShopId};
+use stagepost_domain::keyring::Keyring;
+use stagepost_domain::shop::Sealed;
 
 use super::*;
 use crate::payload::{fixture, fixtures};
@@ -30,7 +32,7 @@ fn channel() -> Channel {
         store: "demo.myshopify.com".into(),
         default_flow: Some(FlowId::parse("flow_a").unwrap()),
         armed_at: at("2026-01-01T00:00:00Z"),
-        webhook_secrets: Vec::new(),
+        webhook_secrets: Keyring::new(Sealed("sealed".into())),
         credentials: None,
         version: 1,
     }

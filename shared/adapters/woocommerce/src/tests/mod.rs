@@ -8,8 +8,9 @@ mod store;
 use serde_json::{Value, json};
 use stagepost_domain::Timestamp;
 use stagepost_domain::id::{ChannelId, ShopId};
+use stagepost_domain::keyring::Keyring;
 use stagepost_domain::order::Platform;
-use stagepost_domain::shop::Channel;
+use stagepost_domain::shop::{Channel, Sealed};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -24,7 +25,7 @@ fn channel() -> Channel {
         store: "https://shop.example".into(),
         default_flow: None,
         armed_at: at("2026-01-01T00:00:00Z"),
-        webhook_secrets: Vec::new(),
+        webhook_secrets: Keyring::new(Sealed("sealed".into())),
         credentials: None,
         version: 1,
     }

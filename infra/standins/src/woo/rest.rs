@@ -50,8 +50,8 @@ struct Call {
 impl Handler for Inner {
     async fn handle(&self, request: Request) -> Option<Answer> {
         if request.method == Method::GET && request.path == LIST {
-            let answer =
-                self.authorize(&request, false).err().unwrap_or_else(|| self.changed(&request.query));
+            let answer = self.desk.refused(false).or_else(|| self.authorize(&request, false).err());
+            let answer = answer.unwrap_or_else(|| self.changed(&request.query));
             return self.desk.answer("GET orders", None, false, answer).await;
         }
         let call = match self.read(&request) {

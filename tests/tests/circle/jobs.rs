@@ -1,0 +1,234 @@
+//! Jobs over HTTP: what was lost is found, the past comes in silently, many orders move, failures are recovered.
+
+use serde_json::{Value, json};
+use stagepost_app::ports::Clock;
+use stagepost_domain::SignedDuration;
+use stagepost_standins::{LineSpec, OrderSpec, Platform, Reply, Tracking};
+use stagepost_tests::{SHOPIFY_DOMAIN, SHOPIFY_SECRET, WOO_SECRET, World, boats};
+
+/// All jobs of the shop, newest first.
+async fn jobs(world: &World) -> Vec<Value> {
+    world.api.get("/v1/jobs?limit=100").await.ok()["items"].as_array().unwrap().clone()
+}
+
+async fn job_of(world: &World, kind: &str) -> Value {
+    jobs(world).await.into_iter().find(|job| job["kind"] == kind).unwrap()
+}
+
+/// Ids of the orders in a stage, over all pages.
+async fn in_stage(world: &World, stage: &str) -> Vec<String> {
+    let flow = world.api.get(&format!("/v1/flows/{}", world.ids.flow)).await.ok();
+    let stages = flow["stages"].as_array().unwrap();
+    let id = stages.iter().find(|s| s["name"] == stage).unwrap()["id"].as_str().unwrap().to_owned();
+    let mut all = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = world.api.get(&format!("/v1/orders?stage={id}&limit=100{cursor}")).await.ok();
+        let ids = page["items"].as_array().unwrap().iter().map(|o| o["id"].as_str().unwrap().to_owned());
+        all.extend(ids);
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return all,
+        }
+    }
+}
+
+/// Connects both stores anew, as a merchant does who has sold for years.
+async fn connect_again(world: &mut World) {
+    for channel in [&world.ids.shopify, &world.ids.woo] {
+        let gone = world.api.send("DELETE", &format!("/v1/channels/{channel}"), None).await;
+        assert_eq!(gone.status, 204, "{}", gone.body);
+    }
+    let flow = &world.ids.flow;
+    let shopify = json!({"platform": "shopify", "name": "Paper Boat", "store": SHOPIFY_DOMAIN,
+        "webhook_secret": SHOPIFY_SECRET, "credentials": "shpat_test", "default_flow": flow});
+    let woo = json!({"platform": "woocommerce", "name": "Paper Boat EU", "store": world.woo.url(),
+        "webhook_secret": WOO_SECRET, "credentials": "ck_test:cs_test", "default_flow": flow});
+    let id = |made: Value| made["id"].as_str().unwrap().to_owned();
+    world.ids.shopify = id(world.api.post("/v1/channels", &shopify).await.ok());
+    world.ids.woo = id(world.api.post("/v1/channels", &woo).await.ok());
+}
+
+/// The time so many seconds ago, as text.
+fn ago(world: &World, seconds: i64) -> String {
+    (world.clock.now() - SignedDuration::from_secs(seconds)).to_string()
+}
+
+fn small(n: usize) -> OrderSpec {
+    OrderSpec::new("Ada Example", &format!("ada{n}@example.com")).line(LineSpec::new("Paper boat", 1, 950))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn law_3_five_hundred_old_orders_come_in_silently_beside_fifty_live_ones() {
+    let mut world = World::start().await;
+    for n in 0..250 {
+        world.clock.advance(SignedDuration::from_secs(1));
+        let _old = (world.shopify.create_order(&small(n)), world.woo.create_order(&small(n)));
+    }
+    // Nobody was there to be told.
+    world.shopify.take_outbox();
+    world.woo.take_outbox();
+    world.clock.advance(SignedDuration::from_secs(60));
+    connect_again(&mut world).await;
+    world.clock.advance(SignedDuration::from_secs(60));
+    // Orders come in while the past does.
+    for n in 0..25 {
+        let _live = (world.shopify.create_order(&small(n)), world.woo.create_order(&small(n)));
+        world.deliver_shopify().await;
+        world.deliver_woo().await;
+    }
+    world.settle().await;
+    world.pass(11).await;
+    for job in jobs(&world).await.iter().filter(|job| job["kind"] == "backfill") {
+        assert_eq!(job["state"], "done", "{job}");
+        assert!(job["progress"]["seen"].as_u64().unwrap() >= 250, "{job}");
+        assert_eq!(job["progress"]["refused"], 0, "{job}");
+    }
+    assert_eq!(in_stage(&world, "New").await.len(), 550);
+    assert_eq!(world.mails().len(), 50, "mails for the live ones only");
+    // Adopted for good: what comes later acts normally.
+    let old = world.woo_order("71");
+    world.move_to(&old, "Shipped").await.ok();
+    world.pass(11).await;
+    assert_eq!(world.mails().len(), 51);
+}
+
+#[tokio::test]
+async fn law_13_orders_that_no_notification_told_of_are_found_within_a_quarter_of_an_hour() {
+    let world = World::start().await;
+    let (shopify, woo) = (
+        world.shopify.create_order(&boats("Ada", "a@x.example")),
+        world.woo.create_order(&boats("Bo", "b@x.example")),
+    );
+    world.shopify.take_outbox();
+    world.woo.take_outbox();
+    world.pass(14 * 60).await;
+    let path = format!("/v1/orders/{}", world.shopify_order(&shopify));
+    assert_eq!(world.api.get(&path).await.status, 404, "lost, so far");
+    world.pass(60).await;
+    for order in [world.shopify_order(&shopify), world.woo_order(&woo)] {
+        assert_eq!(world.stage(&order).await, "New");
+    }
+    world.pass(11).await;
+    assert_eq!(world.mails().len(), 2, "they are live: the customer is told");
+    // A fulfillment that got lost moves the order as its notification would have.
+    world.woo.complete_by_hand(&woo, &Tracking::none()).unwrap();
+    world.woo.take_outbox();
+    world.pass(15 * 60).await;
+    assert_eq!(world.stage(&world.woo_order(&woo)).await, "Shipped");
+    let again = job_of(&world, "reconcile").await;
+    assert_eq!(again["state"], "waiting", "it comes again: {again}");
+}
+
+#[tokio::test]
+async fn a_reconciliation_can_be_had_at_once_and_says_why_it_failed() {
+    let world = World::start().await;
+    let order = world.woo.create_order(&boats("Bo", "b@x.example"));
+    world.woo.take_outbox();
+    let path = format!("/v1/channels/{}/reconcile", world.ids.woo);
+    world.woo.fail_next(401, 1);
+    world.api.post(&path, &json!({})).await.ok();
+    world.settle().await;
+    let failed = jobs(&world).await.into_iter().find(|job| job["last_error"].is_string()).unwrap();
+    assert!(failed["last_error"].as_str().unwrap().contains("401"), "{failed}");
+    assert_eq!(failed["state"], "waiting");
+    world.api.post(&path, &json!({})).await.ok();
+    world.settle().await;
+    assert_eq!(world.stage(&world.woo_order(&order)).await, "New");
+}
+
+#[tokio::test]
+async fn many_orders_move_as_if_each_had_been_moved_alone() {
+    let world = World::start().await;
+    for n in 0..30 {
+        let _order = world.woo.create_order(&small(n));
+    }
+    world.deliver_woo().await;
+    world.pass(11).await;
+    let sent = world.mails().len();
+    let from = in_stage(&world, "New").await;
+    let two: Vec<&String> = from.iter().take(2).collect();
+    let job = world.api.post("/v1/orders/move", &json!({"stage": "Printing", "orders": two})).await.ok();
+    world.settle().await;
+    let done = world.api.get(&format!("/v1/jobs/{}", job["id"].as_str().unwrap())).await.ok();
+    assert_eq!((&done["state"], &done["progress"]["changed"]), (&json!("done"), &json!(2)));
+    assert_eq!(in_stage(&world, "Printing").await.len(), 2);
+    let all = json!({"stage": "Ready", "from_stage": "New"});
+    world.api.post("/v1/orders/move", &all).await.ok();
+    // One that comes in after the question was asked is not meant.
+    world.pass(1).await;
+    let late = world.woo.create_order(&small(99));
+    world.deliver_woo().await;
+    world.settle().await;
+    assert_eq!(in_stage(&world, "Ready").await.len(), 28);
+    assert_eq!(world.stage(&world.woo_order(&late)).await, "New");
+    world.pass(60).await;
+    assert_eq!(world.mails().len(), sent + 28 + 1, "one mail each, and the late one's own");
+    let calls = world.receiver.received().len();
+    assert_eq!(calls, 2, "Printing calls an endpoint");
+}
+
+#[tokio::test]
+async fn a_bulk_move_that_cannot_be_is_refused_with_its_field() {
+    let world = World::start().await;
+    for (body, field) in [
+        (json!({"stage": "Nowhere", "from_stage": "New"}), "stage"),
+        (json!({"stage": "Ready", "from_stage": "Nowhere"}), "from_stage"),
+        (json!({"stage": "Ready", "orders": []}), "orders"),
+        (json!({"stage": "Ready"}), "orders"),
+        (json!({"stage": "Ready", "orders": ["ord_1"], "from_stage": "New"}), "orders"),
+    ] {
+        let refused = world.api.post("/v1/orders/move", &body).await;
+        assert_eq!((refused.status, &refused.body["errors"][0]["field"]), (422, &json!(field)), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn runs_that_failed_for_good_are_listed_and_recovered_together() {
+    let world = World::start().await;
+    let orders: Vec<String> = (0..3).map(|n| world.woo_order(&world.woo.create_order(&small(n)))).collect();
+    world.deliver_woo().await;
+    world.receiver.reply(Reply::Status(410), 3);
+    for order in &orders {
+        world.move_to(order, "Printing").await.ok();
+    }
+    world.pass(11).await;
+    let listed = world.api.get("/v1/runs").await.ok();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 3, "{listed}");
+    assert_eq!(listed["items"][0]["state"], "failed");
+    let endpoint = format!("/v1/webhook-endpoints/{}", world.ids.endpoint);
+    let url = world.receiver.url();
+    world.api.put(&endpoint, &json!({"name": "ERP", "url": url, "enabled": true})).await.ok();
+    let since = ago(&world, 3_600);
+    let asked = json!({"since": since, "action": "webhook", "target": world.ids.endpoint});
+    world.api.post("/v1/runs/recover", &asked).await.ok();
+    world.pass(1).await;
+    let job = job_of(&world, "recover").await;
+    assert_eq!((&job["state"], &job["progress"]["changed"]), (&json!("done"), &json!(3)), "{job}");
+    for order in &orders {
+        assert_eq!(world.states(order, "webhook").await, ["succeeded"]);
+    }
+    assert!(world.api.get("/v1/runs").await.ok()["items"].as_array().unwrap().is_empty());
+    let long_ago = json!({"since": ago(&world, 40 * 86_400)});
+    let refused = world.api.post("/v1/runs/recover", &long_ago).await;
+    assert_eq!((refused.status, &refused.body["errors"][0]["field"]), (422, &json!("since")));
+}
+
+#[tokio::test]
+async fn a_job_is_stopped_by_hand_unless_it_recurs() {
+    let world = World::start().await;
+    let reconcile = job_of(&world, "reconcile").await;
+    let stop = |id: &Value| format!("/v1/jobs/{}/cancel", id.as_str().unwrap());
+    let refused = world.api.post(&stop(&reconcile["id"]), &json!({})).await;
+    assert_eq!(refused.status, 409, "{}", refused.body);
+    world.host.stop_queue_workers();
+    let path = format!("/v1/channels/{}/backfill", world.ids.woo);
+    let job = world.api.post(&path, &json!({"days": 7})).await.ok();
+    let stopped = world.api.post(&stop(&job["id"]), &json!({})).await.ok();
+    assert_eq!(stopped["state"], "cancelled");
+    world.host.start_queue_workers();
+    world.settle().await;
+    assert_eq!(world.api.post(&stop(&job["id"]), &json!({})).await.status, 409, "it has ended");
+    let too_far = world.api.post(&path, &json!({"days": 61})).await;
+    assert_eq!((too_far.status, &too_far.body["errors"][0]["field"]), (422, &json!("days")));
+}

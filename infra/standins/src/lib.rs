@@ -30,7 +30,7 @@ pub use gate::Gate;
 pub use notification::Notification;
 pub use receiver::{Received, Receiver, Reply};
 pub use shopify::ShopifyStore;
-pub use spec::{LineSpec, OrderSpec, Tracking};
+pub use spec::{LineSpec, OrderSpec, THIRD_PARTY, Tracking};
 pub use woo::WooStore;
 
 /// A script asked for something that the stand-in cannot do.

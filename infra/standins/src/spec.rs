@@ -1,5 +1,8 @@
 //! What a script orders and ships.
 
+/// The location of the third-party service.
+pub const THIRD_PARTY: usize = 9;
+
 /// One line of an order to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineSpec {
@@ -13,6 +16,9 @@ pub struct LineSpec {
     pub cents: u64,
     /// Which of the store's locations ships it, from 0 (Shopify only).
     pub location: usize,
+    /// Shipped by a third-party service, in a fulfillment order that the app's scopes do not show (Shopify
+    /// only).
+    pub third_party: bool,
 }
 
 impl LineSpec {
@@ -20,13 +26,26 @@ impl LineSpec {
     #[must_use]
     pub fn new(title: &str, quantity: u32, cents: u64) -> Self {
         let sku: String = title.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
-        Self { title: title.to_owned(), sku: sku.to_uppercase(), quantity, cents, location: 0 }
+        Self {
+            title: title.to_owned(),
+            sku: sku.to_uppercase(),
+            quantity,
+            cents,
+            location: 0,
+            third_party: false,
+        }
     }
 
     /// The same from another location.
     #[must_use]
     pub fn at(self, location: usize) -> Self {
         Self { location, ..self }
+    }
+
+    /// The same from a third-party service, at a location of its own.
+    #[must_use]
+    pub fn by_third_party(self) -> Self {
+        Self { location: THIRD_PARTY, third_party: true, ..self }
     }
 
     pub(crate) fn total(&self) -> u64 {

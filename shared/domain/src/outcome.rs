@@ -112,6 +112,8 @@ pub enum NoOpReason {
     OwnFulfillment,
     /// A cart, not an order yet.
     Draft,
+    /// A fulfillment that is not shipped yet.
+    NotShipped,
     /// Nothing here has that id.
     UnknownOrder,
     /// The order is there already.

@@ -14,6 +14,13 @@ pub(super) struct Field {
     inner: Vec<Field>,
 }
 
+impl Field {
+    /// Whether a field of this name is selected, however deep.
+    pub fn asks_for(&self, name: &str) -> bool {
+        self.name == name || self.inner.iter().any(|field| field.asks_for(name))
+    }
+}
+
 /// The fields of a document's one operation; `None` if it is not one.
 pub(super) fn parse(document: &str) -> Option<Vec<Field>> {
     let (_, rest) = skip_variables(document)?;

@@ -69,6 +69,8 @@ impl Status {
 pub(super) struct FulfillmentOrder {
     pub id: u64,
     pub location: u64,
+    /// A third-party service's: the app's scopes do not show it (integrations §2.2).
+    pub hidden: bool,
     pub status: Status,
     pub lines: Vec<Part>,
 }
@@ -137,6 +139,11 @@ impl Order {
         }
         let complete = words.iter().all(|w| *w == Some("fulfilled"));
         Some(if complete { "fulfilled" } else { "partial" })
+    }
+
+    /// The fulfillment orders that the app's scopes show.
+    pub fn shown(&self) -> impl Iterator<Item = &FulfillmentOrder> {
+        self.fulfillment_orders.iter().filter(|f| !f.hidden)
     }
 
     /// Fulfillment orders that can be fulfilled, those of one location together.
@@ -223,12 +230,16 @@ impl State {
         order.lines.push(OrderLine { id: line, spec: spec.clone() });
         let part = Part { id: FIRST_LINE + part, line, total: spec.quantity, remaining: spec.quantity };
         let location = location_id(spec.location);
-        let open = |f: &&mut FulfillmentOrder| f.location == location && f.status == Status::Open;
+        let hidden = spec.third_party;
+        let open = |f: &&mut FulfillmentOrder| {
+            f.location == location && f.hidden == hidden && f.status == Status::Open
+        };
         match order.fulfillment_orders.iter_mut().find(open) {
             Some(open) => open.lines.push(part),
             None => order.fulfillment_orders.push(FulfillmentOrder {
                 id: FIRST_FULFILLMENT_ORDER + fresh,
                 location,
+                hidden,
                 status: Status::Open,
                 lines: vec![part],
             }),
@@ -266,6 +277,11 @@ impl State {
         Ok(Shipment { order: order.id, fulfillment })
     }
 
+    /// Whether the app may know of this fulfillment order.
+    pub fn shows(&self, fulfillment_order: u64) -> bool {
+        self.orders.values().any(|o| o.shown().any(|f| f.id == fulfillment_order))
+    }
+
     pub fn owner(&self, fulfillment_order: u64) -> Option<u64> {
         let owns = |o: &&Order| o.fulfillment_orders.iter().any(|f| f.id == fulfillment_order);
         self.orders.values().find(owns).map(|o| o.id)
@@ -288,7 +304,8 @@ impl State {
             let lines = parts.into_iter().map(|p| Part { id: FIRST_LINE + self.next(), ..p }).collect();
             if let Some(found) = self.orders.get_mut(&order) {
                 let status = if found.cancelled_at.is_some() { Status::Cancelled } else { Status::Open };
-                found.fulfillment_orders.push(FulfillmentOrder { id, location, status, lines });
+                let hidden = found.fulfillment_orders.iter().any(|f| f.location == location && f.hidden);
+                found.fulfillment_orders.push(FulfillmentOrder { id, location, hidden, status, lines });
             }
         }
         cancelled

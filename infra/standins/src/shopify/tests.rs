@@ -18,6 +18,7 @@ use stagepost_outbound_http::{Guard, OutboundHttp};
 use stagepost_shopify::{ApiBase, ShopifyClient};
 
 use super::*;
+use crate::spec::THIRD_PARTY;
 
 const DOMAIN: &str = "demo.myshopify.com";
 const TOKEN: &str = "shpat_standin";
@@ -163,6 +164,37 @@ async fn two_locations_take_two_calls_and_the_first_is_partial() {
     assert_eq!(order_fact(&sent[1]).fulfillment.coverage, Coverage::Partial);
     assert_eq!(sent[4].topic, "orders/fulfilled");
     assert_eq!(order_fact(&sent[4]).fulfillment.coverage, Coverage::Complete);
+}
+
+#[tokio::test]
+async fn a_third_partys_part_is_hidden_and_the_order_is_not_complete_without_it() {
+    let (store, _) = store().await;
+    let id = store.create_order(&spec().line(LineSpec::new("Printed shirt", 1, 2_900).by_third_party()));
+    let look = client(&store).look(&access(TOKEN), &source(&id)).await.unwrap();
+    assert!(look.work.is_some());
+    assert_eq!(fulfill(&store, &id, Vec::new()).await.coverage, Coverage::Partial);
+    let look = client(&store).look(&access(TOKEN), &source(&id)).await.unwrap();
+    assert_eq!((look.coverage, look.work), (Coverage::Partial, None));
+    store.fulfill_location(&id, THIRD_PARTY, &Tracking::none()).unwrap();
+    let look = client(&store).look(&access(TOKEN), &source(&id)).await.unwrap();
+    assert_eq!(look.coverage, Coverage::Complete);
+}
+
+#[tokio::test]
+async fn a_location_takes_a_scope_that_the_app_does_not_have() {
+    let (store, _) = store().await;
+    let id = store.create_order(&spec());
+    let query = "query Q($id: ID!) { order(id: $id) { fulfillmentOrders(first: 5) { nodes { id \
+                 assignedLocation { location { id } } } } } }";
+    let variables = serde_json::json!({ "id": format!("gid://shopify/Order/{id}") });
+    let body = serde_json::json!({ "query": query, "variables": variables }).to_string();
+    let headers = vec![("x-shopify-access-token".to_owned(), TOKEN.to_owned())];
+    let call = Notification { topic: String::new(), headers, body: body.into() };
+    let path = format!("/{DOMAIN}/admin/api/{API_VERSION}/graphql.json");
+    let posted = crate::Courier::new(&store.base_url()).post(&path, &call).await.unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&posted.body).unwrap();
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "ACCESS_DENIED", "{answer}");
+    assert_eq!(answer["data"]["order"], serde_json::Value::Null);
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
-//! Fulfilling on Shopify: look, then one `fulfillmentCreate` per location (integrations §2).
+//! Fulfilling on Shopify: look, then one `fulfillmentCreate` per fulfillment order, and look what is left
+//! (integrations §2).
 
 use serde_json::{Value, json};
 use stagepost_app::ports::{
     ActError, ApiCall, ChannelAccess, FulfillError, FulfillRequest, Fulfilled, FulfillmentPlatform,
     PlatformHttp, PlatformLook, PlatformShipment,
 };
+use stagepost_domain::SignedDuration;
 use stagepost_domain::fact::{Coverage, ShipmentId};
 use stagepost_domain::order::Source;
 use stagepost_domain::package::{NUMBER_MAX, PACKAGES_MAX, PackageSeen};
@@ -59,13 +61,16 @@ fn is_store(store: &str) -> bool {
     name.len() <= 63 && name.bytes().next().is_some_and(plain) && name.bytes().all(|b| plain(b) || b == b'-')
 }
 
+/// How long creating may take in one attempt: with the call under way and the look after it, the attempt
+/// ends within its lease.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(45);
+
 /// What is left for us to fulfill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
-    /// Ids of fulfillment orders, those of one location together: one call takes one location.
-    groups: Vec<Vec<String>>,
-    /// Something remains beside them that we may not fulfill.
-    rest: bool,
+    /// Ids of fulfillment orders. Each takes a call: one call takes one location (integrations §2.3), and
+    /// where a fulfillment order is, our scopes do not tell.
+    orders: Vec<String>,
 }
 
 /// Shopify's Admin API over an injected HTTP port.
@@ -87,7 +92,7 @@ impl<H: PlatformHttp> ShopifyClient<H> {
         document: &str,
         variables: Value,
         effect: Effect,
-    ) -> Result<T, ActError> {
+    ) -> Result<(T, SignedDuration), ActError> {
         let call = ApiCall {
             method: "POST",
             url: self.base.endpoint(&access.channel.store)?,
@@ -99,15 +104,28 @@ impl<H: PlatformHttp> ShopifyClient<H> {
             body: Some(json!({ "query": document, "variables": variables }).to_string().into_bytes()),
         };
         let answer = self.http.call(call).await.map_err(|e| effect.transport(e))?;
-        graphql::data(&answer, effect)
+        Ok((graphql::data(&answer, effect)?, answer.took))
     }
 
-    /// One `fulfillmentCreate`: the fulfillment it made.
-    async fn create(&self, access: &ChannelAccess, input: Value) -> Result<ShipmentId, Failed> {
+    /// One `fulfillmentCreate`: the fulfillment it made, and how long that took.
+    async fn create(
+        &self,
+        access: &ChannelAccess,
+        input: Value,
+    ) -> Result<(ShipmentId, SignedDuration), Failed> {
         let variables = json!({ "fulfillment": input });
-        let data: graphql::FulfillData =
+        let (data, took): (graphql::FulfillData, _) =
             self.call(access, graphql::FULFILL, variables, Effect::Writes).await.map_err(Failed::plain)?;
-        made(data)
+        Ok((made(data)?, took))
+    }
+
+    /// What our calls came to, by Shopify's own word for the order: another service's part, which our scopes
+    /// do not show, may remain. A look that fails claims nothing: a notification will tell.
+    async fn left(&self, access: &ChannelAccess, gid: &str) -> Coverage {
+        let look = self.call(access, graphql::LEFT, json!({ "id": gid }), Effect::Reads).await;
+        let node = look.ok().and_then(|(data, _): (graphql::LookData, _)| data.order);
+        let complete = node.is_some_and(|node| coverage(&node, &[]) == Coverage::Complete);
+        if complete { Coverage::Complete } else { Coverage::Partial }
     }
 }
 
@@ -116,7 +134,8 @@ impl<H: PlatformHttp> FulfillmentPlatform for ShopifyClient<H> {
 
     async fn look(&self, access: &ChannelAccess, order: &Source) -> Result<PlatformLook<Work>, ActError> {
         let variables = json!({ "id": order_gid(access, order)? });
-        let data: graphql::LookData = self.call(access, graphql::LOOK, variables, Effect::Reads).await?;
+        let (data, _): (graphql::LookData, _) =
+            self.call(access, graphql::LOOK, variables, Effect::Reads).await?;
         match data.order {
             Some(node) => Ok(seen(&node)),
             None => Err(ActError::permanent("Shopify does not know this order")),
@@ -130,26 +149,28 @@ impl<H: PlatformHttp> FulfillmentPlatform for ShopifyClient<H> {
         work: &Work,
         request: &FulfillRequest,
     ) -> Result<Fulfilled, FulfillError> {
-        let mut made = Vec::new();
-        if let Err(error) = order_gid(access, order) {
-            return Err(FulfillError { made, already_done: false, error });
-        }
+        let mut shipments = Vec::new();
+        let gid = match order_gid(access, order) {
+            Ok(gid) => gid,
+            Err(error) => return Err(Failed::plain(error).after(shipments)),
+        };
         let tracking = tracking_info(&request.packages);
-        for group in &work.groups {
-            match self.create(access, input(group, tracking.as_ref(), request.notify_customer)).await {
-                Ok(id) => made.push(id),
-                Err(failed) => {
-                    made.extend(failed.made);
-                    return Err(FulfillError {
-                        made,
-                        already_done: failed.already_done,
-                        error: failed.error,
-                    });
+        let mut spent = SignedDuration::ZERO;
+        for id in &work.orders {
+            if spent >= PATIENCE {
+                return Err(Failed::plain(ActError::retry("the rest of the order is fulfilled next"))
+                    .after(shipments));
+            }
+            match self.create(access, input(id, tracking.as_ref(), request.notify_customer)).await {
+                Ok((made, took)) => {
+                    shipments.push(made);
+                    spent = spent.saturating_add(took);
                 }
+                Err(failed) => return Err(failed.after(shipments)),
             }
         }
-        let coverage = if work.rest { Coverage::Partial } else { Coverage::Complete };
-        Ok(Fulfilled { shipments: made, coverage })
+        let coverage = self.left(access, &gid).await;
+        Ok(Fulfilled { shipments, coverage })
     }
 }
 
@@ -215,8 +236,7 @@ fn remaining(node: &OrderNode) -> (Option<Work>, Option<String>) {
     if ours.is_empty() {
         return (None, Some(blocked(&others, list)));
     }
-    let rest = !others.is_empty() || list.more();
-    (Some(Work { groups: by_location(&ours), rest }), None)
+    (Some(Work { orders: ours.iter().map(|f| f.id.clone()).collect() }), None)
 }
 
 /// Whether something of it is left. A closed or cancelled one was replaced by another. Where more lines
@@ -231,19 +251,6 @@ fn remains(node: &FulfillmentOrderNode) -> bool {
 
 fn workable(node: &FulfillmentOrderNode) -> bool {
     node.supported_actions.iter().flatten().any(|a| a.action == "CREATE_FULFILLMENT")
-}
-
-fn by_location(nodes: &[&FulfillmentOrderNode]) -> Vec<Vec<String>> {
-    let mut groups: Vec<(Option<&str>, Vec<String>)> = Vec::new();
-    for node in nodes {
-        let place = node.assigned_location.as_ref().and_then(|a| a.location.as_ref()).map(|l| l.id.as_str());
-        // A location that is gone from the shop may have been any: such a one goes alone.
-        match groups.iter_mut().find(|(p, _)| p.is_some() && *p == place) {
-            Some((_, ids)) => ids.push(node.id.clone()),
-            None => groups.push((place, vec![node.id.clone()])),
-        }
-    }
-    groups.into_iter().map(|(_, ids)| ids).collect()
 }
 
 fn blocked(others: &[&FulfillmentOrderNode], list: &Connection<FulfillmentOrderNode>) -> String {
@@ -281,11 +288,17 @@ impl Failed {
     fn plain(error: ActError) -> Self {
         Self { made: None, already_done: false, error }
     }
+
+    /// Behind the calls that had worked before it.
+    fn after(self, mut made: Vec<ShipmentId>) -> FulfillError {
+        made.extend(self.made);
+        FulfillError { made, already_done: self.already_done, error: self.error }
+    }
 }
 
-/// `FulfillmentInput` for one location; without inner lines it takes all that remains.
-fn input(group: &[String], tracking: Option<&Value>, notify_customer: bool) -> Value {
-    let orders: Vec<Value> = group.iter().map(|id| json!({ "fulfillmentOrderId": id })).collect();
+/// `FulfillmentInput` for one fulfillment order; without inner lines it takes all that remains.
+fn input(id: &str, tracking: Option<&Value>, notify_customer: bool) -> Value {
+    let orders = [json!({ "fulfillmentOrderId": id })];
     let mut input = json!({ "lineItemsByFulfillmentOrder": orders, "notifyCustomer": notify_customer });
     if let (Some(fields), Some(info)) = (input.as_object_mut(), tracking) {
         fields.insert("trackingInfo".to_owned(), info.clone());

@@ -1,4 +1,4 @@
-//! The Admin GraphQL API's words: two documents, their answers, and what its errors mean
+//! The Admin GraphQL API's words: three documents, their answers, and what its errors mean
 //! (integrations §2.2 to §2.5).
 
 use serde::Deserialize;
@@ -14,13 +14,17 @@ const MESSAGE_MAX: usize = 200;
 const THROTTLE_MAX_SECONDS: f64 = 600.0;
 
 /// Everything that a decision to fulfill needs, in one read. Its cost stays well below the 1,000 points
-/// that one query may cost: a few lines of each fulfillment order show whether something remains.
+/// that one query may cost: a few lines of each fulfillment order show whether something remains. It asks
+/// for nothing that the app's scopes do not cover (integrations §2.7): a location would take `read_locations`,
+/// and without it Shopify refuses the whole order.
 pub(crate) const LOOK: &str = "query Look($id: ID!) { order(id: $id) { id displayFulfillmentStatus cancelledAt \
 fulfillments(first: 50) { id status createdAt trackingInfo { number url company } } \
 fulfillmentOrders(first: 20) { nodes { id status supportedActions { action } \
-assignedLocation { location { id } } \
 lineItems(first: 10) { nodes { id remainingQuantity } pageInfo { hasNextPage } } } \
 pageInfo { hasNextPage } } } }";
+
+/// What is left after our calls. Shopify's word covers what our scopes do not show (integrations §2.2).
+pub(crate) const LEFT: &str = "query Left($id: ID!) { order(id: $id) { id displayFulfillmentStatus } }";
 
 /// Fulfills all that remains of the fulfillment orders named. There is no idempotency key for it
 /// (integrations §2.4): a lost answer is settled by looking.
@@ -155,23 +159,12 @@ pub(crate) struct FulfillmentOrderNode {
     pub id: String,
     pub status: Option<String>,
     pub supported_actions: Option<Vec<ActionNode>>,
-    pub assigned_location: Option<AssignedLocation>,
     pub line_items: Option<Connection<LineNode>>,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct ActionNode {
     pub action: String,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct AssignedLocation {
-    pub location: Option<LocationNode>,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct LocationNode {
-    pub id: String,
 }
 
 #[derive(Deserialize)]

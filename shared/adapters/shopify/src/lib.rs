@@ -12,21 +12,28 @@ mod read;
 pub use client::{API_VERSION, ApiBase, ShopifyClient, Work};
 pub use read::read;
 
-/// Statuses of a fulfillment in which it counts as shipped (integrations §1.5; `pending` and `open` are
-/// deprecated but still sent).
-const ACTIVE: [&str; 3] = ["success", "pending", "open"];
+/// The status in which a fulfillment is shipped (integrations §1.5).
+const SHIPPED: &str = "success";
+/// Statuses in which it is yet to be shipped: deprecated, but still sent.
+const UNSHIPPED: [&str; 2] = ["pending", "open"];
 /// Statuses in which it does not, told in so many words.
 const INACTIVE: [&str; 3] = ["cancelled", "error", "failure"];
 
-/// Whether a fulfillment of this status counts; `None` for a word we do not know. An unknown word must
+/// Whether a fulfillment of this status stands; `None` for a word we do not know. An unknown word must
 /// never pass for a cancellation, because a cancellation opens the order for fulfillment again (law 2).
+/// One that is yet to be shipped stands: it may be the one that our own call made.
 /// Notifications write statuses in lower case, GraphQL in upper.
 fn active(status: &str) -> Option<bool> {
     let is = |words: &[&str]| words.iter().any(|w| status.eq_ignore_ascii_case(w));
-    if is(&ACTIVE) {
+    if is(&[SHIPPED]) || unshipped(status) {
         return Some(true);
     }
     is(&INACTIVE).then_some(false)
+}
+
+/// Whether a fulfillment of this status is yet to be shipped: no word about the order until it is.
+fn unshipped(status: &str) -> bool {
+    UNSHIPPED.iter().any(|w| status.eq_ignore_ascii_case(w))
 }
 
 /// A resource id as exact text: ids exceed 2^53, so they are only ever integers or text (integrations §1.5).
@@ -74,5 +81,8 @@ mod tests {
         assert_eq!(active("success"), Some(true));
         assert_eq!(active("CANCELLED"), Some(false));
         assert_eq!(active("teleported"), None);
+        for (status, expected) in [("pending", true), ("OPEN", true), ("success", false), ("error", false)] {
+            assert_eq!(unshipped(status), expected, "{status}");
+        }
     }
 }

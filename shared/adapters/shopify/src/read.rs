@@ -9,6 +9,7 @@ use stagepost_domain::fact::{
 };
 use stagepost_domain::fulfillment::SHIPMENTS_MAX;
 use stagepost_domain::order::{Customer, FIELD_MAX, LINES_MAX, Lifecycle, Line, Platform, Snapshot, Source};
+use stagepost_domain::outcome::NoOpReason;
 use stagepost_domain::package::{PACKAGES_MAX, PackageSeen};
 use stagepost_domain::shop::Channel;
 use stagepost_domain::text::tidy;
@@ -43,6 +44,9 @@ pub fn read(topic: &str, channel: &Channel, body: &[u8], _now: Timestamp) -> Rea
         _ => return Reading::UnknownTopic,
     };
     let read = match serde_json::from_slice::<Value>(body) {
+        Ok(value) if topic.starts_with("fulfillments/") && unshipped(Payload(&value)) => {
+            return Reading::NoOp(NoOpReason::NotShipped);
+        }
         Ok(value) if value.is_object() => reader(channel, Payload(&value)),
         Ok(_) => Err("the payload is not a JSON object"),
         Err(_) => Err("the payload is not JSON"),
@@ -116,11 +120,17 @@ fn coverage(payload: Payload<'_>) -> Coverage {
     }
 }
 
-/// The order's fulfillments; one without an id or with a status that we do not know is left out, which
-/// changes nothing: absence is no cancellation.
+/// A fulfillment that is not shipped yet (integrations §1.5).
+fn unshipped(payload: Payload<'_>) -> bool {
+    payload.raw("status").is_some_and(|status| crate::unshipped(status.trim()))
+}
+
+/// The order's fulfillments; one without an id, with a status that we do not know or not shipped yet is left
+/// out, which changes nothing: absence is no cancellation.
 fn shipments(payload: Payload<'_>, order_time: Timestamp) -> Vec<ShipmentSeen> {
     payload
         .objects("fulfillments")
+        .filter(|f| !unshipped(*f))
         .filter_map(|f| shipment(f, Some(order_time)).ok())
         .take(SHIPMENTS_READ)
         .collect()

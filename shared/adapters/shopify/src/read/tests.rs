@@ -322,14 +322,7 @@ fn a_fulfillment_without_an_update_time_takes_the_next_best() {
 
 #[test]
 fn only_a_known_status_makes_or_cancels_a_fulfillment() {
-    for (status, active) in [
-        ("success", true),
-        ("pending", true),
-        ("open", true),
-        ("cancelled", false),
-        ("error", false),
-        ("failure", false),
-    ] {
+    for (status, active) in [("success", true), ("cancelled", false), ("error", false), ("failure", false)] {
         let body = fulfillment_json(json!({"status": status}));
         assert_eq!(shipment_of(read_json("fulfillments/update", &body)).shipment.active, active, "{status}");
     }
@@ -337,6 +330,19 @@ fn only_a_known_status_makes_or_cancels_a_fulfillment() {
         let body = fulfillment_json(json!({"status": status}));
         let reason = reason_of(read_json("fulfillments/update", &body));
         assert!(reason.contains("status"), "{reason}");
+        let listed = patched(json!({"fulfillments": [body, fulfillment_json(json!({"id": 2}))]}));
+        let ids: Vec<_> = listed.fulfillment.shipments.iter().map(|s| s.id.0.as_str()).collect();
+        assert_eq!(ids, ["2"]);
+    }
+}
+
+#[test]
+fn a_fulfillment_that_is_not_shipped_yet_says_nothing() {
+    for status in ["pending", "open", " Open "] {
+        let body = fulfillment_json(json!({"status": status}));
+        for topic in ["fulfillments/create", "fulfillments/update"] {
+            assert_eq!(read_json(topic, &body), Reading::NoOp(NoOpReason::NotShipped), "{topic} {status}");
+        }
         let listed = patched(json!({"fulfillments": [body, fulfillment_json(json!({"id": 2}))]}));
         let ids: Vec<_> = listed.fulfillment.shipments.iter().map(|s| s.id.0.as_str()).collect();
         assert_eq!(ids, ["2"]);

@@ -92,6 +92,17 @@ impl<H: PlatformHttp> ShopifyClient<H> {
         document: &str,
         variables: Value,
         effect: Effect,
+    ) -> Result<T, ActError> {
+        self.timed(access, document, variables, effect).await.map(|(data, _)| data)
+    }
+
+    /// The data, and how long the call took.
+    async fn timed<T: serde::de::DeserializeOwned>(
+        &self,
+        access: &ChannelAccess,
+        document: &str,
+        variables: Value,
+        effect: Effect,
     ) -> Result<(T, SignedDuration), ActError> {
         let call = ApiCall {
             method: "POST",
@@ -115,7 +126,7 @@ impl<H: PlatformHttp> ShopifyClient<H> {
     ) -> Result<(ShipmentId, SignedDuration), Failed> {
         let variables = json!({ "fulfillment": input });
         let (data, took): (graphql::FulfillData, _) =
-            self.call(access, graphql::FULFILL, variables, Effect::Writes).await.map_err(Failed::plain)?;
+            self.timed(access, graphql::FULFILL, variables, Effect::Writes).await.map_err(Failed::plain)?;
         Ok((made(data)?, took))
     }
 
@@ -123,7 +134,7 @@ impl<H: PlatformHttp> ShopifyClient<H> {
     /// do not show, may remain. A look that fails claims nothing: a notification will tell.
     async fn left(&self, access: &ChannelAccess, gid: &str) -> Coverage {
         let look = self.call(access, graphql::LEFT, json!({ "id": gid }), Effect::Reads).await;
-        let node = look.ok().and_then(|(data, _): (graphql::LookData, _)| data.order);
+        let node = look.ok().and_then(|data: graphql::LookData| data.order);
         let complete = node.is_some_and(|node| coverage(&node, &[]) == Coverage::Complete);
         if complete { Coverage::Complete } else { Coverage::Partial }
     }
@@ -134,8 +145,7 @@ impl<H: PlatformHttp> FulfillmentPlatform for ShopifyClient<H> {
 
     async fn look(&self, access: &ChannelAccess, order: &Source) -> Result<PlatformLook<Work>, ActError> {
         let variables = json!({ "id": order_gid(access, order)? });
-        let (data, _): (graphql::LookData, _) =
-            self.call(access, graphql::LOOK, variables, Effect::Reads).await?;
+        let data: graphql::LookData = self.call(access, graphql::LOOK, variables, Effect::Reads).await?;
         match data.order {
             Some(node) => Ok(seen(&node)),
             None => Err(ActError::permanent("Shopify does not know this order")),

@@ -88,6 +88,7 @@ fn order(channel: &Channel, payload: Payload<'_>) -> Read {
             reopened: false,
             marker: None,
         },
+        draft: false,
         origin: Origin::Live,
         armed_at: Some(channel.armed_at),
         default_flow: channel.default_flow.clone(),

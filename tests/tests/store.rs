@@ -140,6 +140,7 @@ impl RealShop {
                 order: order.as_ref(),
                 snapshot: snapshot.as_ref().and_then(Option::as_ref),
                 packages: &packages,
+                entry: None,
                 playbook: Some(&self.playbook),
                 now,
             },

@@ -2,10 +2,10 @@
 
 use stagepost_domain::decide::{Changeset, Context, Decision, Refused, decide};
 use stagepost_domain::disposition::Disposition;
-use stagepost_domain::event::Action;
+use stagepost_domain::event::{Action, Event};
 use stagepost_domain::fact::Fact;
 use stagepost_domain::id::{FlowId, OrderId, ShopId};
-use stagepost_domain::order::{Order, Snapshot};
+use stagepost_domain::order::{Lifecycle, Order, Placement, Snapshot};
 use stagepost_domain::outcome::{IgnoreReason, NoOpReason};
 use stagepost_domain::package::Package;
 use stagepost_domain::shop::Playbook;
@@ -58,6 +58,7 @@ pub(crate) struct Known {
     pub order: Option<Order>,
     pub snapshot: Option<Snapshot>,
     pub packages: Vec<Package>,
+    pub entry: Option<Event>,
     pub playbook: Option<Playbook>,
 }
 
@@ -69,6 +70,7 @@ impl Known {
             order: self.order.as_ref(),
             snapshot: self.snapshot.as_ref(),
             packages: &self.packages,
+            entry: self.entry.as_ref(),
             playbook: self.playbook.as_ref(),
             now,
         }
@@ -123,6 +125,10 @@ where
         Some(order) if wants_packages(order, fact) => core.store.packages(id).await?,
         _ => Vec::new(),
     };
+    let entry = match order.as_ref().and_then(|order| missed_entry(order, fact)) {
+        Some(seq) => core.store.event(id, seq).await?,
+        None => None,
+    };
     let placed = order.as_ref().and_then(|o| o.flow());
     let flow = match fact {
         Fact::Assign(fact) => Some(&fact.flow),
@@ -131,7 +137,18 @@ where
     };
     let flow = flow.cloned();
     let playbook = playbook(core, shop, flow.as_ref()).await?;
-    Ok(Known { order, snapshot, packages, playbook })
+    Ok(Known { order, snapshot, packages, entry, playbook })
+}
+
+/// The event of the order's last stage entry, if the fact reopens the order.
+fn missed_entry(order: &Order, fact: &Fact) -> Option<u64> {
+    let opens = matches!(fact, Fact::Order(fact) if fact.lifecycle == Lifecycle::Open);
+    match &order.placement {
+        Placement::Placed { entered_seq, .. } if opens && order.lifecycle != Lifecycle::Open => {
+            Some(*entered_seq)
+        }
+        _ => None,
+    }
 }
 
 /// Packages are read only where a decision may look at them.

@@ -97,6 +97,9 @@ pub struct OrderFact {
     pub snapshot: Snapshot,
     /// What is fulfilled.
     pub fulfillment: FulfillmentSeen,
+    /// Not placed yet: its payment is awaited, or has failed. An order that is not known is none until it is
+    /// placed; of a known one this says nothing.
+    pub draft: bool,
     /// Live or imported.
     pub origin: Origin,
     /// Orders created there before this are adopted silently.

@@ -310,6 +310,7 @@ pub fn order_fact(external_id: u64, updated: i64) -> OrderFact {
         lifecycle: Lifecycle::Open,
         snapshot: snapshot(),
         fulfillment: FulfillmentSeen::default(),
+        draft: false,
         origin: Origin::Live,
         armed_at: Some(at("2026-01-01T00:00:00Z")),
         default_flow: Some(flow_id()),
@@ -390,6 +391,7 @@ impl Stored {
             order: self.order.as_ref(),
             snapshot: self.snapshot.as_ref(),
             packages: &self.packages,
+            entry: None,
             playbook: Some(&playbook),
             now,
         };

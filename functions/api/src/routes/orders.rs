@@ -201,6 +201,7 @@ impl OrderInput {
             lifecycle: Lifecycle::Open,
             snapshot: self.snapshot(),
             fulfillment: FulfillmentSeen { packages, ..FulfillmentSeen::default() },
+            draft: false,
             origin: Origin::Live,
             armed_at: None,
             default_flow: self.flow.clone(),

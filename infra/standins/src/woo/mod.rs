@@ -86,6 +86,12 @@ impl WooStore {
         lock(&self.inner.state).read_only = on;
     }
 
+    /// Whether orders are kept as posts, as in shops from before WooCommerce 8 (off at first): a change of
+    /// metadata alone then leaves the modification time as it was (live notes 20).
+    pub fn set_legacy_storage(&self, on: bool) {
+        lock(&self.inner.state).legacy = on;
+    }
+
     /// How many further saves of plugins follow a completion over REST, each with its own `order.updated`:
     /// 3 make the four notifications of one fulfillment that busy shops send. None at first.
     pub fn set_extra_updates(&self, n: usize) {
@@ -99,6 +105,17 @@ impl WooStore {
         let at = self.inner.desk.tick();
         let mut state = lock(&self.inner.state);
         let id = state.create(spec, "processing", at);
+        self.inner.tell(&state, id, &[CREATED, UPDATED]);
+        id.to_string()
+    }
+
+    /// An order whose payment at another site is awaited (`pending`): `order.created` and `order.updated`.
+    /// Gives its id; [`Self::set_status`] makes it paid, failed or cancelled.
+    #[must_use]
+    pub fn create_unpaid(&self, spec: &OrderSpec) -> String {
+        let at = self.inner.desk.tick();
+        let mut state = lock(&self.inner.state);
+        let id = state.create(spec, "pending", at);
         self.inner.tell(&state, id, &[CREATED, UPDATED]);
         id.to_string()
     }
@@ -159,6 +176,22 @@ impl WooStore {
     /// No such order.
     pub fn edit_address(&self, order: &str, street: &str) -> Result<(), ScriptError> {
         self.change(order, &[UPDATED], |order, _| street.clone_into(&mut order.street))
+    }
+
+    /// A plugin writes the order's list of parcels and saves the order: `order.updated`.
+    ///
+    /// # Errors
+    /// No such order.
+    pub fn add_tracking(&self, order: &str, tracking: &Tracking) -> Result<(), ScriptError> {
+        let at = self.inner.desk.tick();
+        let mut state = lock(&self.inner.state);
+        let id = order_of(&mut state, order)?.id;
+        for entry in state::tracking_entries(tracking, at) {
+            state.add_tracking(id, entry);
+        }
+        state.saved_meta(id, at);
+        self.inner.tell(&state, id, &[UPDATED]);
+        Ok(())
     }
 
     /// A save that changes nothing but the modification time: `order.updated`.

@@ -179,9 +179,12 @@ impl Inner {
                 state.set_meta(call.order, key, value.clone());
             }
         }
+        state.saved_meta(call.order, at);
         let Some(order) = state.orders.get_mut(&call.order) else { return unknown(call) };
         let trashed = order.trashed();
-        order.modified = at;
+        if status.is_some_and(|s| s != order.status) {
+            order.modified = at;
+        }
         let completes = status == Some("completed") && order.status != "completed";
         let mailed = status.is_some_and(|s| order.set_status(s, at));
         state.mails += usize::from(mailed);
@@ -200,9 +203,7 @@ impl Inner {
     fn extra_updates(&self, state: &mut State, order: u64) {
         for n in 1..=state.extra_updates {
             state.set_meta(order, "_standin_synced", json!(n.to_string()));
-            if let Some(order) = state.orders.get_mut(&order) {
-                order.modified = self.desk.tick();
-            }
+            state.saved_meta(order, self.desk.tick());
             self.tell(state, order, &[UPDATED]);
         }
     }
@@ -265,9 +266,7 @@ impl Inner {
     }
 
     fn saved(&self, state: &mut State, order: u64) {
-        if let Some(order) = state.orders.get_mut(&order) {
-            order.modified = self.desk.tick();
-        }
+        state.saved_meta(order, self.desk.tick());
         self.tell(state, order, &[UPDATED]);
     }
 }

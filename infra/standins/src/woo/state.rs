@@ -17,6 +17,7 @@ pub(super) struct State {
     pub shipment_tracking: bool,
     pub fulfillments: bool,
     pub read_only: bool,
+    pub legacy: bool,
     pub extra_updates: usize,
     pub mails: usize,
     counter: u64,
@@ -162,6 +163,13 @@ impl State {
         }
     }
 
+    /// The order was saved with nothing but its metadata changed.
+    pub fn saved_meta(&mut self, order: u64, at: Timestamp) {
+        if let Some(order) = self.orders.get_mut(&order).filter(|_| !self.legacy) {
+            order.modified = at;
+        }
+    }
+
     pub fn add_note(&mut self, order: u64, text: &str, customer: bool, at: Timestamp) {
         let id = self.next();
         let Some(order) = self.orders.get_mut(&order) else { return };
@@ -188,8 +196,8 @@ impl State {
     ) {
         let id = self.next();
         let meta = entries.into_iter().map(|(key, value)| Meta { id: self.next(), key, value }).collect();
+        self.saved_meta(order, at);
         let Some(found) = self.orders.get_mut(&order) else { return };
-        found.modified = at;
         found.fulfillments.push(Fulfillment { id, at, status: status.to_owned(), meta });
         let status = found.fulfillment_status();
         self.set_meta(order, "_fulfillment_status", json!(status));

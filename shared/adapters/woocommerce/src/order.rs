@@ -58,6 +58,17 @@ impl<'a> Order<'a> {
         matches!(self.status.as_str(), "checkout-draft" | "auto-draft")
     }
 
+    /// Placed only if it is paid, or waits for a payment by hand (`on-hold`), or is worked on: an order that
+    /// awaits a payment online, or whose payment failed, is none until then. WooCommerce itself tells nobody
+    /// of such a one (docs/adr/0007).
+    pub fn is_unplaced(&self) -> bool {
+        match self.status.as_str() {
+            "failed" => true,
+            "pending" => when(self.json, "date_paid").is_none(),
+            _ => false,
+        }
+    }
+
     /// Whether it wants to be worked on.
     pub fn lifecycle(&self) -> Lifecycle {
         match self.status.as_str() {

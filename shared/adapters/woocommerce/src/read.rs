@@ -8,7 +8,7 @@ use stagepost_domain::order::{Customer, FIELD_MAX, LINES_MAX, Line, Platform, Sn
 use stagepost_domain::outcome::NoOpReason;
 use stagepost_domain::shop::Channel;
 
-use crate::json::{each, field, id, when};
+use crate::json::{decoded, each, field, id, when};
 use crate::order::{Order, slug};
 
 const DELETED: &str = "order.deleted";
@@ -69,6 +69,7 @@ fn fact(json: &Value, order: &Order<'_>, channel: &Channel, source: &Source, now
         lifecycle: order.lifecycle(),
         snapshot: snapshot(json, order),
         fulfillment: fulfillment(order, updated_at.unwrap_or(now)),
+        draft: order.is_unplaced(),
         origin: Origin::Live,
         armed_at: Some(channel.armed_at),
         default_flow: channel.default_flow.clone(),
@@ -132,10 +133,17 @@ fn customer(json: &Value) -> Customer {
     let of = |part: &str, key: &str| json.get(part).and_then(|p| field(p, key, FIELD_MAX));
     Customer {
         name: person("billing").or_else(|| person("shipping")),
-        // A missing address comes as "" (live notes 49), which is none.
-        email: of("billing", "email"),
+        email: json.get("billing").and_then(email),
         phone: of("billing", "phone").or_else(|| of("shipping", "phone")),
     }
+}
+
+/// A missing address comes as "" (live notes 49), which is none. So is one that is too long or has white space
+/// in it: cut or mended, it might be another person's.
+fn email(billing: &Value) -> Option<String> {
+    let odd = |c: char| c.is_whitespace() || c.is_control();
+    let text = decoded(billing.get("email")?.as_str()?);
+    Some(text.trim()).filter(|e| !e.is_empty() && e.len() <= FIELD_MAX && !e.contains(odd)).map(str::to_owned)
 }
 
 /// The shipping address; where it is blank the order goes to the billing address, if anywhere.

@@ -137,7 +137,8 @@ where
         let core = self.core;
         order.fulfillment.note_ours(made, self.id.seq);
         let playbook = playbook(core, &order.shop, order.flow()).await?;
-        let known = Known { order: Some(order.clone()), snapshot: None, packages: Vec::new(), playbook };
+        let known =
+            Known { order: Some(order.clone()), snapshot: None, packages: Vec::new(), entry: None, playbook };
         let context: Context<'_> = known.context(&order.shop, &order.id, core.now());
         Ok(match settle(context, &order, self.id.seq, &self.id.key, found) {
             Settled::Quiet(next) => core.store.put_order(&next, order.version, &core.entropy.id_body()).await,

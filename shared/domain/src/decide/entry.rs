@@ -3,13 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Draft;
-use crate::event::{Actor, Refusal, StageRef, Transition};
+use crate::event::{Actor, Event, Refusal, StageRef, Transition};
 use crate::flow::{Flow, Stage};
 use crate::fulfillment::Attribution;
 use crate::id::StageId;
 use crate::order::{Hold, HoldReason, Lifecycle, Order, Placement, Platform};
 use crate::outcome::{IgnoreReason, SkipReason};
-use crate::run::{Run, RunKey, Target, later};
+use crate::run::{Run, RunKey, RunState, Target, later};
 use crate::shop::Playbook;
 
 /// A fact older than this moves an order silently (law 4).
@@ -87,6 +87,17 @@ impl Draft<'_> {
 
     /// Puts the order into the stage and plans its runs.
     pub(super) fn enter(&mut self, playbook: &Playbook, to: &Stage, silent: Option<SkipReason>) {
+        self.enter_for(playbook, to, silent, |_| true);
+    }
+
+    /// The same, but plans only the runs that are wanted.
+    fn enter_for(
+        &mut self,
+        playbook: &Playbook,
+        to: &Stage,
+        silent: Option<SkipReason>,
+        wanted: impl Fn(&RunKey) -> bool,
+    ) {
         let from = self.order.stage().and_then(|id| playbook.flow.stage(id)).map(stage_ref);
         self.transition = Some(Transition {
             flow: playbook.flow.id.clone(),
@@ -95,7 +106,7 @@ impl Draft<'_> {
             to: stage_ref(to),
         });
         self.place(&playbook.flow, to);
-        self.plan(playbook, to, silent);
+        self.plan(playbook, to, silent, wanted);
     }
 
     fn place(&mut self, flow: &Flow, to: &Stage) {
@@ -123,14 +134,25 @@ impl Draft<'_> {
     }
 
     /// Plans one run per enabled automation of the stage, each pending or skipped with its reason.
-    fn plan(&mut self, playbook: &Playbook, stage: &Stage, silent: Option<SkipReason>) {
+    fn plan(
+        &mut self,
+        playbook: &Playbook,
+        stage: &Stage,
+        silent: Option<SkipReason>,
+        wanted: impl Fn(&RunKey) -> bool,
+    ) {
         let now = self.context.now;
         let grace = later(now, playbook.settings.grace());
         let by_hand = matches!(&self.by_hand, Some(Actor::Console { .. }));
         let due = if by_hand { grace } else { now };
         for (target, version, notify) in targets(playbook, stage, &self.order) {
-            let skip = silent.clone().or_else(|| reason_against(&self.order, &target, version));
-            let run = match (skip, &target) {
+            let key = RunKey::first(target);
+            if !wanted(&key) {
+                continue;
+            }
+            let target = &key.target;
+            let skip = silent.clone().or_else(|| reason_against(&self.order, target, version));
+            let run = match (skip, target) {
                 (Some(why), _) => Run::skipped(now, why),
                 (None, Target::Email(_)) => {
                     let after_mail = self.order.last_mail.replace(self.order.seq);
@@ -140,8 +162,28 @@ impl Draft<'_> {
                     Run { notify_customer: notify, ..Run::pending(due, version.unwrap_or_default()) }
                 }
             };
-            self.runs.entry(RunKey::first(target)).or_insert(run);
+            self.runs.entry(key).or_insert(run);
         }
+    }
+
+    /// A reopened order enters its stage once more if its cancellation is all that came of its last entry:
+    /// what was skipped for that, and is switched on still, is planned anew. No run of that entry has acted
+    /// or ever will, so each acts once at most (docs/adr/0007).
+    pub(super) fn come_back(&mut self) {
+        let (Some(playbook), Some(entry)) = (self.context.playbook, self.context.entry) else { return };
+        let Placement::Placed { stage, visited, .. } = &self.order.placement else { return };
+        let Some(to) = playbook.flow.stage(stage) else { return };
+        let all_skipped = entry.runs.values().all(|run| matches!(run.state, RunState::Skipped { .. }));
+        let planned = targets(playbook, to, &self.order);
+        let some_missed = planned.into_iter().any(|(target, _, _)| missed(entry, &RunKey::first(target)));
+        if self.transition.is_some() || self.order.hold.is_some() || !all_skipped || !some_missed {
+            return;
+        }
+        if self.trips_breaker(visited.get(&to.id).map_or(0, |visit| visit.automatic)) {
+            return self.hold(&to.id);
+        }
+        let silent = staleness(self.fact_at, self.context.now);
+        self.enter_for(playbook, to, silent, |key| missed(entry, key));
     }
 
     /// Records the automations of the stages that a first sighting jumps.
@@ -154,6 +196,12 @@ impl Draft<'_> {
             }
         }
     }
+}
+
+/// Whether the order's cancellation alone kept this run of an entry from acting.
+fn missed(entry: &Event, key: &RunKey) -> bool {
+    let why = |run: &Run| matches!(&run.state, RunState::Skipped { why: SkipReason::OrderCancelled, .. });
+    entry.runs.get(key).is_some_and(why)
 }
 
 /// The enabled automations of a stage with the version that each target has now.

@@ -38,6 +38,9 @@ pub struct Context<'a> {
     pub snapshot: Option<&'a Snapshot>,
     /// Its packages as stored.
     pub packages: &'a [Package],
+    /// The event of its last stage entry, with its runs as they stand: read only where a fact may reopen the
+    /// order.
+    pub entry: Option<&'a Event>,
     /// Its flow (or, for an order without one, the flow it would get) and the shop's settings.
     pub playbook: Option<&'a Playbook>,
     /// The time.

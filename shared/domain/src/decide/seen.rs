@@ -13,7 +13,7 @@ use crate::event::{Cause, Change};
 use crate::fact::{FulfillmentSeen, OrderFact, Origin, ShipmentFact, ShipmentId};
 use crate::flow::{Flow, FulfilledWhen, Stage};
 use crate::fulfillment::{Attribution, Fulfillment, Observed};
-use crate::order::{Lifecycle, Order, Placement, Snapshot};
+use crate::order::{Lifecycle, Order, Placement, Platform, Snapshot};
 use crate::outcome::{IgnoreReason, NoOpReason, SkipReason};
 use crate::package::{Package, PackageSeen, Rollup, is_full};
 use crate::run::RunId;
@@ -25,13 +25,14 @@ const WHOLE_ORDER: &str = "order";
 /// An order as a platform shows it.
 pub(super) fn order(context: Context<'_>, fact: &OrderFact) -> Decision {
     match context.order {
+        Some(known) if known.placement != Placement::Awaiting => again(context, known, fact),
+        _ if fact.draft => Decision::NoOp(NoOpReason::Draft),
         None => first_sighting(context, new_order(context, fact), fact),
-        Some(known) if known.placement == Placement::Awaiting => {
+        Some(known) => {
             let mut order = known.clone();
             order.created_at = fact.created_at;
             first_sighting(context, order, fact)
         }
-        Some(known) => again(context, known, fact),
     }
 }
 
@@ -109,13 +110,13 @@ fn again(context: Context<'_>, known: &Order, fact: &OrderFact) -> Decision {
     }
     let seen_at = fact.updated_at.unwrap_or(context.now);
     let newer = freshness == Ordering::Greater;
-    let current = newer || fact.updated_at.is_none();
+    let current = newer || tells_the_present(fact);
     let packages = told_packages(context.packages, &fact.fulfillment, &known.fulfillment, current);
     let (seen, edited, rule) = (&fact.fulfillment, &packages.edited, rule_of(context));
     let marked = marked_by(context, seen);
     let (fulfillment, observed) =
         known.fulfillment.observe(seen, seen_at, newer, edited, marked.as_ref(), rule);
-    let same_content = !newer_content(context, known, fact, freshness);
+    let same_content = !newer_content(context, known, fact, current);
     let more = packages.more_than(known);
     if same_content && !observed.changed && packages.changed.is_empty() && more == known.packages.more {
         if observed.overflow {
@@ -136,6 +137,9 @@ fn again(context: Context<'_>, known: &Order, fact: &OrderFact) -> Decision {
         draft.take_in(fact);
     }
     draft.follow(fulfillment, &observed);
+    if change == Change::Reopened {
+        draft.come_back();
+    }
     changed(draft.finish(change))
 }
 
@@ -143,16 +147,24 @@ fn too_many(limit: usize) -> Decision {
     Decision::Ignored(IgnoreReason::TooMany { limit })
 }
 
+/// Whether a fact whose time is not newer is the present state all the same: one without a time of its own,
+/// and one of WooCommerce, which builds its notifications when it delivers them and delivers one after
+/// another (docs/adr/0005). There an equal time does not mean the same second either: the older storage of
+/// orders keeps the time when only metadata changes.
+fn tells_the_present(fact: &OrderFact) -> bool {
+    fact.updated_at.is_none() || fact.source.platform == Platform::Woocommerce
+}
+
 /// Whether the fact's people, lines, number or lifecycle replace the stored ones.
 ///
 /// Two facts of one second cannot be told apart by time. They are then ordered by their content, so that
 /// every order of arrival ends in the same state: the later lifecycle first, then the smaller text, which is
-/// the fuller one where a field is missing in the other.
-fn newer_content(context: Context<'_>, known: &Order, fact: &OrderFact, freshness: Ordering) -> bool {
+/// the fuller one where a field is missing in the other. `current`: the fact is not of the same second only.
+fn newer_content(context: Context<'_>, known: &Order, fact: &OrderFact, current: bool) -> bool {
     let same = context.snapshot == Some(&fact.snapshot)
         && known.lifecycle == fact.lifecycle
         && known.number == fact.number;
-    if same || freshness == Ordering::Greater || fact.updated_at.is_none() {
+    if same || current {
         return !same;
     }
     let rank = |lifecycle: &Lifecycle| match lifecycle {
@@ -327,13 +339,13 @@ impl ToldPackages {
 }
 
 /// New packages, corrected ones (a corrected number is a new package, the old one is taken away), and
-/// those that went with a cancelled fulfillment. `newer`: the list for the order as a whole replaces the
-/// stored one; of the same second, only a longer list does.
+/// those that went with a cancelled fulfillment. `current`: the list for the order as a whole
+/// replaces the stored one.
 fn told_packages(
     stored: &[Package],
     seen: &FulfillmentSeen,
     known: &Fulfillment,
-    newer: bool,
+    current: bool,
 ) -> ToldPackages {
     let mut told = ToldPackages::default();
     let mut packages = stored.to_vec();
@@ -342,7 +354,7 @@ fn told_packages(
     for shipment in gone.into_iter().chain(active) {
         let listed: &[PackageSeen] = if shipment.active { &shipment.packages } else { &[] };
         let tag = shipment.id.0.as_str();
-        let current = match known.shipments.get(&shipment.id) {
+        let counts = match known.shipments.get(&shipment.id) {
             None => true,
             // A cancelled fulfillment does not come back, nor do its packages.
             Some(mark) if shipment.active && !mark.active => false,
@@ -352,7 +364,7 @@ fn told_packages(
             Some(mark) => shipment.updated_at >= mark.mark,
         };
         let was_known = packages.iter().any(|p| p.shipment.as_deref() == Some(tag));
-        if !current {
+        if !counts {
             continue;
         }
         let Replaced { changed, overflow } = replace(&mut packages, tag, listed);
@@ -362,9 +374,7 @@ fn told_packages(
             told.edited.insert(shipment.id.clone());
         }
     }
-    if let Some(listed) = &seen.packages
-        && (newer || longer(&packages, WHOLE_ORDER, listed))
-    {
+    if let Some(listed) = seen.packages.as_ref().filter(|_| current) {
         told.overflow |= replace(&mut packages, WHOLE_ORDER, listed).overflow;
         told.told = true;
     }

@@ -2,13 +2,13 @@
 
 use jiff::SignedDuration;
 
-use super::scene::{Scene, Seen, add, console, scan, shipment, shopify, stg, t, tmpl};
-use crate::decide::STALE_AFTER;
+use super::scene::{Scene, Seen, add, console, scan, shipment, shopify, stg, t, tmpl, woo};
+use crate::decide::{Decision, STALE_AFTER};
 use crate::event::{Action, Change};
 use crate::fact::Origin;
 use crate::flow::FulfilledWhen;
 use crate::order::Lifecycle;
-use crate::outcome::SkipReason;
+use crate::outcome::{NoOpReason, SkipReason};
 use crate::package::TrackingStatus;
 use crate::run::{Run, RunKey, RunState, Target};
 
@@ -127,6 +127,7 @@ fn law_3_an_order_without_a_flow_is_stored_and_never_automated() {
         order: None,
         snapshot: None,
         packages: &[],
+        entry: None,
         playbook: None,
         now: scene.now,
     };
@@ -184,4 +185,114 @@ fn law_4_a_cancelled_order_is_not_moved_by_facts() {
     assert_eq!(scene.stage(), "new");
     assert_eq!(scene.last().refused.as_ref().unwrap().reason, crate::outcome::IgnoreReason::OrderCancelled);
     assert!(matches!(scene.order().lifecycle, Lifecycle::Cancelled { .. }));
+}
+
+#[test]
+fn law_3_what_is_not_placed_yet_is_no_order_and_its_first_sighting_is_when_it_is_placed() {
+    let mut scene = Scene::default();
+    let unpaid = |at| woo(at, "pending").with(|f| f.draft = true);
+    let failed = |at| unpaid(at).cancelled();
+    for seen in [unpaid(10), failed(20), unpaid(30)] {
+        assert_eq!(scene.apply(seen), Decision::NoOp(NoOpReason::Draft));
+    }
+    scene.apply(woo(40, "processing"));
+    assert_eq!((scene.entered(), scene.mails()), (vec!["new"], vec!["new"]));
+    assert_eq!(scene.last().change, Change::Created { silent: false });
+    // Of a known order the same words count.
+    scene.apply(failed(50));
+    assert_eq!(scene.last().change, Change::Cancelled);
+    scene.apply(unpaid(60));
+    assert_eq!(scene.last().change, Change::Reopened);
+}
+
+/// An end that a runner gives to a run.
+fn skipped(why: SkipReason) -> impl Fn(&RunKey, &Run) -> Run {
+    move |_, run| run.skip(why.clone(), t(2_000))
+}
+
+fn succeeded(_: &RunKey, run: &Run) -> Run {
+    let state = RunState::Succeeded { at: t(2_000), detail: "sent".into() };
+    Run { state, ..run.clone() }
+}
+
+/// What a reopening at second 60 plans, if the order's only runs ended like this while it was cancelled.
+fn planned_on_reopening(end: impl Fn(&RunKey, &Run) -> Run) -> (Vec<String>, usize) {
+    let mut scene = Scene::open();
+    scene.apply(shopify(50).cancelled());
+    scene.end_runs(end);
+    scene.apply(shopify(60));
+    assert_eq!(scene.last().change, Change::Reopened);
+    (scene.entered().into_iter().map(str::to_owned).collect(), scene.last().open_runs())
+}
+
+#[test]
+fn law_10_a_reopened_order_gets_what_its_cancellation_alone_kept_from_it() {
+    let once = |entered: &[&str], open| (entered.iter().map(|e| (*e).to_owned()).collect::<Vec<_>>(), open);
+    assert_eq!(planned_on_reopening(skipped(SkipReason::OrderCancelled)), once(&["new", "new"], 1));
+    for why in [SkipReason::NoAddress, SkipReason::Superseded { by_seq: 9 }, SkipReason::StaleFact] {
+        assert_eq!(planned_on_reopening(skipped(why.clone())), once(&["new"], 0), "{why:?}");
+    }
+    assert_eq!(planned_on_reopening(succeeded), once(&["new"], 0), "what was done");
+    assert_eq!(planned_on_reopening(|_, run| run.clone()), once(&["new"], 0), "what is still open");
+}
+
+#[test]
+fn law_10_an_order_first_seen_cancelled_gets_the_runs_of_its_stage_once_when_it_is_opened() {
+    let mut scene = Scene::default();
+    scene.apply(shopify(20).cancelled());
+    assert!(scene.mails().is_empty());
+    scene.apply(shopify(30));
+    assert_eq!((scene.entered(), scene.mails()), (vec!["new", "new"], vec!["new"]));
+    assert_eq!(scene.last().seq, 2);
+    // To and fro: what was skipped is planned again, what was done is not.
+    scene.apply(shopify(40).cancelled());
+    scene.end_runs(skipped(SkipReason::OrderCancelled));
+    scene.apply(shopify(50));
+    assert_eq!(scene.last().open_runs(), 1);
+    scene.end_runs(succeeded);
+    scene.apply(shopify(60).cancelled());
+    scene.apply(shopify(70));
+    assert_eq!((scene.entered().len(), scene.last().open_runs()), (3, 0));
+}
+
+#[test]
+fn law_9_an_order_that_is_cancelled_and_reopened_without_end_is_put_on_hold() {
+    let mut scene = Scene::default();
+    for n in 1..10 {
+        scene.apply(shopify(20 * n).cancelled());
+        scene.end_runs(skipped(SkipReason::OrderCancelled));
+        scene.apply(shopify(20 * n + 10));
+    }
+    assert_eq!(scene.entered(), ["new"; 3]);
+    assert!(scene.order().hold.is_some());
+    assert_eq!(scene.events.iter().filter(|e| e.refused.is_some()).count(), 1);
+}
+
+#[test]
+fn law_4_a_reopening_plans_only_what_was_switched_on_at_the_entry_and_is_now() {
+    let reopened = |edit: fn(&mut crate::flow::Automations), late: SignedDuration| {
+        let mut scene = Scene::default();
+        scene.apply(shopify(20).cancelled());
+        edit(&mut scene.playbook.flow.stages[0].automations);
+        scene.now += late;
+        scene.apply(shopify(30));
+        scene
+    };
+    let later = reopened(
+        |a| {
+            let endpoint = super::scene::endpoint();
+            a.webhook = Some(crate::flow::WebhookAutomation { enabled: true, endpoint });
+        },
+        SignedDuration::ZERO,
+    );
+    let keys: Vec<_> = later.last().runs.keys().map(RunKey::action).collect();
+    assert_eq!(keys, [Action::Email], "enabling acts on nobody who is there already");
+    let off = reopened(|a| a.email = None, SignedDuration::ZERO);
+    assert!(off.last().runs.is_empty() && off.last().transition.is_none());
+    let stale = reopened(|_| {}, STALE_AFTER);
+    assert_eq!(why(stale.last().runs.values().next().unwrap()), Some("stale_fact"));
+    let mut imported = Scene::default();
+    imported.apply(shopify(20).cancelled().with(|f| f.origin = Origin::Import));
+    imported.apply(shopify(30));
+    assert_eq!((imported.entered(), imported.mails().len()), (vec!["new"], 0));
 }

@@ -14,7 +14,7 @@ use crate::flow::{
 };
 use crate::fulfillment::{Attribution, LockRefused};
 use crate::id::{AttemptId, ChannelId, EndpointId, FlowId, KeyId, OrderId, ShopId, StageId, TemplateId};
-use crate::order::{Customer, Lifecycle, Order, Platform, Snapshot, Source};
+use crate::order::{Customer, Lifecycle, Order, Placement, Platform, Snapshot, Source};
 use crate::package::{Package, PackageSeen, TrackingStatus};
 use crate::run::{Run, RunKey, Target};
 use crate::shop::{Playbook, Settings};
@@ -156,8 +156,26 @@ impl Scene {
             order: self.order.as_ref(),
             snapshot: self.snapshot.as_ref(),
             packages: &self.packages,
+            entry: self.entry(),
             playbook: Some(&self.playbook),
             now: self.now,
+        }
+    }
+
+    /// The event of the last stage entry.
+    fn entry(&self) -> Option<&Event> {
+        let Some(Placement::Placed { entered_seq, .. }) = self.order.as_ref().map(|o| &o.placement) else {
+            return None;
+        };
+        self.events.iter().find(|e| e.seq == *entered_seq)
+    }
+
+    /// The runners come by and end what is open, as `end` says of each.
+    pub fn end_runs(&mut self, end: impl Fn(&RunKey, &Run) -> Run) {
+        for event in &mut self.events {
+            for (key, run) in event.runs.iter_mut().filter(|(_, run)| run.is_open()) {
+                *run = end(key, run);
+            }
         }
     }
 
@@ -305,6 +323,7 @@ pub fn shopify(at: i64) -> Seen {
         lifecycle: Lifecycle::Open,
         snapshot: Snapshot { customer, line_count: 1, total: Some("19.90".into()), ..Snapshot::default() },
         fulfillment: FulfillmentSeen::default(),
+        draft: false,
         origin: Origin::Live,
         armed_at: Some(t(0)),
         default_flow: None,

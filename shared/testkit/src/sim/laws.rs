@@ -170,6 +170,9 @@ impl Laws {
                 format!("version {} was never written", transition.flow_version)
             });
         };
+        if event.change == Change::Reopened && transition.from.as_ref() == Some(&transition.to) {
+            return came_back(world, event);
+        }
         let to = flow.position(&transition.to.id);
         let from = transition.from.as_ref().and_then(|from| flow.position(&from.id));
         must(to > from, "8: automatic moves go forward only", || {
@@ -361,6 +364,17 @@ impl Laws {
             }
         }
     }
+}
+
+/// A reopened order enters its stage once more only if no run of its last entry acted or still may.
+fn came_back(world: &World, event: &Event) -> Kept {
+    let entered = |e: &Event| e.seq < event.seq && e.transition.is_some();
+    let last = world.events(&event.order).into_iter().filter(entered).max_by_key(|e| e.seq);
+    let runs = last.iter().flat_map(|entry| entry.runs.values());
+    let mut ends = runs.map(|run| matches!(run.state, RunState::Skipped { .. }));
+    must(ends.all(|skipped| skipped), "10: what was done or may still be is not planned again", || {
+        format!("{} {}: {last:?}", event.order, event.seq)
+    })
 }
 
 fn is_open(state: &RunState) -> bool {

@@ -396,3 +396,40 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_order_is_one_once_it_is_paid_or_waits_for_a_payment_by_hand() {
+    for (status, paid, draft) in [
+        ("pending", false, true),
+        ("pending", true, false),
+        ("failed", false, true),
+        ("failed", true, true),
+        ("on-hold", false, false),
+        ("processing", false, false),
+        ("completed", false, false),
+        ("cancelled", false, false),
+        ("printing", false, false),
+    ] {
+        let mut body = order(status);
+        body["date_paid_gmt"] = if paid { "2026-11-22T09:14:00".into() } else { Value::Null };
+        body["date_paid"] = body["date_paid_gmt"].clone();
+        assert_eq!(fact(&body).draft, draft, "{status}, paid: {paid}");
+    }
+}
+
+#[test]
+fn an_address_is_taken_whole_or_not_at_all() {
+    let of = |email: &str| {
+        let mut body = order("processing");
+        body["billing"]["email"] = email.into();
+        fact(&body).snapshot.customer.email
+    };
+    assert_eq!(of(" o&#8217;c@example.test ").as_deref(), Some("o’c@example.test"));
+    let long = |n: usize| format!("{}@example.test", "x".repeat(n - "@example.test".len()));
+    assert_eq!(of(&long(FIELD_MAX)), Some(long(FIELD_MAX)));
+    for odd in
+        [&long(FIELD_MAX + 1), &long(4_000), "a b@example.test", "a@example.test\nb@example.test", "", " "]
+    {
+        assert_eq!(of(odd), None, "{odd:?}");
+    }
+}

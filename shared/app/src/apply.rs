@@ -151,7 +151,7 @@ fn missed_entry(order: &Order, fact: &Fact) -> Option<u64> {
     }
 }
 
-/// Packages are read only where a decision may look at them.
+/// Packages are read only where a decision may look at them: an order that gets its flow has them registered.
 fn wants_packages(order: &Order, fact: &Fact) -> bool {
     match fact {
         Fact::Tracking(_) | Fact::Packages { .. } | Fact::Shipment(_) => true,
@@ -160,12 +160,8 @@ fn wants_packages(order: &Order, fact: &Fact) -> bool {
                 || fact.fulfillment.packages.as_ref().is_some_and(|p| !p.is_empty())
                 || !fact.fulfillment.shipments.is_empty()
         }
-        Fact::Trashed
-        | Fact::Move(_)
-        | Fact::Assign(_)
-        | Fact::StageRetired
-        | Fact::Hold { .. }
-        | Fact::Resume { .. } => false,
+        Fact::Assign(_) => order.stage().is_none() && order.packages.total > 0,
+        Fact::Trashed | Fact::Move(_) | Fact::StageRetired | Fact::Hold { .. } | Fact::Resume { .. } => false,
     }
 }
 

@@ -60,7 +60,8 @@ where
     Ok(if retry_parked(core, &parked).await? { Tracked::Applied(Vec::new()) } else { Tracked::Parked })
 }
 
-async fn to_orders<S>(
+/// Applies a report to every order that holds the parcel; gives none if no order does.
+pub(crate) async fn to_orders<S>(
     core: &Core<S>,
     shop: &ShopId,
     fact: &TrackingFact,

@@ -15,6 +15,7 @@ pub mod platform;
 pub mod ports;
 pub mod run;
 pub mod simulate;
+pub mod tracker;
 pub mod wake;
 
 use std::sync::Arc;

@@ -18,7 +18,7 @@ use crate::ports::{CommitError, DueItem, OrderStore, RunStore, StoreError};
 #[must_use]
 pub const fn function_timeout(action: Action) -> Duration {
     match action {
-        Action::Email | Action::Webhook => Duration::from_secs(30),
+        Action::Email | Action::Webhook | Action::RegisterTracker => Duration::from_secs(30),
         Action::Fulfill => Duration::from_secs(120),
     }
 }
@@ -27,8 +27,8 @@ pub const fn function_timeout(action: Action) -> Duration {
 /// function does.
 pub(crate) fn act_until(action: Action, now: Timestamp) -> Timestamp {
     let acting = match action {
-        // SES's 10 seconds, or a receiver's 15.
-        Action::Email | Action::Webhook => SignedDuration::from_secs(10),
+        // SES's 10 seconds, or a receiver's or carrier service's 15.
+        Action::Email | Action::Webhook | Action::RegisterTracker => SignedDuration::from_secs(10),
         Action::Fulfill => SignedDuration::from_secs(30),
     };
     later(now, acting)
@@ -39,7 +39,7 @@ pub(crate) fn act_until(action: Action, now: Timestamp) -> Timestamp {
 #[must_use]
 pub fn lease(action: Action) -> SignedDuration {
     let margin = match action {
-        Action::Email | Action::Webhook => Duration::from_secs(15),
+        Action::Email | Action::Webhook | Action::RegisterTracker => Duration::from_secs(15),
         Action::Fulfill => Duration::from_secs(30),
     };
     SignedDuration::try_from(function_timeout(action).saturating_add(margin)).unwrap_or(SignedDuration::MAX)
@@ -251,10 +251,15 @@ pub(crate) async fn store<S: RunStore>(
 
 /// Why the order as it is now speaks against a run that was decided earlier (law 12).
 pub(crate) fn second_thoughts(event: &Event, key: &RunKey, order: &Order) -> Option<SkipReason> {
-    if order.lifecycle != Lifecycle::Open && order.lifecycle_seq > event.seq {
+    if cancelled_since(event, order) {
         return Some(SkipReason::OrderCancelled);
     }
     superseded(event, key, order)
+}
+
+/// Whether the order was cancelled or trashed after the event.
+pub(crate) fn cancelled_since(event: &Event, order: &Order) -> bool {
+    order.lifecycle != Lifecycle::Open && order.lifecycle_seq > event.seq
 }
 
 /// A mail is superseded once its order has left the stage, anything else only if the move was taken back in

@@ -11,6 +11,8 @@ const WEBHOOK: &[i64] = &[5, 300, 1_800, 7_200, 18_000, 36_000, 36_000];
 const EMAIL: &[i64] = &[15, 60, 300, 900, 3_600, 7_200, 14_400, 21_600, 21_600];
 /// Platform calls: a throttle passes in seconds, an outage in hours.
 const FULFILL: &[i64] = &[10, 30, 120, 600, 1_800, 7_200, 21_600, 43_200];
+/// Registrations: parcels are scanned for days, but a tracker that comes after the delivery is of no use.
+const REGISTER: &[i64] = &[10, 60, 300, 1_800, 7_200, 14_400, 21_600, 43_200];
 /// A receiver may ask for patience, but not for the whole schedule.
 const RETRY_AFTER_MAX: SignedDuration = SignedDuration::from_hours(6);
 
@@ -19,6 +21,7 @@ fn schedule(action: Action) -> &'static [i64] {
         Action::Email => EMAIL,
         Action::Webhook => WEBHOOK,
         Action::Fulfill => FULFILL,
+        Action::RegisterTracker => REGISTER,
     }
 }
 
@@ -64,7 +67,11 @@ mod tests {
         assert_eq!(seconds(Action::Webhook, 0.5), [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000]);
         assert_eq!(seconds(Action::Email, 0.5), [15, 60, 300, 900, 3_600, 7_200, 14_400, 21_600, 21_600]);
         assert_eq!(seconds(Action::Fulfill, 0.5), [10, 30, 120, 600, 1_800, 7_200, 21_600, 43_200]);
-        assert_eq!(Action::ALL.map(attempts_max), [10, 8, 9]);
+        assert_eq!(
+            seconds(Action::RegisterTracker, 0.5),
+            [10, 60, 300, 1_800, 7_200, 14_400, 21_600, 43_200]
+        );
+        assert_eq!(Action::ALL.map(attempts_max), [10, 8, 9, 9]);
         assert_eq!(next_wait(Action::Webhook, 0, None, 0.5), None, "no attempt, no wait");
     }
 

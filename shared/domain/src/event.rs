@@ -22,11 +22,13 @@ pub enum Action {
     Webhook,
     /// Fulfills the order on its sales channel.
     Fulfill,
+    /// Asks a carrier service to report a package.
+    RegisterTracker,
 }
 
 impl Action {
-    /// All of them, in the order in which a stage plans them.
-    pub const ALL: [Self; 3] = [Self::Email, Self::Webhook, Self::Fulfill];
+    /// All of them; those of a stage in the order in which it plans them.
+    pub const ALL: [Self; 4] = [Self::Email, Self::Webhook, Self::Fulfill, Self::RegisterTracker];
 
     /// As in run keys and JSON.
     #[must_use]
@@ -35,6 +37,7 @@ impl Action {
             Self::Email => "email",
             Self::Webhook => "webhook",
             Self::Fulfill => "fulfill",
+            Self::RegisterTracker => "register_tracker",
         }
     }
 }

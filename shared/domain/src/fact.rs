@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Actor;
 use crate::id::{FlowId, StageId};
 use crate::order::{Lifecycle, Snapshot, Source};
-use crate::package::{PackageSeen, TrackingStatus};
+use crate::package::{PackagePatch, PackageSeen, TrackingStatus};
 
 /// Identity of one fulfillment on its platform: Shopify's fulfillment id, or for WooCommerce, which has
 /// none, the completion time (`completed@…`).
@@ -182,6 +182,8 @@ pub enum PackageEdit {
     Add(PackageSeen),
     /// Takes one away.
     Remove(crate::id::PackageId),
+    /// Corrects one. Another number is another package: the old one is taken away, the new one added.
+    Correct(crate::id::PackageId, PackagePatch),
 }
 
 /// What the fulfillment runner found on the platform: the finishing write of its run.

@@ -8,5 +8,6 @@ mod law_08_09_moves;
 mod law_10_runs;
 mod law_11_at_most_once;
 mod law_12_grace;
+mod law_13_parcels;
 mod law_15_flows;
 mod scene;

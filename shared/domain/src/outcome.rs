@@ -32,9 +32,9 @@ pub enum SkipReason {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<Timestamp>,
     },
-    /// The order has left the stage (law 12).
+    /// A later event took its place: the order has left the stage (law 12), or the package was told again.
     Superseded {
-        /// The event that took it away.
+        /// That event.
         by_seq: u64,
     },
     /// The order is cancelled or in the trash.
@@ -47,6 +47,10 @@ pub enum SkipReason {
     EndpointDisabled,
     /// The order is on hold.
     OnHold,
+    /// The package has arrived: there is nothing left to report.
+    AlreadyDelivered,
+    /// The package was taken away, or its number corrected.
+    PackageRemoved,
     /// The order came into the stage by an edit of the configuration (law 4).
     ConfigurationChanged,
 }
@@ -67,6 +71,8 @@ impl SkipReason {
             Self::TargetGone => "target_gone",
             Self::EndpointDisabled => "endpoint_disabled",
             Self::OnHold => "on_hold",
+            Self::AlreadyDelivered => "already_delivered",
+            Self::PackageRemoved => "package_removed",
             Self::ConfigurationChanged => "configuration_changed",
         }
     }

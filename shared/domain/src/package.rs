@@ -1,6 +1,6 @@
 //! Packages: parcels of an order, as their carriers see them.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::id::PackageId;
@@ -13,6 +13,10 @@ pub const PACKAGES_MAX: usize = 50;
 pub const PACKAGES_KEPT_MAX: usize = 96;
 /// Checkpoints kept of a package, newest last.
 pub const CHECKPOINTS_MAX: usize = 20;
+/// A parcel under way is scanned within this, or its service has lost a notification.
+pub const NEWS_WITHIN: SignedDuration = SignedDuration::from_hours(48);
+/// A parcel that nobody saw for so long is not asked for again.
+const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Longest tracking number, in bytes.
 pub const NUMBER_MAX: usize = 100;
 /// Longest tracking URL, in bytes.
@@ -113,6 +117,29 @@ impl PackageSeen {
     }
 }
 
+/// What somebody corrects about a parcel; what they do not name stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PackagePatch {
+    /// Another number, or none. The link that went with the old one goes, unless another is given.
+    pub number: Option<Option<String>>,
+    /// Another link, or none.
+    pub url: Option<Option<String>>,
+    /// Another carrier, or none.
+    pub carrier: Option<Option<String>>,
+}
+
+impl PackagePatch {
+    /// The parcel as corrected; `None` when neither a number nor a link is left.
+    pub(crate) fn of(&self, seen: &PackageSeen) -> Option<PackageSeen> {
+        let number = self.number.clone().unwrap_or_else(|| seen.number.clone());
+        let same = |a: &Option<String>| a.as_deref().map(normalised_number);
+        let kept = seen.url.clone().filter(|_| same(&number) == same(&seen.number));
+        let url = self.url.clone().unwrap_or(kept);
+        let carrier = self.carrier.clone().unwrap_or_else(|| seen.carrier.clone());
+        PackageSeen::parse(number.as_deref(), url.as_deref(), carrier.as_deref())
+    }
+}
+
 /// Only links that a browser may follow: `javascript:` never reaches a mail.
 fn web_url(text: &str) -> Option<String> {
     let url = url::Url::parse(text.trim()).ok()?;
@@ -154,6 +181,9 @@ pub struct Package {
     /// The fulfillment that brought it, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shipment: Option<String>,
+    /// The event that had it registered with a carrier service: its run tells what came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_by: Option<u64>,
     /// Taken away by hand, or with its fulfillment.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,
@@ -175,9 +205,24 @@ impl Package {
             mark: None,
             delivered_at: None,
             shipment,
+            registered_by: None,
             removed: false,
             checkpoints: Vec::new(),
         }
+    }
+
+    /// Whether its carrier service owes us news: registered, under way, and silent for two days. One that has
+    /// been silent for a month is given up.
+    #[must_use]
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        let under_way = self.status.rank() < TrackingStatus::Delivered.rank();
+        let heard = self.mark.max(self.told_at);
+        let silence = heard.map_or(SignedDuration::ZERO, |at| now.duration_since(at));
+        self.registered_by.is_some()
+            && !self.removed
+            && under_way
+            && silence >= NEWS_WITHIN
+            && silence < GIVEN_UP_AFTER
     }
 
     /// Whether it counts as delivered. A parcel on its way back was delivered or never will be: it does

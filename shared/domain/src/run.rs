@@ -5,6 +5,7 @@
 //! action: a webhook is sent again (its `webhook-id` is stable), a mail is never (it becomes *uncertain*),
 //! a platform call is settled by reading the platform.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::backoff::{attempts_max, next_wait};
 use crate::disposition::Disposition;
 use crate::event::Action;
-use crate::id::{AttemptId, ChannelId, EndpointId, OrderId, TemplateId};
+use crate::id::{AttemptId, CarrierId, ChannelId, EndpointId, OrderId, PackageId, TemplateId};
 use crate::outcome::SkipReason;
 use crate::text::truncated;
 
@@ -29,6 +30,8 @@ pub enum Target {
     Webhook(EndpointId),
     /// A fulfillment on this channel; `None` for an order without one (always skipped).
     Fulfill(Option<ChannelId>),
+    /// A package of the order, to be reported by this carrier integration.
+    RegisterTracker(CarrierId, PackageId),
 }
 
 impl Target {
@@ -39,16 +42,19 @@ impl Target {
             Self::Email(_) => Action::Email,
             Self::Webhook(_) => Action::Webhook,
             Self::Fulfill(_) => Action::Fulfill,
+            Self::RegisterTracker(..) => Action::RegisterTracker,
         }
     }
 
     /// The target's id as in run keys.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> Cow<'_, str> {
         match self {
-            Self::Email(id) => id.as_str(),
-            Self::Webhook(id) => id.as_str(),
-            Self::Fulfill(id) => id.as_ref().map_or("none", ChannelId::as_str),
+            Self::Email(id) => id.as_str().into(),
+            Self::Webhook(id) => id.as_str().into(),
+            Self::Fulfill(id) => id.as_ref().map_or("none", ChannelId::as_str).into(),
+            // No id has a hyphen.
+            Self::RegisterTracker(carrier, package) => format!("{carrier}-{package}").into(),
         }
     }
 }
@@ -102,10 +108,16 @@ impl RunKey {
             ("webhook", t) => Target::Webhook(EndpointId::parse(t).map_err(|_| InvalidRunId)?),
             ("fulfill", "none") => Target::Fulfill(None),
             ("fulfill", t) => Target::Fulfill(Some(ChannelId::parse(t).map_err(|_| InvalidRunId)?)),
+            ("register_tracker", t) => parcel_of(t).ok_or(InvalidRunId)?,
             _ => return Err(InvalidRunId),
         };
         Ok(Self { target, generation })
     }
+}
+
+fn parcel_of(text: &str) -> Option<Target> {
+    let (carrier, package) = text.split_once('-')?;
+    Some(Target::RegisterTracker(CarrierId::parse(carrier).ok()?, PackageId::parse(package).ok()?))
 }
 
 impl fmt::Display for RunKey {
@@ -528,6 +540,7 @@ mod tests {
     fn only_what_we_write_is_a_run_id() {
         assert!(RunId::parse("run_0a1b.2.email.tmpl_x.0").is_ok());
         assert!(RunId::parse("run_0a1b.2.fulfill.none.0").is_ok());
+        assert!(RunId::parse("run_0a1b.2.register_tracker.car_x-pkg_y.0").is_ok());
         let bad = [
             "",
             "run_",
@@ -537,6 +550,9 @@ mod tests {
             "run_0a1b.2.email.tmpl_x",
             "run_0a1b.2.email.tmpl_x.0.1",
             "run_0a1b.2.email.ep_x.0",
+            "run_0a1b.2.register_tracker.car_x.0",
+            "run_0a1b.2.register_tracker.pkg_y-car_x.0",
+            "run_0a1b.2.register_tracker.car_x-pkg_y-pkg_y.0",
             "run_0a1b.2.email.none.0",
             "run_0a1b.2.sms.tmpl_x.0",
             "run_0a1b.02.email.tmpl_x.0",
@@ -572,6 +588,10 @@ mod tests {
             id.prop_map(|b| Target::Webhook(EndpointId::from_body(&b).unwrap())),
             id.prop_map(|b| Target::Fulfill(Some(ChannelId::from_body(&b).unwrap()))),
             Just(Target::Fulfill(None)),
+            (id, id).prop_map(|(a, b)| Target::RegisterTracker(
+                CarrierId::from_body(&a).unwrap(),
+                PackageId::from_body(&b).unwrap()
+            )),
         ]
     }
 
@@ -591,7 +611,7 @@ mod tests {
         fn what_is_read_as_a_run_id_was_written_like_that(
             text in prop_oneof![
                 "\\PC{0,60}",
-                "run_[a-z0-9]{0,3}\\.[+0-9]{1,3}\\.(email|webhook|fulfill)\\.(tmpl_|ep_|chan_|none)[a-z]{0,2}\\.[+0-9]{1,3}",
+                "run_[a-z0-9]{0,3}\\.[+0-9]{1,3}\\.(email|webhook|fulfill|register_tracker)\\.(tmpl_|ep_|chan_|none|car_x-pkg_)[a-z]{0,2}\\.[+0-9]{1,3}",
             ],
         ) {
             if let Ok(id) = RunId::parse(&text) {

@@ -36,6 +36,29 @@ pub struct Settings {
     /// Current version of each endpoint.
     #[serde(default)]
     pub endpoints: BTreeMap<EndpointId, u64>,
+    /// The carrier integration that packages are registered with, if the shop has one that can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registrar: Option<Registrar>,
+}
+
+/// A carrier integration with a key, as it was when the settings were written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registrar {
+    /// Which.
+    pub carrier: CarrierId,
+    /// Its version then.
+    pub version: u64,
+}
+
+impl Registrar {
+    /// The one of a shop's integrations that packages are registered with: of those with a key the oldest, so
+    /// that a second one does not have every parcel reported twice.
+    #[must_use]
+    pub fn of<'a>(carriers: impl IntoIterator<Item = &'a CarrierIntegration>) -> Option<Self> {
+        let able = carriers.into_iter().filter(|c| c.kind.registers() && c.credentials.is_some());
+        let first = able.min_by(|a, b| a.id.cmp(&b.id))?;
+        Some(Self { carrier: first.id.clone(), version: first.version })
+    }
 }
 
 impl Settings {
@@ -100,6 +123,16 @@ pub enum CarrierKind {
     Easypost,
 }
 
+impl CarrierKind {
+    /// Whether the service reports only what it was asked to report.
+    #[must_use]
+    pub fn registers(self) -> bool {
+        match self {
+            Self::Easypost => true,
+        }
+    }
+}
+
 /// A connected carrier service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CarrierIntegration {
@@ -113,6 +146,9 @@ pub struct CarrierIntegration {
     pub name: String,
     /// Secrets that sign its notifications; several while one is replaced.
     pub webhook_secrets: Keyring,
+    /// Opens the service's API; without it nothing is registered there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Sealed>,
     /// Counts edits, from 1.
     pub version: u64,
 }

@@ -105,6 +105,7 @@ pub fn settings(shop: &ShopId, config_version: u64) -> Settings {
         from_email: "Demo Shop <orders@shop.test>".to_owned(),
         templates: BTreeMap::from([(template_id(), 1)]),
         endpoints: BTreeMap::from([(endpoint_id(), 1)]),
+        registrar: None,
     }
 }
 
@@ -200,6 +201,7 @@ pub fn carrier(shop: &ShopId) -> CarrierIntegration {
         kind: CarrierKind::Easypost,
         name: "Parcels".to_owned(),
         webhook_secrets: Keyring::new(Sealed("sealed-secret".to_owned())),
+        credentials: None,
         version: 1,
     }
 }

@@ -8,7 +8,7 @@ use stagepost_domain::job::{Job, JobKind, JobState, RECONCILE_EVERY};
 use stagepost_domain::keyring::Keyring;
 use stagepost_domain::order::Platform;
 use stagepost_domain::run::later;
-use stagepost_domain::shop::{CarrierIntegration, CarrierKind, Channel, Sealed};
+use stagepost_domain::shop::{CarrierIntegration, CarrierKind, Channel, Registrar, Sealed};
 use stagepost_domain::text::{Invalid, required_name};
 use url::Url;
 
@@ -83,6 +83,9 @@ pub struct CarrierPatch {
     pub name: Option<String>,
     /// Signs its notifications from now on; the one before it counts for a day more.
     pub webhook_secret: Option<Plain>,
+    /// As for a new integration; `null` takes it away.
+    #[serde(deserialize_with = "said")]
+    pub credentials: Option<Option<Plain>>,
 }
 
 /// Tells `null` from nothing said.
@@ -100,6 +103,9 @@ pub struct CarrierInput {
     pub name: String,
     /// Signs its notifications.
     pub webhook_secret: Plain,
+    /// EasyPost: API key. With it the packages of orders are registered there; without it only those are
+    /// reported that somebody else registers.
+    pub credentials: Option<Plain>,
 }
 
 /// Connects a store. Its orders created before now are adopted silently when they show up.
@@ -322,9 +328,13 @@ pub async fn create_carrier<S: ConfigStore, K: Secrets>(
     let name = required_name("name", &input.name, 80)?;
     let webhook =
         seal(secrets, shop, SecretKind::CarrierWebhook, "webhook_secret", &input.webhook_secret).await?;
+    let credentials = match &input.credentials {
+        Some(plain) => Some(sealed_key(secrets, shop, input.kind, plain).await?),
+        None => None,
+    };
     let id = CarrierId::from_body(&core.entropy.id_body())?;
     for _ in 0..TRIES_MAX {
-        let settings = edited(core, shop).await?;
+        let mut settings = edited(core, shop).await?;
         let carriers = core.store.carriers(shop).await?;
         // By our own write, whose answer was lost.
         if let Some(made) = carriers.iter().find(|carrier| carrier.id == id) {
@@ -337,8 +347,10 @@ pub async fn create_carrier<S: ConfigStore, K: Secrets>(
             kind: input.kind,
             name: name.clone(),
             webhook_secrets: Keyring::new(webhook.clone()),
+            credentials: credentials.clone(),
             version: 1,
         };
+        settings.registrar = registrar(&carriers, &carrier);
         if saved(core, ConfigChange::Carrier(carrier.clone()), &settings).await? {
             return Ok(carrier);
         }
@@ -359,22 +371,55 @@ pub async fn update_carrier<S: ConfigStore, K: Secrets>(
 ) -> Result<CarrierIntegration, ConfigError> {
     let name = patch.name.as_ref().map(|name| required_name("name", name, 80)).transpose()?;
     for _ in 0..TRIES_MAX {
-        let settings = edited(core, shop).await?;
-        let old = core.store.carrier(id).await?.filter(|c| c.shop == *shop).ok_or(ConfigError::NotFound)?;
+        let mut settings = edited(core, shop).await?;
+        let carriers = core.store.carriers(shop).await?;
+        let old = carriers.iter().find(|c| c.id == *id).cloned().ok_or(ConfigError::NotFound)?;
+        let credentials = match &patch.credentials {
+            None => old.credentials.clone(),
+            Some(None) => None,
+            Some(Some(plain)) => Some(sealed_key(secrets, shop, old.kind, plain).await?),
+        };
         let webhook = patch.webhook_secret.as_ref();
         let webhook_secrets =
             replaced(core, secrets, shop, SecretKind::CarrierWebhook, webhook, old.webhook_secrets).await?;
         let carrier = CarrierIntegration {
             name: name.clone().unwrap_or(old.name),
             webhook_secrets,
+            credentials,
             version: old.version.saturating_add(1),
             ..old
         };
+        settings.registrar = registrar(&carriers, &carrier);
         if saved(core, ConfigChange::Carrier(carrier.clone()), &settings).await? {
             return Ok(carrier);
         }
     }
     Err(ConfigError::Busy)
+}
+
+/// The integration that packages are registered with once this one is as it will be.
+fn registrar(carriers: &[CarrierIntegration], changed: &CarrierIntegration) -> Option<Registrar> {
+    Registrar::of(carriers.iter().filter(|c| c.id != changed.id).chain([changed]))
+}
+
+async fn sealed_key<K: Secrets>(
+    secrets: &K,
+    shop: &ShopId,
+    kind: CarrierKind,
+    Plain(plain): &Plain,
+) -> Result<Sealed, ConfigError> {
+    let key = plain.trim();
+    // It is the user of basic authentication: a colon would end it.
+    let fits = key.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+    match kind {
+        CarrierKind::Easypost if !fits => {
+            Err(Invalid::new("credentials", "must be an EasyPost API key: letters and digits").into())
+        }
+        CarrierKind::Easypost => {
+            let key = Plain(key.to_owned());
+            seal(secrets, shop, SecretKind::CarrierCredentials, "credentials", &key).await
+        }
+    }
 }
 
 async fn seal<K: Secrets>(

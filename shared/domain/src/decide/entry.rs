@@ -106,6 +106,7 @@ impl Draft<'_> {
             to: stage_ref(to),
         });
         self.place(&playbook.flow, to);
+        self.silent.clone_from(&silent);
         self.plan(playbook, to, silent, wanted);
     }
 
@@ -230,6 +231,8 @@ fn reason_against(order: &Order, target: &Target, version: Option<u64>) -> Optio
         Target::Email(_) => (!order.has_email).then_some(SkipReason::NoAddress),
         Target::Webhook(_) => version.is_none().then_some(SkipReason::TargetGone),
         Target::Fulfill(channel) => fulfill_reason(order, channel.is_some()),
+        // No stage has one: packages do, wherever their order stands.
+        Target::RegisterTracker(..) => None,
     }
 }
 

@@ -7,6 +7,7 @@
 mod assign;
 mod entry;
 mod manual;
+mod register;
 mod seen;
 mod settle;
 mod tracking;
@@ -20,7 +21,7 @@ use crate::event::{Actor, Cause, Change, Event, Refusal, Transition};
 use crate::fact::Fact;
 use crate::id::{OrderId, ShopId, StageId};
 use crate::order::{Order, Snapshot};
-use crate::outcome::{IgnoreReason, NoOpReason};
+use crate::outcome::{IgnoreReason, NoOpReason, SkipReason};
 use crate::package::Package;
 use crate::run::{Run, RunKey};
 use crate::shop::Playbook;
@@ -76,6 +77,8 @@ pub enum Refused {
     },
     /// The order holds no such package.
     UnknownPackage,
+    /// Neither a number nor a link would be left of the package.
+    EmptyPackage,
 }
 
 /// All that one decision writes, in one transaction.
@@ -132,6 +135,8 @@ struct Draft<'a> {
     transition: Option<Transition>,
     refused: Option<Refusal>,
     runs: std::collections::BTreeMap<RunKey, Run>,
+    /// Why its stage was entered without automations, if it was.
+    silent: Option<SkipReason>,
     snapshot: Option<Snapshot>,
     packages: Vec<Package>,
 }
@@ -149,12 +154,14 @@ impl<'a> Draft<'a> {
             transition: None,
             refused: None,
             runs: std::collections::BTreeMap::new(),
+            silent: None,
             snapshot: None,
             packages: Vec::new(),
         }
     }
 
-    fn finish(self, change: Change) -> Changeset {
+    fn finish(mut self, change: Change) -> Changeset {
+        self.register_packages();
         let event = Event {
             order: self.order.id.clone(),
             shop: self.order.shop.clone(),

@@ -4,11 +4,12 @@ use super::manual::changed;
 use super::{Context, Decision, Draft, Refused, merged};
 use crate::event::{Actor, Cause, Change, Refusal, StageRef};
 use crate::fact::{Coverage, PackageEdit, TrackingFact};
+use crate::id::PackageId;
 use crate::order::Order;
 use crate::outcome::{IgnoreReason, NoOpReason};
 use crate::package::{
-    CHECKPOINTS_MAX, Checkpoint, PACKAGES_MAX, Package, PackageSeen, Rollup, TrackingStatus, is_full,
-    normalised_number,
+    CHECKPOINTS_MAX, Checkpoint, PACKAGES_MAX, Package, PackagePatch, PackageSeen, Rollup, TrackingStatus,
+    is_full, normalised_number,
 };
 use crate::text::tidy;
 
@@ -72,41 +73,61 @@ fn scanned(package: &Package, fact: &TrackingFact, detail: Option<String>) -> Pa
     next
 }
 
-/// Packages added or taken away by hand.
+/// Packages added, corrected or taken away by hand.
 pub(super) fn edited(context: Context<'_>, edit: &PackageEdit, actor: &Actor) -> Decision {
     let Some(order) = context.order else { return Decision::Refused(Refused::UnknownOrder) };
-    let next = match edit {
-        PackageEdit::Add(seen) => {
-            let known = context.packages.iter().find(|p| p.id == seen.id());
-            match known {
-                Some(p) if !p.removed => {
-                    let corrected = corrected(p, seen);
-                    if corrected == *p {
-                        return Decision::NoOp(NoOpReason::Same);
-                    }
-                    corrected
-                }
-                Some(p) => Package { removed: false, shipment: None, ..corrected(p, seen) },
-                None if is_full(context.packages) => {
-                    return Decision::Refused(Refused::TooMany { limit: PACKAGES_MAX });
-                }
-                None => Package::new(seen.clone(), None),
-            }
-        }
-        PackageEdit::Remove(id) => match context.packages.iter().find(|p| p.id == *id && !p.removed) {
-            // Without its tag, no later notification brings it back.
-            Some(p) => Package { removed: true, shipment: None, ..p.clone() },
-            None => return Decision::Refused(Refused::UnknownPackage),
-        },
+    let stored = context.packages;
+    let edited = match edit {
+        PackageEdit::Add(seen) => added(stored, seen),
+        PackageEdit::Remove(id) => in_use(stored, id).map(|p| vec![taken_away(p)]),
+        PackageEdit::Correct(id, patch) => in_use(stored, id).and_then(|p| exchanged(stored, p, patch)),
     };
-    let removed = next.removed;
+    let next = match edited {
+        Ok(next) if next.is_empty() => return Decision::NoOp(NoOpReason::Same),
+        Ok(next) => next,
+        Err(refused) => return Decision::Refused(refused),
+    };
+    let removed = next.iter().any(|p| p.removed);
     let cause = Cause::Manual { actor: actor.clone() };
     let mut draft = Draft::new(context, order.clone(), cause, None);
-    draft.set_packages(vec![next]);
+    draft.set_packages(next);
     if removed {
         draft.advance_if_delivered();
     }
     changed(draft.finish(Change::Packages))
+}
+
+fn in_use<'a>(stored: &'a [Package], id: &PackageId) -> Result<&'a Package, Refused> {
+    stored.iter().find(|p| p.id == *id && !p.removed).ok_or(Refused::UnknownPackage)
+}
+
+/// Without its tag, no later notification brings it back.
+fn taken_away(package: &Package) -> Package {
+    Package { removed: true, shipment: None, ..package.clone() }
+}
+
+/// The package that an addition makes or changes, if it changes anything.
+fn added(stored: &[Package], seen: &PackageSeen) -> Result<Vec<Package>, Refused> {
+    Ok(match stored.iter().find(|p| p.id == seen.id()) {
+        Some(p) if !p.removed => Some(corrected(p, seen)).filter(|next| next != p).into_iter().collect(),
+        Some(p) => vec![Package { removed: false, shipment: None, ..corrected(p, seen) }],
+        None if is_full(stored) => return Err(Refused::TooMany { limit: PACKAGES_MAX }),
+        None => vec![Package::new(seen.clone(), None)],
+    })
+}
+
+/// The package as corrected; one that becomes another is taken away for it.
+fn exchanged(stored: &[Package], old: &Package, patch: &PackagePatch) -> Result<Vec<Package>, Refused> {
+    let seen = patch.of(&old.seen).ok_or(Refused::EmptyPackage)?;
+    if seen.id() == old.id {
+        let next = Package { seen, ..old.clone() };
+        return Ok(Some(next).filter(|next| next != old).into_iter().collect());
+    }
+    let gone = taken_away(old);
+    let rest = merged(stored, std::slice::from_ref(&gone));
+    let mut next = added(&rest, &seen)?;
+    next.push(gone);
+    Ok(next)
 }
 
 /// A known package with the carrier and link that a person gives it; what they leave out stays.

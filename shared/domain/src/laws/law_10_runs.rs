@@ -80,6 +80,7 @@ fn law_10_what_an_attempt_found_out_decides_the_next_state() {
         (Action::Webhook, failure(retry), "pending"),
         (Action::Webhook, failure(Disposition::Ambiguous), "pending"),
         (Action::Fulfill, failure(Disposition::Ambiguous), "pending"),
+        (Action::RegisterTracker, failure(Disposition::Ambiguous), "pending"),
         (Action::Email, failure(retry), "pending"),
         (Action::Email, failure(Disposition::Permanent), "failed"),
         (Action::Email, failure(Disposition::Ambiguous), "uncertain"),
@@ -105,7 +106,7 @@ fn law_10_a_failing_run_ends_after_its_schedule_even_if_its_attempts_vanish() {
         }
         assert_eq!((tries, run.state.code()), (attempts_max(action), "failed"), "{action:?}");
     }
-    for action in [Action::Webhook, Action::Fulfill] {
+    for action in [Action::Webhook, Action::Fulfill, Action::RegisterTracker] {
         let (mut run, mut now) = (Run::pending(t(0), 1), t(0));
         let end = loop {
             match run.claim(action, &attempt("a"), now, LEASE) {

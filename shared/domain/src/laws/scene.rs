@@ -108,6 +108,7 @@ fn settings() -> Settings {
         from_email: "shop@example.com".into(),
         templates: STAGES.iter().map(|s| (tmpl(s), 1)).collect(),
         endpoints: [(endpoint(), 1)].into(),
+        registrar: None,
     }
 }
 
@@ -188,6 +189,14 @@ impl Scene {
             self.fold(changes);
         }
         decision
+    }
+
+    /// An order of which no flow is known.
+    pub fn untriaged(&mut self, fact: impl Into<Fact>) {
+        let (shop, order_id) = (shop(), source(Platform::Shopify).order_id(&shop()));
+        let context = Context { playbook: None, ..self.context(&shop, &order_id) };
+        let Decision::Changed(changes) = decide(context, &fact.into()) else { panic!("not taken") };
+        self.fold(&changes);
     }
 
     fn fold(&mut self, changes: &Changeset) {

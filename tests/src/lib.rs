@@ -16,7 +16,8 @@ use stagepost_domain::id::ShopId;
 use stagepost_domain::{SignedDuration, Timestamp};
 use stagepost_local::{Captured, Host, HostConfig, start};
 use stagepost_standins::{
-    Courier, EasyPost, LineSpec, Notification, OrderSpec, Platform, Receiver, ShopifyStore, WooStore,
+    Courier, EasyPost, EasyPostAccount, LineSpec, Notification, OrderSpec, Platform, Receiver, ShopifyStore,
+    WooStore,
 };
 use stagepost_testkit::{ManualClock, SeededEntropy};
 
@@ -28,6 +29,8 @@ pub const SHOPIFY_SECRET: &str = "shpss_test_secret";
 pub const WOO_SECRET: &str = "woo_test_secret";
 /// Secret of the carrier integration.
 pub const EASYPOST_SECRET: &str = "sécret";
+/// API key of the EasyPost account; the carrier integration gets it from the tests that want it.
+pub const EASYPOST_KEY: &str = "EZAKtest";
 /// The Shopify store's domain.
 pub const SHOPIFY_DOMAIN: &str = "paper-boat.myshopify.com";
 
@@ -155,6 +158,8 @@ pub struct World {
     pub woo: WooStore,
     /// The carrier service.
     pub easypost: EasyPost,
+    /// The account that parcels are registered with, once the integration has its key.
+    pub parcels: EasyPostAccount,
     /// The merchant's receiver.
     pub receiver: Receiver,
     /// Posts notifications.
@@ -203,11 +208,13 @@ impl World {
         let shopify = shopify.await.unwrap();
         let woo = WooStore::start("ck_test:cs_test", WOO_SECRET, Arc::clone(&time)).await.unwrap();
         let receiver = Receiver::start(Arc::clone(&time)).await.unwrap();
+        let parcels = EasyPostAccount::start(EASYPOST_KEY, EASYPOST_SECRET, Arc::clone(&time)).await.unwrap();
         let config = HostConfig {
             clock: time,
             entropy: Arc::new(SeededEntropy::new(7)),
             sweep_interval: Duration::from_millis(200),
             shopify_base: Some(shopify.base_url().parse().unwrap()),
+            easypost_base: Some(parcels.url().parse().unwrap()),
             ..HostConfig::in_memory()
         };
         let host = start(config).await.unwrap();
@@ -218,7 +225,7 @@ impl World {
         let courier = Courier::new(&host.base_url());
         let easypost = EasyPost::new(EASYPOST_SECRET);
         clock.advance(SignedDuration::from_secs(60));
-        Self { host, clock, api, shop, shopify, woo, easypost, receiver, courier, ids }
+        Self { host, clock, api, shop, shopify, woo, easypost, parcels, receiver, courier, ids }
     }
 
     /// Lets everything come to rest at the present time.
@@ -267,6 +274,15 @@ impl World {
         let mut outcomes = Vec::new();
         for notification in self.woo.take_outbox() {
             outcomes.push(self.tell_woo(&notification).await);
+        }
+        outcomes
+    }
+
+    /// Posts everything that the EasyPost account has to say, in order.
+    pub async fn deliver_parcels(&self) -> Vec<Value> {
+        let mut outcomes = Vec::new();
+        for notification in self.parcels.take_outbox() {
+            outcomes.push(self.tell_carrier(&notification).await);
         }
         outcomes
     }

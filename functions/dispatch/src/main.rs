@@ -16,6 +16,7 @@ async fn main() -> Result<(), Error> {
         webhook: env::text(env::WEBHOOK_QUEUE_URL)?,
         fulfillment: env::text(env::FULFILLMENT_QUEUE_URL)?,
         jobs: env::text(env::JOBS_QUEUE_URL)?,
+        tracker: env::text(env::TRACKER_QUEUE_URL)?,
     };
     let doorbell = SqsDoorbell::new(client(&aws::config().await), queues);
     let function = &Dispatch { clock: Arc::new(SystemClock), doorbell };

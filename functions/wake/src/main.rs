@@ -15,6 +15,7 @@ async fn main() -> Result<(), Error> {
         webhook: env::text(env::WEBHOOK_QUEUE_URL)?,
         fulfillment: env::text(env::FULFILLMENT_QUEUE_URL)?,
         jobs: env::text(env::JOBS_QUEUE_URL)?,
+        tracker: env::text(env::TRACKER_QUEUE_URL)?,
     };
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
     let doorbell = SqsDoorbell::new(stagepost_sqs::client(&aws::config().await), queues);

@@ -10,6 +10,7 @@ use stagepost_app::Core;
 use stagepost_app::jobs::JOB_TIMEOUT;
 use stagepost_app::platform::Platforms;
 use stagepost_carrier_webhook::Carriers;
+use stagepost_carriers::{EasyPostBase, EasyPostClient};
 use stagepost_dispatch::Dispatch;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_email_runner::EmailRunner;
@@ -21,6 +22,7 @@ use stagepost_outbound_http::{Guard, OutboundHttp, check_url};
 use stagepost_secrets::LocalSecrets;
 use stagepost_shopify::{ApiBase, ShopifyClient};
 use stagepost_sqs::SqsDeadLetters;
+use stagepost_tracker_runner::TrackerRunner;
 use stagepost_tracking::Tracking;
 use stagepost_wake::Wake;
 use stagepost_webhook_runner::WebhookRunner;
@@ -50,6 +52,8 @@ pub struct Ports {
     pub http: OutboundHttp,
     /// Shopify, or its stand-in.
     pub shopify: ApiBase,
+    /// EasyPost, or its stand-in.
+    pub easypost: EasyPostBase,
 }
 
 /// The dead letters, as each runner writes to them.
@@ -58,6 +62,7 @@ pub struct Dead {
     webhook: Arc<SqsDeadLetters>,
     fulfillment: Arc<SqsDeadLetters>,
     jobs: Arc<SqsDeadLetters>,
+    tracker: Arc<SqsDeadLetters>,
 }
 
 impl Dead {
@@ -69,6 +74,7 @@ impl Dead {
             webhook: from("webhook-runner"),
             fulfillment: from("fulfillment-runner"),
             jobs: from("job-runner"),
+            tracker: from("tracker-runner"),
         }
     }
 }
@@ -123,14 +129,15 @@ impl Ports {
     }
 
     /// The runners with their queues.
-    pub fn sources(&self, queues: &LocalQueues) -> [Source; 4] {
-        let [email, webhook, fulfillment] = TIMEOUTS;
+    pub fn sources(&self, queues: &LocalQueues) -> [Source; 5] {
+        let [email, webhook, fulfillment, tracker] = TIMEOUTS;
         let source = |url: &String, timeout, function| Source { url: url.clone(), timeout, function };
         [
             source(&queues.urls.email, email, self.email_runner()),
             source(&queues.urls.webhook, webhook, self.webhook_runner()),
             source(&queues.urls.fulfillment, fulfillment, self.fulfillment_runner()),
             source(&queues.urls.jobs, JOB_TIMEOUT, self.job_runner()),
+            source(&queues.urls.tracker, tracker, self.tracker_runner()),
         ]
     }
 
@@ -192,6 +199,19 @@ impl Ports {
         sqs(move |event| {
             let runner = Arc::clone(&runner);
             async move { stagepost_job_runner::handle(&runner, event).await }
+        })
+    }
+
+    fn tracker_runner(&self) -> SqsFunction {
+        let runner = Arc::new(TrackerRunner {
+            core: self.core.clone(),
+            secrets: self.secrets.clone(),
+            service: EasyPostClient::new(self.http.clone(), self.easypost.clone()),
+            dead: Arc::clone(&self.dead.tracker),
+        });
+        sqs(move |event| {
+            let runner = Arc::clone(&runner);
+            async move { stagepost_tracker_runner::handle(&runner, event).await }
         })
     }
 

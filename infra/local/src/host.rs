@@ -10,6 +10,7 @@ use std::time::Duration;
 use stagepost_app::Core;
 use stagepost_app::ports::{Clock, Entropy, RunStore, StoreError};
 use stagepost_app::wake::Woken;
+use stagepost_carriers::EasyPostBase;
 use stagepost_dispatch::Dispatch;
 use stagepost_domain::event::Action;
 use stagepost_dynamodb::DynamoStore;
@@ -59,6 +60,8 @@ pub struct HostConfig {
     pub sweep_interval: Duration,
     /// A stand-in for Shopify.
     pub shopify_base: Option<Url>,
+    /// A stand-in for EasyPost.
+    pub easypost_base: Option<Url>,
     /// How late the mailbox answers, to try what a stop in between does.
     pub mail_delay: Duration,
 }
@@ -75,6 +78,7 @@ impl HostConfig {
             public_url: None,
             sweep_interval: Duration::from_secs(1),
             shopify_base: None,
+            easypost_base: None,
             mail_delay: Duration::ZERO,
         }
     }
@@ -242,6 +246,7 @@ fn ports(
         dead: Dead::of(queues),
         http: OutboundHttp::new(Guard::LoopbackAllowed)?,
         shopify: config.shopify_base.clone().map_or(ApiBase::Shopify, ApiBase::Override),
+        easypost: config.easypost_base.clone().map_or(EasyPostBase::EasyPost, EasyPostBase::Override),
     })
 }
 

@@ -68,12 +68,16 @@ pub struct LocalQueues {
     dead_letters: String,
 }
 
-/// Timeouts of the runners: e-mail, webhook, fulfillment.
-pub const TIMEOUTS: [Duration; 3] =
-    [function_timeout(Action::Email), function_timeout(Action::Webhook), function_timeout(Action::Fulfill)];
+/// Timeouts of the runners: e-mail, webhook, fulfillment, tracker.
+pub const TIMEOUTS: [Duration; 4] = [
+    function_timeout(Action::Email),
+    function_timeout(Action::Webhook),
+    function_timeout(Action::Fulfill),
+    function_timeout(Action::RegisterTracker),
+];
 
 impl LocalQueues {
-    /// Makes the service with its four queues.
+    /// Makes the service with its queues.
     ///
     /// # Errors
     /// The service refuses, which it has no reason to.
@@ -87,12 +91,13 @@ impl LocalQueues {
         let client = stagepost_sqs::client(config);
         let dead_letters = make(&client, "stagepost-dead-letters", Duration::from_secs(5), None).await?;
         let arn = arn(&client, &dead_letters).await?;
-        let [email, webhook, fulfillment] = TIMEOUTS;
+        let [email, webhook, fulfillment, tracker] = TIMEOUTS;
         let urls = Queues {
             email: make(&client, "stagepost-email", email, Some(&arn)).await?,
             webhook: make(&client, "stagepost-webhook", webhook, Some(&arn)).await?,
             fulfillment: make(&client, "stagepost-fulfillment", fulfillment, Some(&arn)).await?,
             jobs: make(&client, "stagepost-jobs", JOB_TIMEOUT, Some(&arn)).await?,
+            tracker: make(&client, "stagepost-tracker", tracker, Some(&arn)).await?,
         };
         Ok(Self { client, urls, dead_letters })
     }
@@ -108,6 +113,7 @@ impl LocalQueues {
             Action::Email => &self.urls.email,
             Action::Webhook => &self.urls.webhook,
             Action::Fulfill => &self.urls.fulfillment,
+            Action::RegisterTracker => &self.urls.tracker,
         };
         self.client.send_message().queue_url(url).message_body(body).send().await.is_ok()
     }

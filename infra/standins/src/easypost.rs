@@ -40,51 +40,27 @@ impl EasyPost {
     /// The same in the carrier's own words.
     #[must_use]
     pub fn event_with(&self, code: &str, status: &str, at: Timestamp, detail: &str) -> Notification {
-        let n = self.events.fetch_add(1, Ordering::Relaxed) + 1;
-        let body = self.body(n, code, status, at, detail).to_string().into_bytes();
-        let headers = [
-            ("Content-Type", "application/json".to_owned()),
-            ("User-Agent", "EasyPost/v2".to_owned()),
-            ("X-Hmac-Signature", easypost_v1(&self.secret, &body)),
+        let label = at.checked_sub(SignedDuration::from_hours(20)).unwrap_or(at);
+        let mut scans = vec![
+            Scan::new("pre_transit", label),
+            Scan { detail: detail.to_owned(), ..Scan::new(status, at) },
         ];
-        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Notification { topic: "tracker.updated".to_owned(), headers, body }
+        if status == "pre_transit" {
+            scans.remove(0);
+        }
+        let id = tracker_id(self.events.load(Ordering::Relaxed) + 1);
+        self.tell("tracker.updated", at, &self.tracker(&id, code, label, &scans))
     }
 
-    fn body(&self, n: u64, code: &str, status: &str, at: Timestamp, detail: &str) -> Value {
-        let label = at.checked_sub(SignedDuration::from_hours(20)).unwrap_or(at);
-        let mut details = vec![self.scan("pre_transit", label, words("pre_transit"))];
-        if status == "pre_transit" {
-            details.clear();
-        }
-        details.push(self.scan(status, at, detail));
-        let (told, created) = (zulu(at), zulu(label));
-        let tracker = json!({
-            "id": format!("trk_{:032x}", n),
-            "object": "Tracker",
-            "mode": "production",
-            "tracking_code": code,
-            "status": status,
-            "status_detail": "unknown",
-            "created_at": created,
-            "updated_at": told,
-            "signed_by": null,
-            "weight": 614.4,
-            "est_delivery_date": null,
-            "shipment_id": null,
-            "carrier": self.carrier,
-            "tracking_details": details,
-            "carrier_detail": null,
-            "finalized": matches!(status, "delivered" | "return_to_sender"),
-            "is_return": false,
-            "public_url": format!("https://track.easypost.com/{n}"),
-            "fees": [],
-        });
-        json!({
+    /// A signed event about a tracker; each is one of its own.
+    pub(crate) fn tell(&self, description: &str, at: Timestamp, tracker: &Value) -> Notification {
+        let n = self.events.fetch_add(1, Ordering::Relaxed) + 1;
+        let told = zulu(at);
+        let event = json!({
             "id": format!("evt_{n:032x}"),
             "object": "Event",
             "mode": "production",
-            "description": "tracker.updated",
+            "description": description,
             "previous_attributes": { "status": "unknown" },
             "pending_urls": [],
             "completed_urls": [],
@@ -93,23 +69,76 @@ impl EasyPost {
             "created_at": told,
             "updated_at": told,
             "result": tracker,
+        });
+        let body = event.to_string().into_bytes();
+        let headers = [
+            ("Content-Type", "application/json".to_owned()),
+            ("User-Agent", "EasyPost/v2".to_owned()),
+            ("X-Hmac-Signature", easypost_v1(&self.secret, &body)),
+        ];
+        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Notification { topic: description.to_owned(), headers, body }
+    }
+
+    /// A tracker as it stands after these scans, the newest last.
+    pub(crate) fn tracker(&self, id: &str, code: &str, created: Timestamp, scans: &[Scan]) -> Value {
+        let last = scans.last();
+        let status = last.map_or("unknown", |scan| scan.status.as_str());
+        json!({
+            "id": id,
+            "object": "Tracker",
+            "mode": "production",
+            "tracking_code": code,
+            "status": status,
+            "status_detail": "unknown",
+            "created_at": zulu(created),
+            "updated_at": zulu(last.map_or(created, |scan| scan.at.max(created))),
+            "signed_by": null,
+            "weight": 614.4,
+            "est_delivery_date": null,
+            "shipment_id": null,
+            "carrier": self.carrier,
+            "tracking_details": scans.iter().map(|scan| self.detail(scan)).collect::<Vec<_>>(),
+            "carrier_detail": null,
+            "finalized": matches!(status, "delivered" | "return_to_sender"),
+            "is_return": false,
+            "public_url": format!("https://track.easypost.com/{id}"),
+            "fees": [],
         })
     }
 
-    fn scan(&self, status: &str, at: Timestamp, detail: &str) -> Value {
+    fn detail(&self, scan: &Scan) -> Value {
         json!({
             "object": "TrackingDetail",
-            "message": detail,
-            "description": detail,
-            "status": status,
+            "message": scan.detail,
+            "description": scan.detail,
+            "status": scan.status,
             "status_detail": "unknown",
-            "datetime": zulu(at),
+            "datetime": zulu(scan.at),
             "source": self.carrier,
             "carrier_code": null,
             "tracking_location": { "object": "TrackingLocation", "city": "PRAGUE", "state": null,
                 "country": "CZ", "zip": null },
         })
     }
+}
+
+/// One scan of a parcel.
+#[derive(Debug, Clone)]
+pub(crate) struct Scan {
+    pub status: String,
+    pub at: Timestamp,
+    pub detail: String,
+}
+
+impl Scan {
+    pub fn new(status: &str, at: Timestamp) -> Self {
+        Self { status: status.to_owned(), at, detail: words(status).to_owned() }
+    }
+}
+
+pub(crate) fn tracker_id(n: u64) -> String {
+    format!("trk_{n:032x}")
 }
 
 fn zulu(at: Timestamp) -> String {

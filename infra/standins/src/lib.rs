@@ -10,6 +10,7 @@
 mod courier;
 mod desk;
 mod easypost;
+mod easypost_api;
 mod gate;
 mod json;
 mod notification;
@@ -26,6 +27,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use courier::{Courier, CourierError, Posted};
 pub use desk::{Call, Desk, Platform};
 pub use easypost::EasyPost;
+pub use easypost_api::EasyPostAccount;
 pub use gate::Gate;
 pub use notification::Notification;
 pub use receiver::{Received, Receiver, Reply};

@@ -53,6 +53,7 @@ fn no_world_breaks_a_law_and_all_come_to_rest() {
         ("our fulfillments", stats.ours),
         ("others' fulfillments", stats.theirs),
         ("skips", stats.skipped),
+        ("registrations", stats.registered),
         ("holds", stats.held),
     ];
     for (what, count) in happened {

@@ -47,6 +47,8 @@ pub struct Queues {
     pub fulfillment: String,
     /// Jobs.
     pub jobs: String,
+    /// Registrations with carrier services.
+    pub tracker: String,
 }
 
 impl Queues {
@@ -55,6 +57,7 @@ impl Queues {
             Action::Email => &self.email,
             Action::Webhook => &self.webhook,
             Action::Fulfill => &self.fulfillment,
+            Action::RegisterTracker => &self.tracker,
         }
     }
 }
@@ -160,11 +163,13 @@ fn delay(wait: Duration) -> i32 {
     i32::try_from(seconds.min(DELAY_MAX)).unwrap_or_default()
 }
 
-/// On a standard queue a message group makes the queue fair: one endpoint's backlog does not make the
-/// others wait (law 16).
+/// On a standard queue a message group makes the queue fair: the backlog of one endpoint, or one account,
+/// does not make the others wait (law 16).
 fn group(target: &Target) -> Option<String> {
     match target {
         Target::Webhook(endpoint) => Some(endpoint.as_str().to_owned()),
+        // One account's limit, or its import of a thousand parcels, is not the others'.
+        Target::RegisterTracker(carrier, _) => Some(carrier.as_str().to_owned()),
         Target::Email(_) | Target::Fulfill(_) => None,
     }
 }

@@ -20,16 +20,13 @@ async fn sqs() -> (Client, SqsDoorbell) {
     let mock = MockAws::builder().with_service(SqsService::new()).build();
     let client = client(base().http_client(mock.http_client()));
     let mut urls = Vec::new();
-    for name in ["email", "webhook", "fulfillment"] {
+    for name in ["email", "webhook", "fulfillment", "tracker"] {
         let made = client.create_queue().queue_name(name).send().await.unwrap();
         urls.push(made.queue_url.unwrap());
     }
-    let queues = Queues {
-        email: urls.remove(0),
-        webhook: urls.remove(0),
-        fulfillment: urls.remove(0),
-        jobs: String::new(),
-    };
+    let mut url = || urls.remove(0);
+    let queues =
+        Queues { email: url(), webhook: url(), fulfillment: url(), tracker: url(), jobs: String::new() };
     (client.clone(), SqsDoorbell::new(client, queues))
 }
 
@@ -59,12 +56,14 @@ async fn every_run_is_rung_once_on_its_own_queue() {
     rings.push(ring("run_b.1.email.tmpl_1.0", Duration::ZERO));
     rings.push(ring("run_b.1.fulfill.chan_1.0", Duration::ZERO));
     rings.push(ring("run_b.2.fulfill.none.0", Duration::ZERO));
+    rings.push(ring("run_b.2.register_tracker.car_1-pkg_1.0", Duration::ZERO));
     bell.ring(&rings).await.unwrap();
     assert_eq!(received(&client, &bell.queues.email).await, ["run_b.1.email.tmpl_1.0"]);
     assert_eq!(
         received(&client, &bell.queues.fulfillment).await,
         ["run_b.1.fulfill.chan_1.0", "run_b.2.fulfill.none.0"]
     );
+    assert_eq!(received(&client, &bell.queues.tracker).await, ["run_b.2.register_tracker.car_1-pkg_1.0"]);
     let mut expected: Vec<String> = (0..23).map(|n| format!("run_a.{n}.webhook.ep_1.0")).collect();
     expected.sort();
     assert_eq!(received(&client, &bell.queues.webhook).await, expected);
@@ -73,12 +72,9 @@ async fn every_run_is_rung_once_on_its_own_queue() {
 #[tokio::test]
 async fn nothing_to_ring_is_no_call() {
     let unreachable = client(base().endpoint_url("http://127.0.0.1:9"));
-    let queues = Queues {
-        email: String::new(),
-        webhook: String::new(),
-        fulfillment: String::new(),
-        jobs: String::new(),
-    };
+    let none = String::new;
+    let queues =
+        Queues { email: none(), webhook: none(), fulfillment: none(), tracker: none(), jobs: none() };
     SqsDoorbell::new(unreachable, queues).ring(&[]).await.unwrap();
 }
 
@@ -125,6 +121,7 @@ async fn scripted(answer: &'static str, rings: &[Ring]) -> (serde_json::Value, R
         webhook: url("webhook"),
         fulfillment: url("fulfillment"),
         jobs: url("jobs"),
+        tracker: url("tracker"),
     };
     let result = SqsDoorbell::new(client, queues).ring(rings).await;
     (server.await.unwrap(), result)
@@ -143,7 +140,7 @@ async fn a_batch_that_was_taken_in_part_is_an_error_with_a_count() {
 }
 
 #[tokio::test]
-async fn law_16_a_webhooks_message_group_is_its_endpoint() {
+async fn law_16_a_webhooks_message_group_is_its_endpoint_and_a_parcels_its_carrier_account() {
     let (body, result) =
         scripted(TAKEN, &[ring("run_a.1.webhook.ep_7.0", Duration::from_millis(9_001))]).await;
     result.unwrap();
@@ -151,6 +148,9 @@ async fn law_16_a_webhooks_message_group_is_its_endpoint() {
     assert_eq!(entry["MessageGroupId"], "ep_7");
     assert_eq!(entry["DelaySeconds"], 10);
     assert_eq!(entry["MessageBody"], r#"{"v":1,"run":"run_a.1.webhook.ep_7.0"}"#);
+    let parcel = ring("run_a.1.register_tracker.car_7-pkg_1.0", Duration::ZERO);
+    let (body, _) = scripted(TAKEN, &[parcel]).await;
+    assert_eq!(body["Entries"][0]["MessageGroupId"], "car_7");
     let (body, _) = scripted(TAKEN, &[ring("run_a.1.email.tmpl_7.0", Duration::ZERO)]).await;
     assert_eq!(body["Entries"][0].get("MessageGroupId"), None);
 }

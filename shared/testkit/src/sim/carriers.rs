@@ -1,15 +1,15 @@
 //! Carriers: parcels on their way, each with a truth of its own, reported in any order and more than once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use stagepost_app::ports::Clock;
+use stagepost_app::ports::{ActError, CarrierAccess, Clock, Tracker, TrackerService};
 use stagepost_domain::fact::TrackingFact;
-use stagepost_domain::package::TrackingStatus;
+use stagepost_domain::package::{PackageSeen, TrackingStatus};
 use stagepost_domain::run::later;
 use stagepost_domain::{SignedDuration, Timestamp};
 
-use super::dice::{Dice, Shelf, lock};
+use super::dice::{Dice, Shelf, breathe, lock};
 use super::platform::{Note, Told, whole_second};
 use crate::ManualClock;
 
@@ -42,11 +42,24 @@ struct Journey {
 pub(super) struct Carriers {
     pub ground: Ground,
     journeys: Arc<Mutex<BTreeMap<String, Journey>>>,
+    /// The parcels that are reported; nothing says that all are.
+    asked_for: Option<Arc<Mutex<BTreeSet<String>>>>,
 }
 
 impl Carriers {
-    pub fn new(ground: Ground) -> Self {
-        Self { ground, journeys: Arc::default() }
+    /// `on_request`: a parcel is reported only once somebody has asked for it.
+    pub fn new(ground: Ground, on_request: bool) -> Self {
+        Self { ground, journeys: Arc::default(), asked_for: on_request.then(Arc::default) }
+    }
+
+    /// Whether somebody has to ask for a parcel.
+    pub fn on_request(&self) -> bool {
+        self.asked_for.is_some()
+    }
+
+    /// Whether the parcel's scans are reported.
+    pub fn reports(&self, number: &str) -> bool {
+        self.asked_for.as_ref().is_none_or(|asked| lock(asked).contains(number))
     }
 
     /// A parcel sets out; gives its tracking number.
@@ -75,16 +88,11 @@ impl Carriers {
         journey.scans.push((status, at));
         journey.over = status == TrackingStatus::ReturnToSender
             || (status == TrackingStatus::Delivered && dice.chance(90));
-        let fact = TrackingFact {
-            number: number.clone(),
-            carrier: Some("USPS".to_owned()),
-            status,
-            occurred_at: at,
-            url: None,
-            detail: None,
-        };
+        let fact = report(number, status, at);
         for _ in 0..1 + dice.below(2) {
-            self.ground.send(Told::Tracking(fact.clone()));
+            if self.reports(number) {
+                self.ground.send(Told::Tracking(fact.clone()));
+            }
         }
         Some(format!("{number} is {status:?} at {at}"))
     }
@@ -101,6 +109,49 @@ impl Carriers {
         let journeys = lock(&self.journeys);
         let journey = journeys.get(number);
         journey.is_some_and(|j| j.scans.iter().any(|(status, _)| *status == TrackingStatus::Delivered))
+    }
+}
+
+fn report(number: &str, status: TrackingStatus, at: Timestamp) -> TrackingFact {
+    TrackingFact {
+        number: number.to_owned(),
+        carrier: Some("USPS".to_owned()),
+        status,
+        occurred_at: at,
+        url: None,
+        detail: None,
+    }
+}
+
+/// A carrier service that sometimes makes the tracker and does not say so.
+impl TrackerService for Carriers {
+    async fn register(&self, _: &CarrierAccess, parcel: &PackageSeen) -> Result<Tracker, ActError> {
+        breathe().await;
+        let dice = self.ground.dice.clone();
+        if dice.fault(8) {
+            return Err(ActError::retry("too many requests for now"));
+        }
+        if dice.fault(2) {
+            return Err(ActError::permanent("the key is refused"));
+        }
+        if dice.fault(4) {
+            return Err(ActError::ambiguous("no answer, and nothing made"));
+        }
+        let number = parcel.number.clone().unwrap_or_default();
+        if let Some(asked) = &self.asked_for {
+            lock(asked).insert(number.clone());
+        }
+        let shown = lock(&self.journeys).get(&number).and_then(|journey| journey.scans.last().copied());
+        breathe().await;
+        if dice.fault(8) {
+            return Err(ActError::ambiguous("no answer"));
+        }
+        let fact = shown.map(|(status, at)| report(&number, status, at));
+        Ok(Tracker { id: format!("trk_{number}"), fact })
+    }
+
+    async fn fetch(&self, _: &CarrierAccess, _: &str) -> Result<Tracker, ActError> {
+        Err(ActError::permanent("nobody here asks again"))
     }
 }
 

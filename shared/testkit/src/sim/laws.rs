@@ -317,6 +317,9 @@ impl Laws {
                 for (key, run) in &event.runs {
                     self.ended(world, &event, key, run)?;
                     stats.skipped += usize::from(matches!(run.state, RunState::Skipped { .. }));
+                    let registered = key.action() == Action::RegisterTracker
+                        && matches!(run.state, RunState::Succeeded { .. });
+                    stats.registered += usize::from(registered);
                     stats.uncertain += usize::from(matches!(run.state, RunState::Uncertain { .. }));
                 }
             }
@@ -362,6 +365,12 @@ impl Laws {
                     format!("{id}: {:?}", run.state)
                 })
             }
+            Action::RegisterTracker => {
+                let asked = number_of(world, &id).is_some_and(|number| world.carriers.reports(&number));
+                must(skipped || (succeeded && asked), "13: every parcel is registered in the end", || {
+                    format!("{id}: {:?}, asked for: {asked}", run.state)
+                })
+            }
         }
     }
 }
@@ -375,6 +384,11 @@ fn came_back(world: &World, event: &Event) -> Kept {
     must(ends.all(|skipped| skipped), "10: what was done or may still be is not planned again", || {
         format!("{} {}: {last:?}", event.order, event.seq)
     })
+}
+
+fn number_of(world: &World, id: &RunId) -> Option<String> {
+    let Target::RegisterTracker(_, package) = &id.key.target else { return None };
+    packages(world, &id.order).into_iter().find(|p| p.id == *package)?.seen.number
 }
 
 fn is_open(state: &RunState) -> bool {
@@ -483,9 +497,20 @@ fn as_on_the_platform(order: &Order, sold: &Sold) -> Kept {
     Ok(())
 }
 
+/// Whether the last time that the parcel came into use had it registered.
+fn registered(world: &World, order: &OrderId, package: &PackageId) -> bool {
+    let of = |key: &RunKey| matches!(&key.target, Target::RegisterTracker(_, p) if p == package);
+    let events = world.events(order).into_iter().rev();
+    let last = events.flat_map(|event| event.runs).find(|(key, _)| of(key));
+    last.is_some_and(|(_, run)| matches!(run.state, RunState::Succeeded { .. }))
+}
+
 fn packages_as_told(world: &World, order: &Order) -> Kept {
     for package in packages(world, &order.id).iter().filter(|p| !p.removed) {
         let Some(number) = &package.seen.number else { continue };
+        if world.carriers.on_request() && !registered(world, &order.id, &package.id) {
+            continue;
+        }
         let truth = world.carriers.delivered(number);
         must(package.delivered() == truth, "a parcel is where its carrier says", || {
             format!("{} {number}: {:?}, delivered in truth: {truth}", order.id, package.status)

@@ -58,6 +58,8 @@ pub struct Stats {
     pub theirs: usize,
     /// Runs decided against.
     pub skipped: usize,
+    /// Parcels registered with a carrier service.
+    pub registered: usize,
     /// Orders that the breaker stopped.
     pub held: usize,
 }
@@ -80,6 +82,7 @@ impl Stats {
             ours: self.ours + other.ours,
             theirs: self.theirs + other.theirs,
             skipped: self.skipped + other.skipped,
+            registered: self.registered + other.registered,
             held: self.held + other.held,
         }
     }

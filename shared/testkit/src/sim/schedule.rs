@@ -7,6 +7,7 @@ use stagepost_domain::fact::{Fact, MoveFact, PackageEdit};
 use stagepost_domain::flow::{Flow, FulfilledWhen};
 use stagepost_domain::id::OrderId;
 use stagepost_domain::order::Source;
+use stagepost_domain::package::PackagePatch;
 use stagepost_domain::run::{RunId, RunState, later};
 
 use super::planted::Bug;
@@ -245,9 +246,18 @@ impl World {
             PackageEdit::Add(build::parcel(&self.carriers.set_out()))
         } else {
             let packages = at_once(stagepost_app::ports::OrderStore::packages(&self.store, &id))?.ok()?;
-            PackageEdit::Remove(self.dice.pick(&packages)?.id.clone())
+            let id = self.dice.pick(&packages)?.id.clone();
+            // Some are corrected instead.
+            match self.carriers.on_request() && self.dice.chance(50) {
+                true => PackageEdit::Correct(id, self.another_number()),
+                false => PackageEdit::Remove(id),
+            }
         };
         Some(Work::Wish(id, Box::new(Fact::Packages { edit, actor: self.actor() })))
+    }
+
+    fn another_number(&self) -> PackagePatch {
+        PackagePatch { number: Some(Some(self.carriers.set_out())), ..PackagePatch::default() }
     }
 
     /// An order over the API, new or once more.

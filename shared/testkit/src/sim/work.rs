@@ -15,6 +15,7 @@ use stagepost_app::notify::{email, webhook};
 use stagepost_app::platform::{Platforms, fulfill};
 use stagepost_app::ports::{CommitError, StoreError};
 use stagepost_app::run::{Answered, RunnerError, retry};
+use stagepost_app::tracker::register;
 use stagepost_app::wake::{WakeError, wake};
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::{Action, Event};
@@ -198,6 +199,7 @@ async fn ring(hands: &Hands, run: &RunId) -> Result<Answered, RunnerError> {
             let both = Platforms { shopify: hands.market.clone(), woocommerce: hands.market.clone() };
             fulfill(core, &hands.vault, &both, run).await
         }
+        Action::RegisterTracker => register(core, &hands.vault, &hands.carriers, run).await,
     }
 }
 

@@ -13,7 +13,7 @@ use stagepost_domain::flow::{AdvanceOnDelivery, Flow, FulfilledWhen};
 use stagepost_domain::id::{ChannelId, OrderId};
 use stagepost_domain::keyring::Keyring;
 use stagepost_domain::order::{Order, Platform, Source};
-use stagepost_domain::shop::{Channel, Sealed};
+use stagepost_domain::shop::{Channel, Registrar, Sealed};
 use stagepost_domain::signing::webhook_secret;
 use stagepost_domain::{SignedDuration, Timestamp};
 
@@ -36,6 +36,7 @@ pub(super) struct Hands {
     pub bell: Bell,
     pub vault: Vault,
     pub market: Market,
+    pub carriers: Carriers,
 }
 
 /// Everything there is.
@@ -63,7 +64,8 @@ impl World {
         let clock = ManualClock::new(build::at(build::START));
         let store = MemoryStore::new();
         let ground = Ground { dice: dice.clone(), clock: clock.clone(), inbox: Shelf::default() };
-        let carriers = Carriers::new(ground.clone());
+        // A quarter of the worlds; the others are what they were without.
+        let carriers = Carriers::new(ground.clone(), seed % 4 == 1);
         let chaos = Chaos {
             inner: store.clone(),
             dice: dice.clone(),
@@ -84,6 +86,7 @@ impl World {
             bell: Bell { dice: dice.clone(), clock: clock.clone(), queue: Shelf::default() },
             vault: Vault { dice: dice.clone() },
             market: Market::new(ground.clone(), carriers.clone(), store.clone()),
+            carriers: carriers.clone(),
         };
         let world = Self {
             eager: dice.chance(10),
@@ -106,6 +109,8 @@ impl World {
         let shop = build::shop();
         let mut endpoint = build::endpoint(&shop);
         endpoint.secrets = Keyring::new(Sealed(webhook_secret(&[7; 32])));
+        let mut carrier = build::carrier(&shop);
+        carrier.credentials = self.carriers.on_request().then(|| Sealed("key".to_owned()));
         let changes = [
             ConfigChange::Shop,
             ConfigChange::Flow(some_flow(&self.dice)),
@@ -113,11 +118,12 @@ impl World {
             ConfigChange::Endpoint(endpoint),
             ConfigChange::Channel(build::channel(&shop)),
             ConfigChange::Channel(woo_channel()),
-            ConfigChange::Carrier(build::carrier(&shop)),
+            ConfigChange::Carrier(carrier.clone()),
         ];
         for (version, change) in (1..).zip(changes) {
             let mut settings = build::settings(&shop, version);
             settings.from_email = "orders@shop.test".to_owned();
+            settings.registrar = Registrar::of([&carrier]);
             let _ = at_once(self.store.save(&change, &settings));
         }
         self

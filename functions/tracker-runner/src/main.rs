@@ -1,0 +1,35 @@
+//! The Lambda binary of `tracker-runner`.
+
+use std::sync::Arc;
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use stagepost_carriers::{EasyPostBase, EasyPostClient};
+use stagepost_dynamodb::DynamoStore;
+use stagepost_lambda::{aws, env, system, telemetry};
+use stagepost_outbound_http::{Guard, OutboundHttp};
+use stagepost_secrets::LocalSecrets;
+use stagepost_sqs::SqsDeadLetters;
+use stagepost_tracker_runner::{TrackerRunner, handle};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let aws = aws::config().await;
+    let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
+    let dead = SqsDeadLetters::new(
+        stagepost_sqs::client(&aws),
+        env::text(env::DEAD_LETTER_QUEUE_URL)?,
+        "tracker-runner",
+    );
+    let function = &Arc::new(TrackerRunner {
+        core: system::core(store),
+        secrets: LocalSecrets::from_key(env::key()?)?,
+        service: EasyPostClient::new(OutboundHttp::new(Guard::Public)?, EasyPostBase::EasyPost),
+        dead: Arc::new(dead),
+    });
+    run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+        Ok::<_, Error>(handle(function, event.payload).await)
+    }))
+    .await
+}

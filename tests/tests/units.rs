@@ -16,6 +16,8 @@ use stagepost_app::notify::{TrackingLinks, email, webhook};
 use stagepost_app::platform::{Platforms, fulfill};
 use stagepost_app::ports::Clock;
 use stagepost_app::run::Answered;
+use stagepost_app::tracker::register;
+use stagepost_carriers::{EasyPostBase, EasyPostClient};
 use stagepost_domain::decide::Changeset;
 use stagepost_domain::event::{Action, Actor};
 use stagepost_domain::fact::{Fact, MoveFact, PackageEdit, TrackingFact};
@@ -32,9 +34,9 @@ use stagepost_local::engine::Engine;
 use stagepost_outbound_http::{Guard, OutboundHttp};
 use stagepost_secrets::LocalSecrets;
 use stagepost_shopify::{ApiBase, ShopifyClient};
-use stagepost_standins::{Platform, Receiver, ShopifyStore, Tracking, WooStore};
+use stagepost_standins::{EasyPostAccount, Platform, Receiver, ShopifyStore, Tracking, WooStore};
 use stagepost_testkit::{ManualClock, SeededEntropy};
-use stagepost_tests::{SHOPIFY_DOMAIN, SHOPIFY_SECRET, boats, start_time};
+use stagepost_tests::{EASYPOST_KEY, EASYPOST_SECRET, SHOPIFY_DOMAIN, SHOPIFY_SECRET, boats, start_time};
 use stagepost_woocommerce::WooClient;
 
 struct Links;
@@ -59,6 +61,7 @@ struct Bench {
     channel: Channel,
     woo: WooStore,
     woo_channel: Channel,
+    parcels: EasyPostAccount,
     rows: Mutex<Vec<String>>,
     _receiver: Receiver,
     _engine: Engine,
@@ -91,6 +94,7 @@ impl Bench {
         let woo_channel = config::create_channel(&core, &secrets, &shop, &woo_channel, |_| Ok(()));
         let woo_channel = woo_channel.await.unwrap();
         clock.advance(SignedDuration::from_secs(60));
+        let parcels = EasyPostAccount::start(EASYPOST_KEY, EASYPOST_SECRET, Arc::clone(&time)).await.unwrap();
         let mailbox = Mailbox::in_memory(time, entropy);
         let http = OutboundHttp::new(Guard::LoopbackAllowed).unwrap();
         let bench = Self {
@@ -106,6 +110,7 @@ impl Bench {
             channel,
             woo,
             woo_channel,
+            parcels,
             rows: Mutex::default(),
             _receiver: receiver,
             _engine: engine,
@@ -180,6 +185,11 @@ impl Bench {
             Action::Email => email(&self.core, &self.mailbox, &Links, &id).await,
             Action::Webhook => webhook(&self.core, &self.http, &self.secrets, &id).await,
             Action::Fulfill => fulfill(&self.core, &self.secrets, &platforms, &id).await,
+            Action::RegisterTracker => {
+                let base = EasyPostBase::Override(self.parcels.url().parse().unwrap());
+                let service = EasyPostClient::new(self.http.clone(), base);
+                register(&self.core, &self.secrets, &service, &id).await
+            }
         };
         let Answered::Recorded(run) = answered.unwrap() else { unreachable!("{action:?} was not recorded") };
         assert!(matches!(run.state, RunState::Succeeded { .. }), "{run:?}");
@@ -299,6 +309,34 @@ async fn fulfilled_by_hand(bench: &Bench) {
     }
 }
 
+/// Parcels of a shop that has them reported: one that is new to the carrier, and one under way.
+async fn registered(bench: &Bench) {
+    let input = json!({
+        "kind": "easypost", "name": "EasyPost", "webhook_secret": "secret", "credentials": EASYPOST_KEY,
+    });
+    let input = serde_json::from_value(input).unwrap();
+    config::create_carrier(&bench.core, &bench.secrets, &bench.shop, &input).await.unwrap();
+    let _theirs = bench.shopify.create_order(&boats("Edith Clarke", "edith@example.com"));
+    let (id, fact) = bench.told()[0].clone();
+    bench.apply(&id, &fact).await.unwrap();
+    let _between = bench.meter.take();
+    bench.parcels.scan("1Z9002", "in_transit");
+    for (number, what) in
+        [("1Z9001", "— its registration: read, claim, record"), ("1Z9002", "— the same, with news")]
+    {
+        let package = PackageSeen::parse(Some(number), None, Some("UPS")).unwrap();
+        let actor = Actor::ApiKey { id: KeyId::parse("key_a").unwrap() };
+        let added =
+            bench.apply(&id, &Fact::Packages { edit: PackageEdit::Add(package), actor }).await.unwrap();
+        match number {
+            "1Z9001" => bench.units("a package is added that is to be registered"),
+            _ => bench.meter.take(),
+        };
+        bench.run(&added, Action::RegisterTracker).await;
+        bench.units(what);
+    }
+}
+
 async fn saves_that_change_nothing(bench: &Bench) {
     let external = bench.woo.create_order(&boats("Grace Hopper", "grace@example.com"));
     bench.woo.take_outbox().truncate(0);
@@ -319,6 +357,7 @@ async fn every_use_case_costs_what_the_architecture_says() {
     a_day_in_shopify(&bench).await;
     bench.clock.advance(SignedDuration::from_secs(10));
     fulfilled_by_hand(&bench).await;
+    registered(&bench).await;
     saves_that_change_nothing(&bench).await;
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../ARCHITECTURE.md")).unwrap();
     let rows = bench.rows.lock().unwrap();

@@ -5,7 +5,6 @@
 //! action: a webhook is sent again (its `webhook-id` is stable), a mail is never (it becomes *uncertain*),
 //! a platform call is settled by reading the platform.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -46,15 +45,14 @@ impl Target {
         }
     }
 
-    /// The target's id as in run keys.
+    /// The id of what people configured for it: template, endpoint, channel or carrier integration.
     #[must_use]
-    pub fn name(&self) -> Cow<'_, str> {
+    pub fn name(&self) -> &str {
         match self {
-            Self::Email(id) => id.as_str().into(),
-            Self::Webhook(id) => id.as_str().into(),
-            Self::Fulfill(id) => id.as_ref().map_or("none", ChannelId::as_str).into(),
-            // No id has a hyphen.
-            Self::RegisterTracker(carrier, package) => format!("{carrier}-{package}").into(),
+            Self::Email(id) => id.as_str(),
+            Self::Webhook(id) => id.as_str(),
+            Self::Fulfill(id) => id.as_ref().map_or("none", ChannelId::as_str),
+            Self::RegisterTracker(id, _) => id.as_str(),
         }
     }
 }
@@ -122,7 +120,12 @@ fn parcel_of(text: &str) -> Option<Target> {
 
 impl fmt::Display for RunKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.action().as_str(), self.target.name(), self.generation)
+        write!(f, "{}.{}", self.action().as_str(), self.target.name())?;
+        // No id has a hyphen.
+        if let Target::RegisterTracker(_, package) = &self.target {
+            write!(f, "-{package}")?;
+        }
+        write!(f, ".{}", self.generation)
     }
 }
 

@@ -5,3 +5,4 @@
 mod flows;
 mod jobs;
 mod platforms;
+mod registering;

@@ -359,6 +359,10 @@ fn settled(outcome: Outcome) -> Result<(), Failed> {
     Err(match refused {
         Refused::UnknownOrder => Problem::not_found("order"),
         Refused::UnknownPackage => Problem::not_found("package"),
+        Refused::EmptyPackage => {
+            let reason = "a package needs a tracking number, or an http(s) URL, or both";
+            Problem::invalid(vec![Invalid::new("number", reason)])
+        }
         Refused::UnknownStage => unknown_stage(),
         Refused::Stale { stage, seq } => conflict("stale", "The order has changed since you looked")
             .detail("Look at where it stands now, and move it from there.")

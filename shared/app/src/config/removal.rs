@@ -2,7 +2,7 @@
 
 use stagepost_domain::flow::{Flow, Stage};
 use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, ShopId, TemplateId};
-use stagepost_domain::shop::Settings;
+use stagepost_domain::shop::{Registrar, Settings};
 
 use super::{ConfigError, edited, saved};
 use crate::Core;
@@ -68,7 +68,8 @@ pub async fn delete_channel<S: ConfigStore>(
     .await
 }
 
-/// Disconnects a carrier service.
+/// Disconnects a carrier service. Packages are registered with the shop's next one that can, if there is one;
+/// open registrations with this one are skipped as *target gone*.
 ///
 /// # Errors
 /// The shop has no such integration, `expected` is not its version, or the store failed.
@@ -78,9 +79,10 @@ pub async fn delete_carrier<S: ConfigStore>(
     id: &CarrierId,
     expected: Option<u64>,
 ) -> Result<(), ConfigError> {
-    removed(core, shop, async |_: &mut Settings| {
-        let there = core.store.carrier(id).await?.filter(|c| c.shop == *shop);
-        check(there.map(|c| c.version), expected)?;
+    removed(core, shop, async |settings: &mut Settings| {
+        let carriers = core.store.carriers(shop).await?;
+        check(carriers.iter().find(|c| c.id == *id).map(|c| c.version), expected)?;
+        settings.registrar = Registrar::of(carriers.iter().filter(|c| c.id != *id));
         Ok(ConfigChange::NoCarrier(id.clone()))
     })
     .await

@@ -6,13 +6,17 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use stagepost_app::ports::{
-    ActError, Answer, ChannelAccess, Clock, Doorbell, DoorbellError, FulfillError, FulfillRequest, Fulfilled,
-    FulfillmentPlatform, JobDoorbell, Mail, Mailer, PlatformLook, PlatformShipment, Post, Ring, SecretAction,
-    SecretError, SecretKind, Secrets, WebhookSender,
+    ActError, Answer, CarrierAccess, ChannelAccess, Clock, Doorbell, DoorbellError, FulfillError,
+    FulfillRequest, Fulfilled, FulfillmentPlatform, JobDoorbell, Mail, Mailer, PlatformLook,
+    PlatformShipment, Post, Ring, SecretAction, SecretError, SecretKind, Secrets, Tracker, TrackerService,
+    WebhookSender,
 };
-use stagepost_domain::fact::{Coverage, Fact, FulfillmentSeen, ShipmentFact, ShipmentId, ShipmentSeen};
+use stagepost_domain::fact::{
+    Coverage, Fact, FulfillmentSeen, ShipmentFact, ShipmentId, ShipmentSeen, TrackingFact,
+};
 use stagepost_domain::id::{JobId, ShopId};
 use stagepost_domain::order::Source;
+use stagepost_domain::package::PackageSeen;
 use stagepost_domain::shop::Sealed;
 use stagepost_domain::{SignedDuration, Timestamp};
 use stagepost_testkit::{ManualClock, build};
@@ -71,6 +75,63 @@ impl Mailer for Provider {
             Some(Take::WaitsFor(notify)) => notify.notified().await,
         }
         Ok("message-1".to_owned())
+    }
+}
+
+// ---------------------------------------------------------------- parcels
+
+/// How the carrier service takes the next call.
+pub enum Registers {
+    /// Not at all.
+    Fails(ActError),
+    /// It makes the tracker and never answers.
+    Hangs,
+}
+
+/// A carrier service: what it is asked for, and what it shows.
+#[derive(Clone, Default)]
+pub struct Trackers {
+    asked: Arc<Mutex<Vec<String>>>,
+    script: Arc<Mutex<VecDeque<Registers>>>,
+    shows: Arc<Mutex<Option<TrackingFact>>>,
+}
+
+impl Trackers {
+    /// Scripts the next calls; those beyond are answered.
+    pub fn then(&self, takes: Registers) {
+        self.script.lock().unwrap().push_back(takes);
+    }
+
+    /// What every tracker says from now on.
+    pub fn show(&self, fact: TrackingFact) {
+        *self.shows.lock().unwrap() = Some(fact);
+    }
+
+    /// The calls so far: key and number, or key and tracker.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    async fn answer(&self, access: &CarrierAccess, what: &str, id: String) -> Result<Tracker, ActError> {
+        self.asked.lock().unwrap().push(format!("{} {what}", access.credentials));
+        breathe().await;
+        let takes = self.script.lock().unwrap().pop_front();
+        match takes {
+            None => Ok(Tracker { id, fact: self.shows.lock().unwrap().clone() }),
+            Some(Registers::Fails(error)) => Err(error),
+            Some(Registers::Hangs) => pending().await,
+        }
+    }
+}
+
+impl TrackerService for Trackers {
+    async fn register(&self, access: &CarrierAccess, parcel: &PackageSeen) -> Result<Tracker, ActError> {
+        let number = parcel.number.clone().unwrap();
+        self.answer(access, &number, format!("trk_{number}")).await
+    }
+
+    async fn fetch(&self, access: &CarrierAccess, tracker: &str) -> Result<Tracker, ActError> {
+        self.answer(access, tracker, tracker.to_owned()).await
     }
 }
 

@@ -16,6 +16,7 @@ mod fulfilling;
 mod looping;
 mod mailing;
 mod posting;
+mod registering;
 mod rotating;
 mod setting_up;
 mod simulating;

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 use stagepost_app::config::{
-    ChannelInput, ConfigError, create_channel, create_key, create_shop, put_endpoint, put_flow, put_template,
-    update_channel,
+    CarrierInput, CarrierPatch, ChannelInput, ConfigError, create_carrier, create_channel, create_key,
+    create_shop, delete_carrier, put_endpoint, put_flow, put_template, update_carrier, update_channel,
 };
-use stagepost_app::ports::ConfigStore;
-use stagepost_domain::id::token_hash;
+use stagepost_app::ports::{ConfigChange, ConfigStore};
+use stagepost_domain::id::{CarrierId, token_hash};
 use stagepost_domain::keyring::OVERLAP;
-use stagepost_domain::shop::{Channel, Role};
+use stagepost_domain::shop::{CarrierIntegration, Channel, Role, Sealed};
 use stagepost_testkit::{Fault, build};
 
 use super::far_end::OpenVault;
@@ -185,4 +185,59 @@ fn a_secret_that_is_saved_twice_drops_no_other() {
     assert_eq!(save("third"), ["third", "s", "new"]);
     world.clock.advance(OVERLAP);
     assert_eq!(save("third"), ["third"]);
+}
+
+fn integrate(world: &World, key: Option<&str>) -> Result<CarrierIntegration, ConfigError> {
+    let input = json!({"kind": "easypost", "name": "Parcels", "webhook_secret": "s", "credentials": key});
+    let input: CarrierInput = serde_json::from_value(input).unwrap();
+    done(create_carrier(&world.core, &OpenVault, &build::shop(), &input))
+}
+
+fn correct(world: &World, id: &CarrierId, patch: Value) -> Result<CarrierIntegration, ConfigError> {
+    let patch: CarrierPatch = serde_json::from_value(patch).unwrap();
+    done(update_carrier(&world.core, &OpenVault, &build::shop(), id, &patch))
+}
+
+fn registrar(world: &World) -> Option<(CarrierId, u64)> {
+    let settings = done(world.store.settings(&build::shop())).unwrap().unwrap();
+    settings.registrar.map(|r| (r.carrier, r.version))
+}
+
+#[test]
+fn the_settings_name_the_oldest_integration_with_a_key_whatever_is_changed() {
+    let world = World::new();
+    assert_eq!(registrar(&world), None, "the demo's has no key");
+    let first = integrate(&world, Some(" EZAK1 ")).unwrap();
+    assert_eq!(first.credentials, Some(Sealed("EZAK1".to_owned())));
+    assert_eq!(registrar(&world), Some((first.id.clone(), 1)));
+    let second = integrate(&world, Some("EZAK2")).unwrap();
+    integrate(&world, None).unwrap();
+    assert_eq!(registrar(&world), Some((first.id.clone(), 1)));
+    // What is written by others keeps it.
+    world.save(ConfigChange::Shop);
+    correct(&world, &first.id, json!({"name": "Boxes"})).unwrap();
+    assert_eq!(registrar(&world), Some((first.id.clone(), 2)));
+    correct(&world, &first.id, json!({"credentials": null})).unwrap();
+    assert_eq!(registrar(&world), Some((second.id.clone(), 1)));
+    correct(&world, &first.id, json!({"credentials": "EZAK3"})).unwrap();
+    assert_eq!(registrar(&world), Some((first.id.clone(), 4)));
+    done(delete_carrier(&world.core, &build::shop(), &first.id, None)).unwrap();
+    assert_eq!(registrar(&world), Some((second.id.clone(), 1)));
+    done(delete_carrier(&world.core, &build::shop(), &second.id, None)).unwrap();
+    assert_eq!(registrar(&world), None);
+}
+
+#[test]
+fn an_easypost_key_is_checked_and_printed_nowhere() {
+    let world = World::new();
+    for bad in ["", "  ", "a b", "user:password", "schlüssel", &"x".repeat(501)] {
+        let refused = integrate(&world, Some(bad)).unwrap_err();
+        assert!(
+            matches!(&refused, ConfigError::Invalid(wrong) if wrong[0].field == "credentials"),
+            "{bad}: {refused:?}"
+        );
+    }
+    let patch: CarrierPatch = serde_json::from_value(json!({"credentials": "EZAKsecret"})).unwrap();
+    assert!(!format!("{patch:?}").contains("secret\""), "{patch:?}");
+    assert!(!format!("{:?}", integrate(&world, Some("EZAKsecret")).unwrap()).contains("EZAKsecret"));
 }

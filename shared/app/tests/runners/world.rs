@@ -8,6 +8,7 @@ use stagepost_app::notify::{TrackingLinks, email, webhook};
 use stagepost_app::platform::{Platforms, fulfill};
 use stagepost_app::ports::{Clock, ConfigChange, ConfigStore, OrderStore, run_id};
 use stagepost_app::run::{Answered, RunnerError};
+use stagepost_app::tracker::register;
 use stagepost_app::wake::{Woken, wake};
 use stagepost_domain::event::{Action, Actor, Event};
 use stagepost_domain::fact::{Fact, MoveFact};
@@ -21,7 +22,7 @@ use stagepost_domain::signing::webhook_secret;
 use stagepost_domain::{SignedDuration, Timestamp};
 use stagepost_testkit::{ManualClock, MemoryStore, SeededEntropy, build};
 
-use super::far_end::{Bell, OpenVault, Provider, Receiver, Store};
+use super::far_end::{Bell, OpenVault, Provider, Receiver, Store, Trackers};
 use super::wire::{Wire, done};
 
 /// The link in every mail.
@@ -46,6 +47,7 @@ pub struct World {
     pub provider: Provider,
     pub receiver: Receiver,
     pub platform: Store,
+    pub trackers: Trackers,
     pub bell: Bell,
 }
 
@@ -72,7 +74,8 @@ impl World {
         let plain = Core { store: store.clone(), clock: Arc::new(clock.clone()), entropy: Arc::new(entropy) };
         let (provider, receiver, bell) = (Provider::default(), Receiver::default(), Bell::default());
         let platform = Store::new(clock.clone());
-        let world = Self { store, wire, clock, core, plain, provider, receiver, platform, bell };
+        let trackers = Trackers::default();
+        let world = Self { store, wire, clock, core, plain, provider, receiver, platform, trackers, bell };
         let shop = build::shop();
         let mut flow = build::flow(&shop);
         change(&mut flow);
@@ -183,6 +186,7 @@ impl World {
                 let both = Platforms { shopify: self.platform.clone(), woocommerce: self.platform.clone() };
                 fulfill(&self.core, &OpenVault, &both, id).await
             }
+            Action::RegisterTracker => register(&self.core, &OpenVault, &self.trackers, id).await,
         }
     }
 

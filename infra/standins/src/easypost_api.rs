@@ -211,7 +211,7 @@ mod tests {
             shop: ShopId::parse("shop_a").unwrap(),
             kind: CarrierKind::Easypost,
             name: "Parcels".to_owned(),
-            webhook_secrets: Vec::new(),
+            webhook_secrets: stagepost_domain::keyring::Keyring::default(),
             credentials: None,
             version: 1,
         };

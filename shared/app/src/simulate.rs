@@ -150,7 +150,7 @@ impl Scene {
                 let packages = core.store.packages(id).await?;
                 let playbook = playbook(core, shop, order.flow()).await?;
                 let source = order.source.clone();
-                let known = Known { order: Some(order), snapshot, packages, playbook };
+                let known = Known { order: Some(order), snapshot, packages, entry: None, playbook };
                 Ok(Self { shop: shop.clone(), id: id.clone(), source, known, now })
             }
             Subject::Invented { flow, platform, .. } => {
@@ -162,7 +162,8 @@ impl Scene {
                 let channel = channels.into_iter().find(|c| c.platform == *platform).map(|c| c.id);
                 let (store, external_id) = ("invented".to_owned(), core.entropy.id_body());
                 let source = Source { platform: *platform, store, external_id, channel };
-                let known = Known { order: None, snapshot: None, packages: Vec::new(), playbook };
+                let known =
+                    Known { order: None, snapshot: None, packages: Vec::new(), entry: None, playbook };
                 Ok(Self { shop: shop.clone(), id: source.order_id(shop), source, known, now })
             }
         }
@@ -187,6 +188,7 @@ impl Scene {
                 coverage: self.order().map_or(Coverage::None, |o| o.fulfillment.coverage),
                 ..FulfillmentSeen::default()
             },
+            draft: false,
             origin: Origin::Live,
             armed_at: None,
             default_flow: self.known.playbook.as_ref().map(|p| p.flow.id.clone()),

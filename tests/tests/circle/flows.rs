@@ -1,7 +1,7 @@
 //! Configuration that cannot dangle: deleted stages, what is in use, untriaged orders, holds, simulation.
 
 use serde_json::{Value, json};
-use stagepost_standins::{Platform, Tracking};
+use stagepost_standins::Tracking;
 use stagepost_tests::{World, boats};
 
 async fn flow(world: &World) -> Value {

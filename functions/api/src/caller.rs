@@ -1,28 +1,58 @@
 //! Who calls: the shop and role of the key in `Authorization: Bearer sp_…`.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::response::Response;
 use http::StatusCode;
 use http::request::Parts;
-use stagepost_app::ports::{Secrets, StoreError};
+use stagepost_app::ports::Secrets;
 use stagepost_domain::event::Actor;
 use stagepost_domain::id::{ShopId, token_hash};
 use stagepost_domain::shop::{ApiKey, Role};
 use stagepost_lambda::http::{Problem, header};
 
-use crate::payload::problem;
+use crate::failed::{Failed, problem};
+use crate::openapi::{Describe, Operation, role_name};
 use crate::{Api, Stores};
 
 /// Longest key that is looked up.
 const TOKEN_MAX: usize = 200;
 
-/// An authenticated key.
-#[derive(Debug, Clone)]
-pub struct Caller(ApiKey);
+/// A role as a type, so that a handler's arguments say whom it serves.
+pub trait AtLeast: Send + Sync {
+    /// The lowest role that is served.
+    const ROLE: Role;
+}
 
-impl Caller {
+macro_rules! roles {
+    ($($(#[$doc:meta])* $name:ident;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name;
+
+        impl AtLeast for $name {
+            const ROLE: Role = Role::$name;
+        }
+    )+};
+}
+
+roles! {
+    /// Reads.
+    Viewer;
+    /// Works with orders.
+    Member;
+    /// Changes configuration.
+    Admin;
+}
+
+/// An authenticated key whose role is `R` or above. A key below it is answered 403 before anything else is
+/// read.
+#[derive(Debug, Clone)]
+pub struct Caller<R = Viewer>(ApiKey, PhantomData<R>);
+
+impl<R> Caller<R> {
     /// The key's shop: the only one that the request can see.
     pub fn shop(&self) -> &ShopId {
         &self.0.shop
@@ -32,34 +62,46 @@ impl Caller {
     pub fn actor(&self) -> Actor {
         Actor::ApiKey { id: self.0.id.clone() }
     }
-
-    /// Refuses a key whose role is below `least`.
-    pub fn at_least(&self, least: Role) -> Result<(), Response> {
-        if self.0.role >= least {
-            return Ok(());
-        }
-        let title = "This key may not do that";
-        let detail = format!("The key's role is below {}.", format!("{least:?}").to_lowercase());
-        Err(problem(&Problem::new(StatusCode::FORBIDDEN, "forbidden", title).detail(detail)))
-    }
 }
 
-impl<S: Stores, K: Secrets + 'static> FromRequestParts<Arc<Api<S, K>>> for Caller {
+impl<R: AtLeast, S: Stores, K: Secrets + 'static> FromRequestParts<Arc<Api<S, K>>> for Caller<R> {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api<S, K>>) -> Result<Self, Response> {
-        let token = header(&parts.headers, "authorization")
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .map(str::trim)
-            .filter(|token| token.len() <= TOKEN_MAX);
-        let Some(token) = token else { return Err(unauthorized()) };
-        let hash = token_hash(token);
-        match api.keys.get(&hash, api.core.now(), api.core.store.api_key(&hash)).await {
-            Ok(Some(key)) => Ok(Self(key)),
-            Ok(None) => Err(unauthorized()),
-            Err(error) => Err(away(&error)),
+        let key = authenticated(parts, api).await?;
+        if key.role >= R::ROLE { Ok(Self(key, PhantomData)) } else { Err(forbidden(R::ROLE)) }
+    }
+}
+
+impl<R: AtLeast> Describe for Caller<R> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.needs(R::ROLE);
+        operation.problem(401, "The key is missing, unknown or revoked.");
+        operation.header(401, "WWW-Authenticate", "`Bearer`.");
+        if R::ROLE > Role::Viewer {
+            operation.problem(403, "The key's role is too low.");
         }
     }
+}
+
+async fn authenticated<S: Stores, K: Secrets + 'static>(
+    parts: &Parts,
+    api: &Api<S, K>,
+) -> Result<ApiKey, Response> {
+    let token = header(&parts.headers, "authorization")
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .map(str::trim)
+        .filter(|token| token.len() <= TOKEN_MAX);
+    let Some(token) = token else { return Err(unauthorized()) };
+    let hash = token_hash(token);
+    let key = api.keys.get(&hash, api.core.now(), api.core.store.api_key(&hash)).await;
+    key.map_err(|error| Failed::from(error).0)?.ok_or_else(unauthorized)
+}
+
+fn forbidden(least: Role) -> Response {
+    let title = "This key may not do that";
+    let detail = format!("The key's role is below {}.", role_name(least));
+    problem(&Problem::new(StatusCode::FORBIDDEN, "forbidden", title).detail(detail))
 }
 
 fn unauthorized() -> Response {
@@ -70,9 +112,4 @@ fn unauthorized() -> Response {
     let scheme = http::HeaderValue::from_static("Bearer");
     response.headers_mut().insert(http::header::WWW_AUTHENTICATE, scheme);
     response
-}
-
-fn away(error: &StoreError) -> Response {
-    tracing::error!(%error, "the store is away");
-    problem(&Problem::unavailable())
 }

@@ -1,6 +1,9 @@
 //! `/v1/…`: the JSON API. Authenticates a key, checks its role, calls one use case, encodes.
 
+mod answer;
 mod caller;
+mod failed;
+mod openapi;
 mod payload;
 mod routes;
 mod view;
@@ -47,5 +50,5 @@ impl<S, K> Api<S, K> {
 
 /// Every route.
 pub fn router<S: Stores, K: Secrets + 'static>(api: Arc<Api<S, K>>) -> Router {
-    routes::all().with_state(api)
+    routes::all().router().with_state(api)
 }

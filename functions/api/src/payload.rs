@@ -1,29 +1,25 @@
-//! JSON in with errors that name the field, problems out.
+//! In: JSON, ids and queries, with errors that name the field.
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use axum::response::{IntoResponse, Response};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::response::Response;
 use http::StatusCode;
 use http::request::Parts;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::json;
-use stagepost_app::apply::ApplyError;
-use stagepost_app::config::ConfigError;
-use stagepost_app::ports::{CommitError, StoreError};
-use stagepost_domain::disposition::Disposition;
+use serde_json::Value;
+use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, KeyId, OrderId, PackageId, TemplateId};
+use stagepost_domain::run::RunId;
 use stagepost_domain::text::Invalid;
 use stagepost_lambda::http::Problem;
 
+use crate::failed::problem;
+use crate::openapi::{Describe, Operation, Schemas};
+
 /// Largest request body of the API.
 pub const BODY_MAX: usize = 512 * 1024;
-
-/// A problem as an axum answer.
-pub fn problem(problem: &Problem) -> Response {
-    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = serde_json::to_string(problem).unwrap_or_default();
-    (status, [(http::header::CONTENT_TYPE, "application/problem+json")], body).into_response()
-}
 
 /// A JSON body; what does not fit is refused with the path of the field.
 pub struct Payload<T>(pub T);
@@ -41,15 +37,146 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Payload<T> {
     }
 }
 
+impl<T: JsonSchema> Describe for Payload<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.body::<T>();
+        operation.problem(400, "The body is not JSON.");
+        operation.problem(413, "The body, or what it makes, is too large.");
+        operation.problem(422, "Some fields are not valid; `errors` names them.");
+    }
+}
+
+/// What can stand in a path.
+pub trait PathId: Sized + Send {
+    /// What it names, for *There is no such …*.
+    const WHAT: &'static str;
+    /// Reads it; text that no id can be names nothing.
+    fn parse(text: &str) -> Option<Self>;
+    /// Its schema.
+    fn schema(schemas: &mut Schemas) -> Value;
+}
+
+macro_rules! path_ids {
+    ($($id:ident: $what:literal;)+) => {$(
+        impl PathId for $id {
+            const WHAT: &'static str = $what;
+
+            fn parse(text: &str) -> Option<Self> {
+                $id::parse(text).ok()
+            }
+
+            fn schema(schemas: &mut Schemas) -> Value {
+                schemas.of_body::<$id>()
+            }
+        }
+    )+};
+}
+
+path_ids! {
+    FlowId: "flow";
+    TemplateId: "e-mail template";
+    EndpointId: "webhook endpoint";
+    ChannelId: "channel";
+    CarrierId: "carrier";
+    OrderId: "order";
+    PackageId: "package";
+    RunId: "run";
+    KeyId: "API key";
+}
+
+/// All that a path names, in order.
+pub trait PathIds: Sized + Send {
+    /// Reads it, or says what is not there.
+    fn parse(texts: &[String]) -> Result<Self, &'static str>;
+    /// The schema of each.
+    fn schemas(schemas: &mut Schemas) -> Vec<Value>;
+}
+
+impl<A: PathId> PathIds for A {
+    fn parse(texts: &[String]) -> Result<Self, &'static str> {
+        texts.first().and_then(|text| A::parse(text)).ok_or(A::WHAT)
+    }
+
+    fn schemas(schemas: &mut Schemas) -> Vec<Value> {
+        vec![A::schema(schemas)]
+    }
+}
+
+impl<A: PathId, B: PathId> PathIds for (A, B) {
+    fn parse(texts: &[String]) -> Result<Self, &'static str> {
+        let a = texts.first().and_then(|text| A::parse(text)).ok_or(A::WHAT)?;
+        Ok((a, texts.get(1).and_then(|text| B::parse(text)).ok_or(B::WHAT)?))
+    }
+
+    fn schemas(schemas: &mut Schemas) -> Vec<Value> {
+        vec![A::schema(schemas), B::schema(schemas)]
+    }
+}
+
 /// What the path names. Text that no id can be, such as half a character, names nothing.
 pub struct Named<T>(pub T);
 
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+impl<T: PathIds, S: Send + Sync> FromRequestParts<S> for Named<T> {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let path = Path::from_request_parts(parts, state).await;
-        path.map(|Path(named)| Self(named)).map_err(|_| problem(&Problem::not_found("thing here")))
+        let texts = Path::<Vec<String>>::from_request_parts(parts, state).await;
+        let texts = texts.map(|Path(texts)| texts).unwrap_or_default();
+        T::parse(&texts).map(Self).map_err(|what| problem(&Problem::not_found(what)))
+    }
+}
+
+impl<T: PathIds> Describe for Named<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        let schemas = T::schemas(operation.schemas());
+        for (name, schema) in operation.placeholders().zip(schemas) {
+            operation.parameter("path", name, true, schema, "");
+        }
+        operation.problem(404, "Nothing of this shop has that id.");
+    }
+}
+
+/// What the query says.
+pub struct Queried<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Queried<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let query = Query::from_request_parts(parts, state).await;
+        let refused = |e: axum::extract::rejection::QueryRejection| {
+            problem(&Problem::invalid(vec![Invalid::new("query", e.body_text())]))
+        };
+        query.map(|Query(query)| Self(query)).map_err(refused)
+    }
+}
+
+impl<T: JsonSchema> Describe for Queried<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        for (name, required, schema) in operation.schemas().of_query::<T>() {
+            let about = schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+            operation.parameter("query", &name, required, schema, &about);
+        }
+        operation.problem(422, "The query is not valid; `errors` names what.");
+    }
+}
+
+/// Most items of a page.
+pub const LIMIT_MAX: usize = 100;
+const LIMIT_DEFAULT: usize = 25;
+
+/// How many items of a list are wanted.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Limit(#[schemars(range(min = 1, max = 100))] Option<usize>);
+
+impl Limit {
+    /// 1 to 100, 25 unless said.
+    pub fn get(self) -> Result<usize, Problem> {
+        match self.0.unwrap_or(LIMIT_DEFAULT) {
+            n @ 1..=LIMIT_MAX => Ok(n),
+            _ => Err(Problem::invalid(vec![Invalid::new("limit", format!("must be 1 to {LIMIT_MAX}"))])),
+        }
     }
 }
 
@@ -92,114 +219,4 @@ fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Response {
 
 fn not_json(why: &str) -> Response {
     problem(&Problem::new(StatusCode::BAD_REQUEST, "not-json", "The body is not JSON").detail(why))
-}
-
-/// Use cases' errors as answers.
-pub struct Failed(pub Response);
-
-impl IntoResponse for Failed {
-    fn into_response(self) -> Response {
-        self.0
-    }
-}
-
-impl From<Response> for Failed {
-    fn from(response: Response) -> Self {
-        Self(response)
-    }
-}
-
-impl From<Problem> for Failed {
-    fn from(p: Problem) -> Self {
-        Self(problem(&p))
-    }
-}
-
-impl From<StoreError> for Failed {
-    fn from(error: StoreError) -> Self {
-        if matches!(&error, StoreError::Corrupt { item, .. } if item == "cursor") {
-            return Problem::invalid(vec![Invalid::new("cursor", "is not a cursor that was given out")])
-                .into();
-        }
-        if matches!(error, StoreError::TooLarge) {
-            let title = "This is too large to store";
-            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", title).into();
-        }
-        tracing::error!(%error, "the store failed");
-        if error.disposition() == Disposition::Permanent {
-            return Problem::internal().into();
-        }
-        Problem::unavailable().into()
-    }
-}
-
-impl From<ApplyError> for Failed {
-    fn from(error: ApplyError) -> Self {
-        match error {
-            ApplyError::Store(e) => e.into(),
-            ApplyError::Busy => Problem::unavailable().into(),
-        }
-    }
-}
-
-impl From<CommitError> for Failed {
-    fn from(error: CommitError) -> Self {
-        match error {
-            CommitError::Store(e) => e.into(),
-            CommitError::LostRace | CommitError::Conflict => {
-                let title = "Somebody else was faster";
-                Problem::new(StatusCode::CONFLICT, "conflict", title)
-                    .detail("Read it again and try again.")
-                    .into()
-            }
-        }
-    }
-}
-
-impl From<ConfigError> for Failed {
-    fn from(error: ConfigError) -> Self {
-        match error {
-            ConfigError::Invalid(errors) => Problem::invalid(errors).into(),
-            ConfigError::NotFound => Problem::not_found("thing here").into(),
-            ConfigError::Store(e) => e.into(),
-            ConfigError::Conflict => CommitError::Conflict.into(),
-            ConfigError::InUse(users) => Problem::new(StatusCode::CONFLICT, "in-use", "It is in use")
-                .detail("Take it out of these first.")
-                .with(json!({ "users": users }))
-                .into(),
-            ConfigError::Stale { version } => {
-                let title = "It has changed since you read it";
-                Problem::new(StatusCode::PRECONDITION_FAILED, "stale", title)
-                    .with(json!({ "version": version }))
-                    .into()
-            }
-            ConfigError::Busy => Problem::unavailable().into(),
-            ConfigError::Secret(ref away) if away.disposition != Disposition::Permanent => {
-                tracing::warn!(%error, "configuration");
-                Problem::unavailable().into()
-            }
-            ConfigError::Secret(_) | ConfigError::Id(_) => {
-                tracing::error!(%error, "configuration");
-                Problem::internal().into()
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_no_trying_again_can_read_is_not_called_a_passing_trouble() {
-        let corrupt = StoreError::Corrupt { item: "ord_1".to_owned(), reason: "no version".to_owned() };
-        for (error, status) in [
-            (corrupt, StatusCode::INTERNAL_SERVER_ERROR),
-            (StoreError::Throttled, StatusCode::SERVICE_UNAVAILABLE),
-            (StoreError::Unavailable("gone".to_owned()), StatusCode::SERVICE_UNAVAILABLE),
-            (StoreError::TooLarge, StatusCode::PAYLOAD_TOO_LARGE),
-        ] {
-            assert_eq!(Failed::from(error).0.status(), status);
-        }
-    }
 }

@@ -143,6 +143,7 @@ pub enum TimelineEntry {
 
 /// An order in a listing.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderSummary {
     /// Its id.
     pub id: OrderId,

@@ -12,6 +12,7 @@ use crate::package::{PackagePatch, PackageSeen, TrackingStatus};
 /// Identity of one fulfillment on its platform: Shopify's fulfillment id, or for WooCommerce, which has
 /// none, the completion time (`completed@…`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ShipmentId(pub String);
 
 impl ShipmentId {
@@ -30,6 +31,7 @@ impl ShipmentId {
 
 /// How much of an order is fulfilled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Coverage {
     /// Nothing.

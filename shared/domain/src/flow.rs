@@ -19,6 +19,7 @@ pub const DESCRIPTION_CHARS_MAX: usize = 500;
 
 /// When a fulfillment on the platform moves the order to the fulfilled stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FulfilledWhen {
     /// Nothing remains to fulfill (the default).
@@ -30,6 +31,7 @@ pub enum FulfilledWhen {
 
 /// *Send Email Notification*.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EmailAutomation {
     /// Off keeps the setting but plans no run.
     pub enabled: bool,
@@ -39,6 +41,7 @@ pub struct EmailAutomation {
 
 /// *Trigger Webhook*.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WebhookAutomation {
     /// Off keeps the setting but plans no run.
     pub enabled: bool,
@@ -48,6 +51,7 @@ pub struct WebhookAutomation {
 
 /// *Mark fulfilled on platform*.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FulfillAutomation {
     /// Off keeps the setting but plans no run.
     pub enabled: bool,
@@ -59,6 +63,7 @@ pub struct FulfillAutomation {
 
 /// *Advance on Delivery*.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AdvanceOnDelivery {
     /// Off keeps the setting but moves nothing.
     pub enabled: bool,
@@ -66,6 +71,7 @@ pub struct AdvanceOnDelivery {
 
 /// The four automation settings of a stage.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Automations {
     /// Mails the customer on entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,6 +89,7 @@ pub struct Automations {
 
 /// One stage of a flow. Its position is its index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stage {
     /// Stable over edits of the flow.
     pub id: StageId,
@@ -111,6 +118,7 @@ impl Stage {
 
 /// A deleted stage: what names it finds its successor, for ever (law 15).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Retired {
     /// What it was called, for timelines.
     pub name: String,
@@ -120,6 +128,7 @@ pub struct Retired {
 
 /// A pipeline: one versioned document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Flow {
     /// Stable id.
     pub id: FlowId,

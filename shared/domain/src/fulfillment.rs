@@ -19,6 +19,7 @@ pub const SHIPMENTS_MAX: usize = 50;
 
 /// Whose a fulfillment is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "whose", rename_all = "snake_case")]
 pub enum Attribution {
     /// Made by one of our runs.

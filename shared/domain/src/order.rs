@@ -17,6 +17,7 @@ pub const FIELD_MAX: usize = 250;
 
 /// Where orders come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Platform {
     /// A Shopify store.
@@ -73,6 +74,7 @@ impl Source {
 
 /// Whether an order still wants to be worked on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Lifecycle {
     /// Yes.
@@ -137,6 +139,7 @@ impl From<Visit> for u8 {
 
 /// Who or what stopped an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum HoldReason {
     /// The breaker (law 9).
@@ -153,6 +156,7 @@ pub enum HoldReason {
 
 /// Why and since when an order is stopped, and what it missed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hold {
     /// Since when.
     pub at: Timestamp,
@@ -227,6 +231,7 @@ impl Order {
 
 /// One line of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Line {
     /// Title.
     pub title: String,
@@ -242,6 +247,7 @@ pub struct Line {
 
 /// Who ordered.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Customer {
     /// Full name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -256,6 +262,7 @@ pub struct Customer {
 
 /// The people, lines and money of an order: the only home of its personal data.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Snapshot {
     /// Who ordered.
     pub customer: Customer,

@@ -9,6 +9,7 @@ use crate::order::Platform;
 
 /// Why a run was decided against. It stands on the timeline with what was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum SkipReason {
     /// The customer has no address.
@@ -80,6 +81,7 @@ impl SkipReason {
 
 /// Why a real fact, or the move it asked for, was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum IgnoreReason {
     /// Automatic moves go forward only (law 8).

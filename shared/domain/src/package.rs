@@ -24,6 +24,7 @@ pub const URL_MAX: usize = 1_000;
 
 /// Where a parcel is, in the words common to all carriers (integrations §5.0).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TrackingStatus {
     /// The carrier says nothing that we know.
@@ -148,6 +149,7 @@ fn web_url(text: &str) -> Option<String> {
 
 /// One scan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Checkpoint {
     /// By the carrier's clock.
     pub at: Timestamp,

@@ -59,6 +59,7 @@ impl Target {
 
 /// A run's key within its event: action, target, generation. *Send again* is a new generation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct RunKey {
     /// What it acts on.
@@ -144,6 +145,7 @@ impl From<RunKey> for String {
 
 /// A run, found from anywhere: order, event, key. As text `run_{order}.{seq}.{key}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct RunId {
     /// Its order.

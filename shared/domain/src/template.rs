@@ -31,6 +31,7 @@ const REASON_MAX: usize = 400;
 
 /// A version of a template, never changed once stored: runs name the version they were decided with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EmailTemplate {
     /// Stable id.
     pub id: TemplateId,

@@ -27,6 +27,7 @@ pub fn tidy(text: &str, max: usize) -> Option<String> {
 
 /// A configuration value was refused: which field, and why, in words for its author.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("{field}: {reason}")]
 pub struct Invalid {
     /// Path of the field, e.g. `stages[2].name`.

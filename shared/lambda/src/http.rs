@@ -54,6 +54,7 @@ fn typed(status: StatusCode, content_type: &'static str, body: String) -> Respon
 
 /// An RFC 9457 problem.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
     /// Stable word for programs, as a relative reference.
     pub r#type: String,

@@ -1,73 +1,130 @@
 //! The routes, by resource.
+//!
+//! # Adding a route
+//!
+//! 1. Write the handler in the file of its resource. Its arguments say what it needs, in this order, each
+//!    only if needed: `api: State<S, K>`; `caller: Caller` (any key), `Caller<Member>` (works with orders) or
+//!    `Caller<Admin>` (changes configuration); `Named(id): Named<FlowId>` for what the path names;
+//!    `Queried(q): Queried<Q>`; `Payload(input): Payload<I>`.
+//! 2. It gives `Answer<Found<V>>` (200), `Answer<Made<V>>` (201) or `Answer<Found<List<V>>>`. `V` is a struct
+//!    of `crate::view` (or a type of the domain, with its schema behind the feature `schema`) that derives
+//!    `Serialize` and `JsonSchema`; doc comments become descriptions. Inputs derive `Deserialize` and
+//!    `JsonSchema` and deny unknown fields. A new kind of id in a path gets a line in `payload::path_ids!`.
+//! 3. Add it to [`all`] with `about("operationId", "Summary")`; `.conflict("when")` if it can answer 409. The
+//!    handler's types describe the rest in `/v1/openapi.json`. A new resource gets a line in
+//!    `openapi::document::TAGS`.
+//!
+//! A part that does not describe itself does not compile, and a route cannot be added without its
+//! description: [`Routes`] is the only way to the router.
 
-mod config;
+mod carriers;
+mod channels;
+mod endpoints;
+mod flows;
 mod orders;
+mod quarantine;
 mod runs;
+mod settings;
+mod table;
+mod templates;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::response::Response;
-use axum::routing::{delete, get, post};
-use http::StatusCode;
-use serde_json::{Value, json};
 use stagepost_app::ports::Secrets;
-use stagepost_lambda::http::Problem;
 
-use crate::payload::{BODY_MAX, Failed, problem};
+use crate::openapi::about;
 use crate::{Api, Stores};
+pub use table::Routes;
 
-/// What a handler answers.
-type Answer = Result<(StatusCode, axum::Json<Value>), Failed>;
 type State<S, K> = axum::extract::State<Arc<Api<S, K>>>;
 
-fn ok(value: Value) -> Answer {
-    Ok((StatusCode::OK, axum::Json(value)))
-}
-
-fn created(value: Value) -> Answer {
-    Ok((StatusCode::CREATED, axum::Json(value)))
-}
-
-fn list(items: Vec<Value>, next: Option<&String>) -> Answer {
-    ok(json!({"items": items, "next": next}))
-}
+/// In which case editing configuration answers 409.
+const EDITED: &str = "Somebody else changed the same thing meanwhile.";
 
 /// Every route of the API.
-pub fn all<S: Stores, K: Secrets + 'static>() -> Router<Arc<Api<S, K>>> {
-    Router::new()
-        .route("/v1/settings", get(config::settings).patch(config::update_settings))
-        .route("/v1/flows", get(config::flows).post(config::create_flow))
-        .route("/v1/flows/{id}", get(config::flow).put(config::update_flow))
-        .route("/v1/email-templates", get(config::templates).post(config::create_template))
-        .route("/v1/email-templates/{id}", get(config::template).put(config::update_template))
-        .route("/v1/webhook-endpoints", get(config::endpoints).post(config::create_endpoint))
-        .route("/v1/webhook-endpoints/{id}", get(config::endpoint).put(config::update_endpoint))
-        .route("/v1/channels", get(config::channels).post(config::create_channel))
-        .route("/v1/channels/{id}", get(config::channel).patch(config::update_channel))
-        .route("/v1/carriers", get(config::carriers).post(config::create_carrier))
-        .route("/v1/carriers/{id}", get(config::carrier).patch(config::update_carrier))
-        .route("/v1/orders", get(orders::list).post(orders::create))
-        .route("/v1/orders/{id}", get(orders::read))
-        .route("/v1/orders/{id}/timeline", get(orders::timeline))
-        .route("/v1/orders/{id}/move", post(orders::move_order))
-        .route("/v1/orders/{id}/resume", post(orders::resume))
-        .route("/v1/orders/{id}/packages", post(orders::add_package))
-        .route("/v1/orders/{id}/packages/{package}", delete(orders::remove_package))
-        .route("/v1/runs/{id}", get(runs::read))
-        .route("/v1/runs/{id}/retry", post(runs::retry))
-        .route("/v1/quarantine", get(runs::quarantine))
-        .fallback(no_route)
-        .method_not_allowed_fallback(no_method)
-        .layer(DefaultBodyLimit::max(BODY_MAX))
+pub fn all<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
+    let routes = orders(configuration(Routes::new()));
+    routes
+        .get("/v1/runs/{id}", runs::read, about("getRun", "Read a run"))
+        .post(
+            "/v1/runs/{id}/retry",
+            runs::retry,
+            about("retryRun", "Try a run again").conflict("The run cannot be retried as it stands."),
+        )
+        .get("/v1/quarantine", quarantine::list, about("listQuarantine", "List what could not be read"))
 }
 
-async fn no_route() -> Response {
-    problem(&Problem::not_found("route"))
+fn configuration<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K> {
+    routes
+        .get("/v1/settings", settings::read, about("getSettings", "Read the shop's settings"))
+        .patch("/v1/settings", settings::update, about("updateSettings", "Change the shop's settings"))
+        .get("/v1/flows", flows::list, about("listFlows", "List flows"))
+        .post("/v1/flows", flows::create, about("createFlow", "Make a flow"))
+        .get("/v1/flows/{id}", flows::read, about("getFlow", "Read a flow"))
+        .put("/v1/flows/{id}", flows::update, about("updateFlow", "Edit a flow").conflict(EDITED))
+        .get("/v1/email-templates", templates::list, about("listTemplates", "List e-mail templates"))
+        .post("/v1/email-templates", templates::create, about("createTemplate", "Make an e-mail template"))
+        .get("/v1/email-templates/{id}", templates::read, about("getTemplate", "Read an e-mail template"))
+        .put(
+            "/v1/email-templates/{id}",
+            templates::update,
+            about("updateTemplate", "Save a new version of an e-mail template").conflict(EDITED),
+        )
+        .get("/v1/webhook-endpoints", endpoints::list, about("listEndpoints", "List webhook endpoints"))
+        .post("/v1/webhook-endpoints", endpoints::create, about("createEndpoint", "Make a webhook endpoint"))
+        .get("/v1/webhook-endpoints/{id}", endpoints::read, about("getEndpoint", "Read a webhook endpoint"))
+        .put(
+            "/v1/webhook-endpoints/{id}",
+            endpoints::update,
+            about("updateEndpoint", "Edit a webhook endpoint").conflict(EDITED),
+        )
+        .get("/v1/channels", channels::list, about("listChannels", "List sales channels"))
+        .post("/v1/channels", channels::create, about("createChannel", "Connect a store"))
+        .get("/v1/channels/{id}", channels::read, about("getChannel", "Read a sales channel"))
+        .patch("/v1/channels/{id}", channels::update, about("updateChannel", "Change a sales channel"))
+        .get("/v1/carriers", carriers::list, about("listCarriers", "List carrier integrations"))
+        .post("/v1/carriers", carriers::create, about("createCarrier", "Connect a carrier service"))
+        .get("/v1/carriers/{id}", carriers::read, about("getCarrier", "Read a carrier integration"))
+        .patch("/v1/carriers/{id}", carriers::update, about("updateCarrier", "Change a carrier integration"))
 }
 
-async fn no_method() -> Response {
-    let title = "This route does not take that method";
-    problem(&Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", title))
+fn orders<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K> {
+    routes
+        .get(
+            "/v1/orders",
+            orders::list,
+            about("listOrders", "List orders of a stage, or untriaged ones")
+                .detail("Newest entry first. Say either `stage` or `untriaged=true`."),
+        )
+        .post(
+            "/v1/orders",
+            orders::create,
+            about("createOrder", "Bring in an order, or tell of it again")
+                .detail("The same `external_id` is the same order."),
+        )
+        .get("/v1/orders/{id}", orders::read, about("getOrder", "Read an order"))
+        .get(
+            "/v1/orders/{id}/timeline",
+            orders::timeline,
+            about("getTimeline", "Read what happened to an order, newest first"),
+        )
+        .post(
+            "/v1/orders/{id}/move",
+            orders::move_to,
+            about("moveOrder", "Move an order to a stage").conflict(
+                "The order has changed since you looked (the current `stage` and `seq` are told), is in no \
+                 flow, or is on hold.",
+            ),
+        )
+        .post(
+            "/v1/orders/{id}/resume",
+            orders::resume,
+            about("resumeOrder", "Release an order from its hold"),
+        )
+        .post("/v1/orders/{id}/packages", orders::add_package, about("addPackage", "Add a package"))
+        .delete(
+            "/v1/orders/{id}/packages/{package}",
+            orders::remove_package,
+            about("removePackage", "Take a package away"),
+        )
 }

@@ -29,6 +29,7 @@ const BACKFILL_DAYS: u16 = 30;
 
 /// A secret as somebody writes it. Nothing that prints an input prints it.
 #[derive(Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Plain(String);
 
@@ -40,6 +41,7 @@ impl fmt::Debug for Plain {
 
 /// A channel as somebody writes it.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChannelInput {
     /// `shopify` or `woocommerce`.
@@ -61,6 +63,7 @@ pub struct ChannelInput {
 /// What somebody changes about a channel; what is not given stays. Its platform and store never change: they
 /// are part of its orders' ids.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ChannelPatch {
     /// Name.
@@ -77,6 +80,7 @@ pub struct ChannelPatch {
 
 /// What somebody changes about a carrier integration; what is not given stays.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct CarrierPatch {
     /// Name.
@@ -95,6 +99,7 @@ fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Opti
 
 /// A carrier integration as somebody writes it.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CarrierInput {
     /// `easypost`.

@@ -15,6 +15,7 @@ use crate::ports::{ConfigChange, ConfigStore, SecretKind, Secrets};
 
 /// An endpoint as somebody writes it.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EndpointInput {
     /// Name.

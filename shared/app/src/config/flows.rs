@@ -19,6 +19,7 @@ use crate::ports::{ConfigChange, ConfigStore};
 
 /// A stage as somebody writes it.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StageInput {
     /// Given for a stage that exists.
@@ -34,6 +35,7 @@ pub struct StageInput {
     pub customer_visible: bool,
     /// What happens on entry.
     #[serde(default, deserialize_with = "automations")]
+    #[cfg_attr(feature = "schema", schemars(with = "AutomationsInput"))]
     pub automations: Automations,
 }
 
@@ -44,6 +46,7 @@ fn visible() -> bool {
 /// The automations as somebody writes them: a mistyped setting must not pass for one that is not there.
 /// (What is stored stays lenient: a release that is rolled back reads what the next one wrote.)
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AutomationsInput {
     email: Option<EmailInput>,
@@ -53,6 +56,7 @@ struct AutomationsInput {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct EmailInput {
     enabled: bool,
@@ -60,6 +64,7 @@ struct EmailInput {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct WebhookInput {
     enabled: bool,
@@ -67,6 +72,7 @@ struct WebhookInput {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct FulfillInput {
     enabled: bool,
@@ -75,6 +81,7 @@ struct FulfillInput {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AdvanceInput {
     enabled: bool,
@@ -94,6 +101,7 @@ fn automations<'de, D: Deserializer<'de>>(input: D) -> Result<Automations, D::Er
 
 /// A flow as somebody writes it. Stages are referred to by id or by name.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FlowInput {
     /// Name.

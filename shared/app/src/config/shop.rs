@@ -12,6 +12,7 @@ use crate::ports::{ConfigChange, ConfigStore};
 
 /// What a shop may set about itself.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SettingsInput {
     /// Name that customers know.

@@ -11,6 +11,7 @@ use crate::ports::{ConfigChange, ConfigStore};
 
 /// A template as somebody writes it.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TemplateInput {
     /// Name.

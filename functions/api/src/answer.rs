@@ -1,0 +1,84 @@
+//! Out: what a handler answers when all is well.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::failed::Failed;
+use crate::openapi::{Describe, Operation};
+
+/// What a handler answers: one of the types here, or a problem.
+pub type Answer<T> = Result<T, Failed>;
+
+/// 200 with what is there.
+pub struct Found<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Found<T> {
+    fn into_response(self) -> Response {
+        Json(self.0).into_response()
+    }
+}
+
+impl<T: JsonSchema> Describe for Found<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.answer::<T>(200, "As it is now.");
+    }
+}
+
+/// 201 with what was made.
+pub struct Made<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Made<T> {
+    fn into_response(self) -> Response {
+        (StatusCode::CREATED, Json(self.0)).into_response()
+    }
+}
+
+impl<T: JsonSchema> Describe for Made<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.answer::<T>(201, "Made.");
+    }
+}
+
+/// 201 for what is new, 200 for what was there already.
+pub enum MadeOrFound<T> {
+    /// New.
+    Made(T),
+    /// There already.
+    Found(T),
+}
+
+impl<T: Serialize> IntoResponse for MadeOrFound<T> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Made(made) => Made(made).into_response(),
+            Self::Found(found) => Found(found).into_response(),
+        }
+    }
+}
+
+impl<T: JsonSchema> Describe for MadeOrFound<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.answer::<T>(200, "It was there already; this is how it is now.");
+        Made::<T>::describe(operation);
+    }
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
+pub struct List<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Pass it as `cursor` for the next page; null at the end.
+    pub next: Option<String>,
+}
+
+impl<T> List<T> {
+    /// A list that has no more pages.
+    pub fn whole(items: impl IntoIterator<Item = T>) -> Found<Self> {
+        Found(Self { items: items.into_iter().collect(), next: None })
+    }
+}

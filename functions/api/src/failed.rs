@@ -1,0 +1,137 @@
+//! Problems out: use cases' errors as answers.
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde_json::json;
+use stagepost_app::apply::ApplyError;
+use stagepost_app::config::ConfigError;
+use stagepost_app::ports::{CommitError, StoreError};
+use stagepost_domain::disposition::Disposition;
+use stagepost_domain::text::Invalid;
+use stagepost_lambda::http::Problem;
+
+use crate::openapi::{Describe, Operation};
+
+/// A problem as an axum answer.
+pub fn problem(problem: &Problem) -> Response {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = serde_json::to_string(problem).unwrap_or_default();
+    (status, [(http::header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+}
+
+/// Use cases' errors as answers.
+pub struct Failed(pub Response);
+
+impl Describe for Failed {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.problem(500, "Something stored cannot be read; trying again does not help.");
+        operation.problem(503, "The store is away or busy; try again in a moment.");
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl From<Response> for Failed {
+    fn from(response: Response) -> Self {
+        Self(response)
+    }
+}
+
+impl From<Problem> for Failed {
+    fn from(p: Problem) -> Self {
+        Self(problem(&p))
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        if matches!(&error, StoreError::Corrupt { item, .. } if item == "cursor") {
+            return Problem::invalid(vec![Invalid::new("cursor", "is not a cursor that was given out")])
+                .into();
+        }
+        if matches!(error, StoreError::TooLarge) {
+            let title = "This is too large to store";
+            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", title).into();
+        }
+        tracing::error!(%error, "the store failed");
+        if error.disposition() == Disposition::Permanent {
+            return Problem::internal().into();
+        }
+        Problem::unavailable().into()
+    }
+}
+
+impl From<ApplyError> for Failed {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Store(e) => e.into(),
+            ApplyError::Busy => Problem::unavailable().into(),
+        }
+    }
+}
+
+impl From<CommitError> for Failed {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Store(e) => e.into(),
+            CommitError::LostRace | CommitError::Conflict => {
+                let title = "Somebody else was faster";
+                Problem::new(StatusCode::CONFLICT, "conflict", title)
+                    .detail("Read it again and try again.")
+                    .into()
+            }
+        }
+    }
+}
+
+impl From<ConfigError> for Failed {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::Invalid(errors) => Problem::invalid(errors).into(),
+            ConfigError::NotFound => Problem::not_found("thing here").into(),
+            ConfigError::Store(e) => e.into(),
+            ConfigError::Conflict => CommitError::Conflict.into(),
+            ConfigError::InUse(users) => Problem::new(StatusCode::CONFLICT, "in-use", "It is in use")
+                .detail("Take it out of these first.")
+                .with(json!({ "users": users }))
+                .into(),
+            ConfigError::Stale { version } => {
+                let title = "It has changed since you read it";
+                Problem::new(StatusCode::PRECONDITION_FAILED, "stale", title)
+                    .with(json!({ "version": version }))
+                    .into()
+            }
+            ConfigError::Busy => Problem::unavailable().into(),
+            ConfigError::Secret(ref away) if away.disposition != Disposition::Permanent => {
+                tracing::warn!(%error, "configuration");
+                Problem::unavailable().into()
+            }
+            ConfigError::Secret(_) | ConfigError::Id(_) => {
+                tracing::error!(%error, "configuration");
+                Problem::internal().into()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_trying_again_can_read_is_not_called_a_passing_trouble() {
+        let corrupt = StoreError::Corrupt { item: "ord_1".to_owned(), reason: "no version".to_owned() };
+        for (error, status) in [
+            (corrupt, StatusCode::INTERNAL_SERVER_ERROR),
+            (StoreError::Throttled, StatusCode::SERVICE_UNAVAILABLE),
+            (StoreError::Unavailable("gone".to_owned()), StatusCode::SERVICE_UNAVAILABLE),
+            (StoreError::TooLarge, StatusCode::PAYLOAD_TOO_LARGE),
+        ] {
+            assert_eq!(Failed::from(error).0.status(), status);
+        }
+    }
+}

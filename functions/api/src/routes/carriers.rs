@@ -1,0 +1,49 @@
+//! Carrier integrations.
+
+use stagepost_app::config::{self, CarrierInput, CarrierPatch};
+use stagepost_app::ports::Secrets;
+use stagepost_domain::id::CarrierId;
+use stagepost_lambda::http::Problem;
+
+use super::State;
+use crate::Stores;
+use crate::answer::{Answer, Found, List, Made};
+use crate::caller::{Admin, Caller};
+use crate::payload::{Named, Payload};
+use crate::view::CarrierView;
+
+pub async fn list<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller,
+) -> Answer<Found<List<CarrierView>>> {
+    let carriers = api.core.store.carriers(caller.shop()).await?;
+    Ok(List::whole(carriers.into_iter().map(CarrierView::from)))
+}
+
+pub async fn read<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller,
+    Named(id): Named<CarrierId>,
+) -> Answer<Found<CarrierView>> {
+    let carrier = api.core.store.carrier(&id).await?.filter(|c| c.shop == *caller.shop());
+    Ok(Found(carrier.ok_or_else(|| Problem::not_found("carrier"))?.into()))
+}
+
+pub async fn create<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Admin>,
+    Payload(input): Payload<CarrierInput>,
+) -> Answer<Made<CarrierView>> {
+    let create = config::create_carrier(&api.core, &api.secrets, caller.shop(), &input);
+    Ok(Made(create.await?.into()))
+}
+
+pub async fn update<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Admin>,
+    Named(id): Named<CarrierId>,
+    Payload(patch): Payload<CarrierPatch>,
+) -> Answer<Found<CarrierView>> {
+    let update = config::update_carrier(&api.core, &api.secrets, caller.shop(), &id, &patch);
+    Ok(Found(update.await?.into()))
+}

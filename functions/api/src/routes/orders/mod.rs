@@ -1,0 +1,132 @@
+//! Orders: create, read, list, timeline.
+
+mod act;
+mod input;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use stagepost_app::apply::{Outcome, apply};
+use stagepost_app::ports::{OrderFilter, OrderSummary, Secrets};
+use stagepost_domain::fact::Fact;
+use stagepost_domain::id::{OrderId, ShopId, StageId};
+use stagepost_domain::order::Order;
+use stagepost_domain::text::Invalid;
+use stagepost_lambda::http::Problem;
+
+use super::State;
+use crate::answer::{Answer, Found, List, MadeOrFound};
+use crate::caller::{Caller, Member};
+use crate::failed::Failed;
+use crate::payload::{Limit, Named, Payload, Queried};
+use crate::view::{EntryView, OrderView};
+use crate::{Api, Stores};
+use act::settled;
+pub use act::{add_package, move_to, remove_package, resume};
+use input::OrderInput;
+
+/// Which orders to list.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    /// A stage's id.
+    stage: Option<String>,
+    /// True for the orders that are in no flow.
+    #[serde(default)]
+    untriaged: bool,
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// Most items of the page.
+    #[serde(default)]
+    limit: Limit,
+}
+
+impl ListQuery {
+    fn filter(&self) -> Result<OrderFilter, Invalid> {
+        match (&self.stage, self.untriaged) {
+            (Some(stage), false) => {
+                let stage = StageId::parse(stage).map_err(|_| Invalid::new("stage", "must be a stage's id"));
+                stage.map(OrderFilter::Stage)
+            }
+            (None, true) => Ok(OrderFilter::Untriaged),
+            _ => Err(Invalid::new("stage", "say either stage=stg_… or untriaged=true")),
+        }
+    }
+}
+
+pub async fn list<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller,
+    Queried(q): Queried<ListQuery>,
+) -> Answer<Found<List<OrderSummary>>> {
+    let filter = q.filter().map_err(|e| Problem::invalid(vec![e]))?;
+    let page = api.core.store.orders(caller.shop(), &filter, q.cursor.as_deref(), q.limit.get()?).await?;
+    Ok(Found(List { items: page.items, next: page.next }))
+}
+
+/// The shop's order with this id; anybody else's is not there.
+async fn own<S: Stores, K>(api: &Api<S, K>, shop: &ShopId, id: &OrderId) -> Result<Order, Failed> {
+    let order = api.core.store.order(id).await?.filter(|o| o.shop == *shop);
+    Ok(order.ok_or_else(|| Problem::not_found("order"))?)
+}
+
+async fn shown<S: Stores, K>(api: &Api<S, K>, id: &OrderId) -> Result<OrderView, Failed> {
+    let found = api.core.store.order_with_snapshot(id).await?;
+    let (order, snapshot) = found.ok_or_else(|| Problem::not_found("order"))?;
+    let packages = api.core.store.packages(id).await?;
+    let flow = match order.flow() {
+        Some(flow) => api.core.store.flow(&order.shop, flow).await?,
+        None => None,
+    };
+    let link = api.links.link(&order);
+    Ok(OrderView::new(order, snapshot, packages, flow.as_ref(), link))
+}
+
+pub async fn read<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller,
+    Named(id): Named<OrderId>,
+) -> Answer<Found<OrderView>> {
+    let order = own(&api, caller.shop(), &id).await?;
+    Ok(Found(shown(&api, &order.id).await?))
+}
+
+/// Which part of a list to read.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// Most items of the page.
+    #[serde(default)]
+    limit: Limit,
+}
+
+pub async fn timeline<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller,
+    Named(id): Named<OrderId>,
+    Queried(q): Queried<PageQuery>,
+) -> Answer<Found<List<EntryView>>> {
+    let order = own(&api, caller.shop(), &id).await?;
+    let page = api.core.store.timeline(&order.id, q.cursor.as_deref(), q.limit.get()?).await?;
+    Ok(Found(List { items: page.items.into_iter().map(EntryView::from).collect(), next: page.next }))
+}
+
+pub async fn create<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Member>,
+    Payload(input): Payload<OrderInput>,
+) -> Answer<MadeOrFound<OrderView>> {
+    let fact = input.fact(api.core.now()).map_err(Problem::invalid)?;
+    if let Some(flow) = &fact.default_flow
+        && api.core.store.flow(caller.shop(), flow).await?.is_none()
+    {
+        return Err(Problem::invalid(vec![Invalid::new("flow", "no such flow")]).into());
+    }
+    let id = fact.source.order_id(caller.shop());
+    let outcome = apply(&api.core, caller.shop(), &id, &Fact::Order(Box::new(fact))).await?;
+    let new = matches!(&outcome, Outcome::Changed(changes) if changes.event.seq == 1);
+    settled(outcome)?;
+    let view = shown(&api, &id).await?;
+    Ok(if new { MadeOrFound::Made(view) } else { MadeOrFound::Found(view) })
+}

@@ -1,0 +1,28 @@
+//! The shop's settings.
+
+use stagepost_app::config::{self, SettingsInput};
+use stagepost_app::ports::Secrets;
+use stagepost_lambda::http::Problem;
+
+use super::State;
+use crate::Stores;
+use crate::answer::{Answer, Found};
+use crate::caller::{Admin, Caller};
+use crate::payload::Payload;
+use crate::view::SettingsView;
+
+pub async fn read<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller,
+) -> Answer<Found<SettingsView>> {
+    let settings = api.core.store.settings(caller.shop()).await?;
+    Ok(Found(settings.ok_or_else(|| Problem::not_found("shop"))?.into()))
+}
+
+pub async fn update<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Admin>,
+    Payload(input): Payload<SettingsInput>,
+) -> Answer<Found<SettingsView>> {
+    Ok(Found(config::update_settings(&api.core, caller.shop(), &input).await?.into()))
+}

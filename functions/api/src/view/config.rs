@@ -1,0 +1,154 @@
+//! Configuration, without its secrets.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use stagepost_domain::Timestamp;
+use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, ShopId, TemplateId};
+use stagepost_domain::order::Platform;
+use stagepost_domain::shop::{CarrierIntegration, CarrierKind, Channel, Endpoint, Settings};
+use stagepost_domain::template::EmailTemplate;
+
+/// A shop's settings.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Settings")]
+pub struct SettingsView {
+    /// The shop.
+    shop: ShopId,
+    /// Name that customers know.
+    name: String,
+    /// Sender of its mails.
+    from_email: String,
+    /// How long a mail waits before it leaves.
+    grace_seconds: u32,
+    /// Counts every change of configuration.
+    config_version: u64,
+}
+
+impl From<Settings> for SettingsView {
+    fn from(s: Settings) -> Self {
+        Self {
+            shop: s.shop,
+            name: s.name,
+            from_email: s.from_email,
+            grace_seconds: s.grace_seconds,
+            config_version: s.config_version,
+        }
+    }
+}
+
+/// A template in a listing, without its parts: a hundred whole ones do not fit into one answer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct TemplateLine {
+    /// Its id.
+    id: TemplateId,
+    /// Name.
+    name: String,
+    /// Subject line.
+    subject: String,
+    /// Counts edits, from 1.
+    version: u64,
+    /// When this version was saved.
+    saved_at: Timestamp,
+}
+
+impl From<EmailTemplate> for TemplateLine {
+    fn from(t: EmailTemplate) -> Self {
+        Self { id: t.id, name: t.name, subject: t.subject, version: t.version, saved_at: t.saved_at }
+    }
+}
+
+/// A sales channel.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Channel")]
+pub struct ChannelView {
+    /// Its id.
+    id: ChannelId,
+    /// Shopify or WooCommerce.
+    platform: Platform,
+    /// Name.
+    name: String,
+    /// `{shop}.myshopify.com`, or the site's URL.
+    store: String,
+    /// Where its new orders go; null leaves them untriaged.
+    default_flow: Option<FlowId>,
+    /// Orders created on the platform before this are adopted silently.
+    armed_at: Timestamp,
+    /// Whether *Mark fulfilled on platform* can work.
+    has_credentials: bool,
+    /// Where the platform sends its notifications.
+    inbound_path: String,
+    /// Counts edits, from 1.
+    version: u64,
+}
+
+impl From<Channel> for ChannelView {
+    fn from(c: Channel) -> Self {
+        Self {
+            inbound_path: format!("/webhooks/{}/{}", c.platform.as_str(), c.id),
+            id: c.id,
+            platform: c.platform,
+            name: c.name,
+            store: c.store,
+            default_flow: c.default_flow,
+            armed_at: c.armed_at,
+            has_credentials: c.credentials.is_some(),
+            version: c.version,
+        }
+    }
+}
+
+/// A carrier integration.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Carrier")]
+pub struct CarrierView {
+    /// Its id.
+    id: CarrierId,
+    /// The service.
+    kind: CarrierKind,
+    /// Name.
+    name: String,
+    /// Where the service sends its notifications.
+    inbound_path: String,
+    /// Counts edits, from 1.
+    version: u64,
+}
+
+impl From<CarrierIntegration> for CarrierView {
+    fn from(c: CarrierIntegration) -> Self {
+        let inbound_path = format!("/webhooks/carriers/{}", c.id);
+        Self { id: c.id, kind: c.kind, name: c.name, inbound_path, version: c.version }
+    }
+}
+
+/// A webhook endpoint.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "WebhookEndpoint")]
+pub struct EndpointView {
+    /// Its id.
+    id: EndpointId,
+    /// Name.
+    name: String,
+    /// Where to.
+    url: String,
+    /// Whether anything is sent there.
+    enabled: bool,
+    /// Counts edits, from 1.
+    version: u64,
+    /// `whsec_…`: only in the answer to the call that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+impl EndpointView {
+    /// With the secret that was just made.
+    pub fn with_secret(e: Endpoint, secret: Option<String>) -> Self {
+        Self { secret, ..e.into() }
+    }
+}
+
+impl From<Endpoint> for EndpointView {
+    fn from(e: Endpoint) -> Self {
+        let url = e.url.to_string();
+        Self { id: e.id, name: e.name, url, enabled: e.enabled, version: e.version, secret: None }
+    }
+}

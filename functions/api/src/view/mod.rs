@@ -1,0 +1,9 @@
+//! What the API shows. Explicit shapes: what is stored may change without the contract changing.
+
+mod config;
+mod orders;
+mod timeline;
+
+pub use config::{CarrierView, ChannelView, EndpointView, SettingsView, TemplateLine};
+pub use orders::OrderView;
+pub use timeline::{EntryView, QuarantineView, RunView};

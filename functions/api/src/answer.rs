@@ -66,6 +66,21 @@ impl<T: JsonSchema> Describe for MadeOrFound<T> {
     }
 }
 
+/// 204: it is gone.
+pub struct Gone;
+
+impl IntoResponse for Gone {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+impl Describe for Gone {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.empty(204, "Gone.");
+    }
+}
+
 /// A page of a list.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "{T}List")]

@@ -13,15 +13,23 @@ use std::sync::Arc;
 use axum::Router;
 use stagepost_app::Core;
 use stagepost_app::notify::TrackingLinks;
-use stagepost_app::ports::{ConfigStore, InboundStore, OrderStore, RunStore, Secrets};
+use stagepost_app::ports::{
+    ConfigStore, GovernorStore, InboundStore, JobStore, OrderStore, RunStore, Secrets,
+};
 use stagepost_domain::shop::ApiKey;
 use stagepost_lambda::cache::Warm;
 use url::Url;
 
 /// The stores that the API needs.
-pub trait Stores: OrderStore + RunStore + InboundStore + ConfigStore + 'static {}
+pub trait Stores:
+    OrderStore + RunStore + InboundStore + ConfigStore + JobStore + GovernorStore + 'static
+{
+}
 
-impl<T: OrderStore + RunStore + InboundStore + ConfigStore + 'static> Stores for T {}
+impl<T> Stores for T where
+    T: OrderStore + RunStore + InboundStore + ConfigStore + JobStore + GovernorStore + 'static
+{
+}
 
 /// What the API needs.
 pub struct Api<S, K> {

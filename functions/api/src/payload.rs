@@ -10,7 +10,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
-use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, KeyId, OrderId, PackageId, TemplateId};
+use stagepost_domain::id::{
+    CarrierId, ChannelId, EndpointId, FlowId, JobId, KeyId, OrderId, PackageId, TemplateId,
+};
 use stagepost_domain::run::RunId;
 use stagepost_domain::text::Invalid;
 use stagepost_lambda::http::Problem;
@@ -82,6 +84,7 @@ path_ids! {
     PackageId: "package";
     RunId: "run";
     KeyId: "API key";
+    JobId: "job";
 }
 
 /// All that a path names, in order.

@@ -211,7 +211,9 @@ mod tests {
             shop: ShopId::parse("shop_a").unwrap(),
             kind: CarrierKind::Easypost,
             name: "Parcels".to_owned(),
-            webhook_secrets: stagepost_domain::keyring::Keyring::new(stagepost_domain::shop::Sealed(String::new())),
+            webhook_secrets: stagepost_domain::keyring::Keyring::new(stagepost_domain::shop::Sealed(
+                String::new(),
+            )),
             credentials: None,
             version: 1,
         };

@@ -7,17 +7,17 @@ use crate::Core;
 use crate::apply::TRIES_MAX;
 use crate::ports::{CommitError, GovernorStore, StoreError};
 
-/// Whether one more mail of the shop may leave now. It is counted here, so it is asked once, just before the
-/// claim.
+/// Whether one more mail of the shop may leave now, by its governor as it was just read. The mail is counted
+/// here, so it is asked once, under its claim.
 ///
 /// # Errors
 /// The store failed.
-pub async fn admits<S: GovernorStore>(core: &Core<S>, shop: &ShopId) -> Result<bool, StoreError> {
+pub async fn admits<S: GovernorStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    governor: &Governor,
+) -> Result<bool, StoreError> {
     let now = core.now();
-    let governor = core.store.governor(shop).await?;
-    if governor.paused.is_some() {
-        return Ok(false);
-    }
     let this = window(now);
     let count = core.store.count_mail(shop, this).await?;
     if governor.is_too_many(count, now) {

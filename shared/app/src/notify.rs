@@ -8,7 +8,7 @@ use stagepost_domain::event::{Action, Actor, Cause, Event};
 use stagepost_domain::id::TemplateId;
 use stagepost_domain::order::{Order, Snapshot};
 use stagepost_domain::outcome::SkipReason;
-use stagepost_domain::run::{AttemptOutcome, Run, RunId, RunKey, RunState, Target};
+use stagepost_domain::run::{AttemptOutcome, Run, RunId, RunKey, RunState, Target, later};
 use stagepost_domain::shop::Endpoint;
 use stagepost_domain::signing::{webhook_key, webhook_signature};
 use stagepost_domain::template::{EmailTemplate, Rendered, Variables};
@@ -75,7 +75,8 @@ where
         Err(Instead::Wait(wait)) => return Ok(postpone(core, id, &run, wait).await?),
         Err(Instead::Fail(error)) => return fail_unsent(core, id, &run, error).await,
     };
-    if !admits(core, &event.shop).await? {
+    let governor = core.store.governor(&event.shop).await?;
+    if governor.paused.is_some() {
         return Ok(postpone(core, id, &run, HOLD_LOOK_AGAIN).await?);
     }
     // A mail that is cut off in mid-send is in doubt for ever: rather let the doorbell come back.
@@ -86,11 +87,20 @@ where
         Ok(claimed) => claimed,
         Err(answered) => return Ok(answered),
     };
-    let outcome = match mailer.send(&mail).await {
-        Ok(detail) => AttemptOutcome::Success { detail },
-        Err(ActError { disposition, message: error }) => AttemptOutcome::Failure { disposition, error },
+    let outcome = match admits(core, &event.shop, &governor).await {
+        Ok(true) => sent(mailer.send(&mail).await),
+        Ok(false) => AttemptOutcome::Later { due: later(core.now(), HOLD_LOOK_AGAIN) },
+        // Not sent: the claim is given back, or its lease would leave the mail in doubt.
+        Err(_) => AttemptOutcome::Later { due: later(core.now(), LOOK_AGAIN) },
     };
     Ok(finish(core, id, &claimed, &attempt, &outcome).await?)
+}
+
+fn sent(answer: Result<String, ActError>) -> AttemptOutcome {
+    match answer {
+        Ok(detail) => AttemptOutcome::Success { detail },
+        Err(ActError { disposition, message: error }) => AttemptOutcome::Failure { disposition, error },
+    }
 }
 
 /// What to do instead of sending.

@@ -17,6 +17,7 @@ pub const RELEASE: SignedDuration = SignedDuration::from_hours(1);
 
 /// Why mails are stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Paused {
     /// Since when.
     pub at: Timestamp,

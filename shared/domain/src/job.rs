@@ -26,6 +26,7 @@ const ERROR_MAX: usize = 300;
 
 /// Which orders a bulk move is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "by", rename_all = "snake_case")]
 pub enum Selection {
     /// These, at most [`ORDERS_MAX`].
@@ -42,6 +43,7 @@ pub enum Selection {
 
 /// What a job does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum JobKind {
     /// Asks a channel's platform for the orders that changed since then: both platforms lose notifications, and
@@ -155,6 +157,7 @@ pub enum JobState {
 
 /// What a job came to so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Progress {
     /// Things looked at.

@@ -110,6 +110,7 @@ pub enum IgnoreReason {
 
 /// Why a fact changed nothing. Counted, never written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NoOpReason {
     /// Older than what is stored.

@@ -102,7 +102,7 @@ async fn law_13_orders_that_no_notification_told_of_are_found_within_a_quarter_o
     );
     world.shopify.take_outbox();
     world.woo.take_outbox();
-    world.pass(14 * 60).await;
+    world.pass(13 * 60).await;
     let path = format!("/v1/orders/{}", world.shopify_order(&shopify));
     assert_eq!(world.api.get(&path).await.status, 404, "lost, so far");
     world.pass(60).await;

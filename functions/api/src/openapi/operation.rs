@@ -58,6 +58,11 @@ impl<'a> Operation<'a> {
         self.answers.insert(status.to_string(), json!({"description": description, "content": content}));
     }
 
+    /// An answer without a body.
+    pub fn empty(&mut self, status: u16, description: &str) {
+        self.answers.insert(status.to_string(), json!({"description": description}));
+    }
+
     /// A problem. Several reasons for one status stand side by side.
     pub fn problem(&mut self, status: u16, when: &str) {
         let schema = self.schemas.of_answer::<Problem>();

@@ -1,13 +1,13 @@
 //! Carrier integrations.
 
-use stagepost_app::config::{self, CarrierInput, CarrierPatch};
+use stagepost_app::config::{self, CarrierInput, CarrierPatch, Removal};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::id::CarrierId;
 use stagepost_lambda::http::Problem;
 
 use super::State;
 use crate::Stores;
-use crate::answer::{Answer, Found, List, Made};
+use crate::answer::{Answer, Found, Gone, List, Made};
 use crate::caller::{Admin, Caller};
 use crate::payload::{Named, Payload};
 use crate::view::CarrierView;
@@ -46,4 +46,13 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
 ) -> Answer<Found<CarrierView>> {
     let update = config::update_carrier(&api.core, &api.secrets, caller.shop(), &id, &patch);
     Ok(Found(update.await?.into()))
+}
+
+pub async fn delete<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Admin>,
+    Named(id): Named<CarrierId>,
+) -> Answer<Gone> {
+    config::remove(&api.core, caller.shop(), Removal::Carrier(&id), None).await?;
+    Ok(Gone)
 }

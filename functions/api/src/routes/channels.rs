@@ -1,13 +1,13 @@
 //! Sales channels.
 
-use stagepost_app::config::{self, ChannelInput, ChannelPatch};
+use stagepost_app::config::{self, ChannelInput, ChannelPatch, Removal};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::id::ChannelId;
 use stagepost_lambda::http::Problem;
 
 use super::State;
 use crate::Stores;
-use crate::answer::{Answer, Found, List, Made};
+use crate::answer::{Answer, Found, Gone, List, Made};
 use crate::caller::{Admin, Caller};
 use crate::payload::{Named, Payload};
 use crate::view::ChannelView;
@@ -46,4 +46,13 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
 ) -> Answer<Found<ChannelView>> {
     let update = config::update_channel(&api.core, &api.secrets, caller.shop(), &id, &patch);
     Ok(Found(update.await?.into()))
+}
+
+pub async fn delete<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Admin>,
+    Named(id): Named<ChannelId>,
+) -> Answer<Gone> {
+    config::remove(&api.core, caller.shop(), Removal::Channel(&id), None).await?;
+    Ok(Gone)
 }

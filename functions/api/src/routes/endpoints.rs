@@ -1,13 +1,13 @@
 //! Webhook endpoints.
 
-use stagepost_app::config::{self, EndpointInput};
+use stagepost_app::config::{self, EndpointInput, Removal};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::id::EndpointId;
 use stagepost_lambda::http::Problem;
 
 use super::State;
 use crate::Stores;
-use crate::answer::{Answer, Found, List, Made};
+use crate::answer::{Answer, Found, Gone, List, Made};
 use crate::caller::{Admin, Caller};
 use crate::payload::{Named, Payload};
 use crate::view::EndpointView;
@@ -47,4 +47,13 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
 ) -> Answer<Found<EndpointView>> {
     let put = config::put_endpoint(&api.core, &api.secrets, caller.shop(), Some(&id), &input, api.check_url);
     Ok(Found(put.await?.0.into()))
+}
+
+pub async fn delete<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Admin>,
+    Named(id): Named<EndpointId>,
+) -> Answer<Gone> {
+    config::remove(&api.core, caller.shop(), Removal::Endpoint(&id), None).await?;
+    Ok(Gone)
 }

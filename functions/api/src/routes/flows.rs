@@ -1,6 +1,6 @@
 //! Flows.
 
-use stagepost_app::config::{self, FlowInput};
+use stagepost_app::config::{self, FlowInput, Removal};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::FlowId;
@@ -8,7 +8,7 @@ use stagepost_lambda::http::Problem;
 
 use super::State;
 use crate::Stores;
-use crate::answer::{Answer, Found, List, Made};
+use crate::answer::{Answer, Found, Gone, List, Made};
 use crate::caller::{Admin, Caller};
 use crate::payload::{Named, Payload};
 
@@ -16,7 +16,8 @@ pub async fn list<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
 ) -> Answer<Found<List<Flow>>> {
-    Ok(List::whole(api.core.store.flows(caller.shop()).await?))
+    let flows = api.core.store.flows(caller.shop()).await?;
+    Ok(List::whole(flows.into_iter().filter(|flow| flow.archived_at.is_none())))
 }
 
 pub async fn read<S: Stores, K: Secrets + 'static>(
@@ -24,7 +25,7 @@ pub async fn read<S: Stores, K: Secrets + 'static>(
     caller: Caller,
     Named(id): Named<FlowId>,
 ) -> Answer<Found<Flow>> {
-    let flow = api.core.store.flow(caller.shop(), &id).await?;
+    let flow = api.core.store.flow(caller.shop(), &id).await?.filter(|flow| flow.archived_at.is_none());
     Ok(Found(flow.ok_or_else(|| Problem::not_found("flow"))?))
 }
 
@@ -43,4 +44,13 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
     Payload(input): Payload<FlowInput>,
 ) -> Answer<Found<Flow>> {
     Ok(Found(config::put_flow(&api.core, caller.shop(), Some(&id), &input).await?))
+}
+
+pub async fn archive<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Admin>,
+    Named(id): Named<FlowId>,
+) -> Answer<Gone> {
+    config::remove(&api.core, caller.shop(), Removal::Flow(&id), None).await?;
+    Ok(Gone)
 }

@@ -21,10 +21,13 @@ mod carriers;
 mod channels;
 mod endpoints;
 mod flows;
+mod governor;
+mod jobs;
 mod orders;
 mod quarantine;
 mod runs;
 mod settings;
+mod simulate;
 mod table;
 mod templates;
 
@@ -37,6 +40,9 @@ use crate::{Api, Stores};
 pub use table::Routes;
 
 type State<S, K> = axum::extract::State<Arc<Api<S, K>>>;
+
+/// In which case taking configuration away answers 409.
+const IN_USE: &str = "Stages name it; `users` says which.";
 
 /// In which case editing configuration answers 409.
 const EDITED: &str = "Somebody else changed the same thing meanwhile.";
@@ -51,6 +57,28 @@ pub fn all<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
             runs::retry,
             about("retryRun", "Try a run again").conflict("The run cannot be retried as it stands."),
         )
+        .get(
+            "/v1/runs",
+            runs::list,
+            about("listRuns", "List what went wrong, newest first")
+                .detail("Failed and uncertain runs of events of which no run is open any more."),
+        )
+        .post(
+            "/v1/runs/recover",
+            jobs::recover,
+            about("recoverRuns", "Have failed runs tried again, all of a time")
+                .detail("Uncertain runs are left alone: trying one again may do it twice."),
+        )
+        .get("/v1/jobs", jobs::list, about("listJobs", "List jobs, newest first"))
+        .get("/v1/jobs/{id}", jobs::read, about("getJob", "Read a job"))
+        .post(
+            "/v1/jobs/{id}/cancel",
+            jobs::cancel,
+            about("cancelJob", "Stop a job; what it did stands").conflict("It has ended, or recurs."),
+        )
+        .post("/v1/simulate", simulate::run, about("simulate", "Tell what would happen, step by step"))
+        .get("/v1/governor", governor::read, about("getGovernor", "Read whether mails are stopped"))
+        .post("/v1/governor/resume", governor::resume, about("resumeGovernor", "Let stopped mails go"))
         .get("/v1/quarantine", quarantine::list, about("listQuarantine", "List what could not be read"))
 }
 
@@ -62,6 +90,12 @@ fn configuration<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Route
         .post("/v1/flows", flows::create, about("createFlow", "Make a flow"))
         .get("/v1/flows/{id}", flows::read, about("getFlow", "Read a flow"))
         .put("/v1/flows/{id}", flows::update, about("updateFlow", "Edit a flow").conflict(EDITED))
+        .delete(
+            "/v1/flows/{id}",
+            flows::archive,
+            about("deleteFlow", "Archive a flow")
+                .conflict("It holds orders, or is a channel's default flow."),
+        )
         .get("/v1/email-templates", templates::list, about("listTemplates", "List e-mail templates"))
         .post("/v1/email-templates", templates::create, about("createTemplate", "Make an e-mail template"))
         .get("/v1/email-templates/{id}", templates::read, about("getTemplate", "Read an e-mail template"))
@@ -69,6 +103,11 @@ fn configuration<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Route
             "/v1/email-templates/{id}",
             templates::update,
             about("updateTemplate", "Save a new version of an e-mail template").conflict(EDITED),
+        )
+        .delete(
+            "/v1/email-templates/{id}",
+            templates::delete,
+            about("deleteTemplate", "Delete an e-mail template").conflict(IN_USE),
         )
         .get("/v1/webhook-endpoints", endpoints::list, about("listEndpoints", "List webhook endpoints"))
         .post("/v1/webhook-endpoints", endpoints::create, about("createEndpoint", "Make a webhook endpoint"))
@@ -78,14 +117,37 @@ fn configuration<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Route
             endpoints::update,
             about("updateEndpoint", "Edit a webhook endpoint").conflict(EDITED),
         )
+        .delete(
+            "/v1/webhook-endpoints/{id}",
+            endpoints::delete,
+            about("deleteEndpoint", "Delete a webhook endpoint").conflict(IN_USE),
+        )
         .get("/v1/channels", channels::list, about("listChannels", "List sales channels"))
         .post("/v1/channels", channels::create, about("createChannel", "Connect a store"))
         .get("/v1/channels/{id}", channels::read, about("getChannel", "Read a sales channel"))
         .patch("/v1/channels/{id}", channels::update, about("updateChannel", "Change a sales channel"))
+        .delete(
+            "/v1/channels/{id}",
+            channels::delete,
+            about("deleteChannel", "Disconnect a store")
+                .detail("Its orders stay; connecting it again finds them."),
+        )
+        .post(
+            "/v1/channels/{id}/backfill",
+            jobs::backfill,
+            about("backfillChannel", "Adopt a store's past orders, silently"),
+        )
+        .post(
+            "/v1/channels/{id}/reconcile",
+            jobs::reconcile,
+            about("reconcileChannel", "Ask a store now for what changed")
+                .conflict("It is being asked already."),
+        )
         .get("/v1/carriers", carriers::list, about("listCarriers", "List carrier integrations"))
         .post("/v1/carriers", carriers::create, about("createCarrier", "Connect a carrier service"))
         .get("/v1/carriers/{id}", carriers::read, about("getCarrier", "Read a carrier integration"))
         .patch("/v1/carriers/{id}", carriers::update, about("updateCarrier", "Change a carrier integration"))
+        .delete("/v1/carriers/{id}", carriers::delete, about("deleteCarrier", "Disconnect a carrier service"))
 }
 
 fn orders<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K> {
@@ -116,6 +178,18 @@ fn orders<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K>
                  flow, or is on hold.",
             ),
         )
+        .post(
+            "/v1/orders/move",
+            jobs::bulk_move,
+            about("moveOrders", "Move many orders").detail("One after the other, as a job."),
+        )
+        .post(
+            "/v1/orders/{id}/assign",
+            orders::assign,
+            about("assignOrder", "Put an order into a flow")
+                .conflict("The order has changed since you looked, or is in this flow already."),
+        )
+        .post("/v1/orders/{id}/hold", orders::hold, about("holdOrder", "Stop an order until it is resumed"))
         .post(
             "/v1/orders/{id}/resume",
             orders::resume,

@@ -11,10 +11,11 @@ use stagepost_domain::run::RunId;
 use stagepost_lambda::http::Problem;
 
 use super::State;
-use crate::answer::{Answer, Found};
+use super::orders::PageQuery;
+use crate::answer::{Answer, Found, List};
 use crate::caller::{Caller, Member};
 use crate::failed::Failed;
-use crate::payload::{Named, Payload};
+use crate::payload::{Named, Payload, Queried};
 use crate::view::RunView;
 use crate::{Api, Stores};
 
@@ -33,6 +34,19 @@ pub async fn read<S: Stores, K: Secrets + 'static>(
     let event = found(&api, caller.shop(), &id).await?;
     let run = event.runs.get(&id.key).ok_or_else(|| Problem::not_found("run"))?;
     Ok(Found(RunView::new(&event, &id.key, run)))
+}
+
+pub async fn list<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller,
+    Queried(q): Queried<PageQuery>,
+) -> Answer<Found<List<RunView>>> {
+    let page = api.core.store.attention(caller.shop(), q.cursor(), q.limit()?).await?;
+    let wrong = page.items.iter().flat_map(|event| {
+        let runs = event.runs.iter().filter(|(_, run)| run.state.gone_wrong().is_some());
+        runs.map(|(key, run)| RunView::new(event, key, run))
+    });
+    Ok(Found(List { items: wrong.collect(), next: page.next }))
 }
 
 /// How a run is to be tried again.

@@ -1,6 +1,6 @@
 //! E-mail templates.
 
-use stagepost_app::config::{self, TemplateInput};
+use stagepost_app::config::{self, Removal, TemplateInput};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::id::TemplateId;
 use stagepost_domain::template::EmailTemplate;
@@ -8,7 +8,7 @@ use stagepost_lambda::http::Problem;
 
 use super::State;
 use crate::Stores;
-use crate::answer::{Answer, Found, List, Made};
+use crate::answer::{Answer, Found, Gone, List, Made};
 use crate::caller::{Admin, Caller};
 use crate::payload::{Named, Payload};
 use crate::view::TemplateLine;
@@ -45,4 +45,13 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
     Payload(input): Payload<TemplateInput>,
 ) -> Answer<Found<EmailTemplate>> {
     Ok(Found(config::put_template(&api.core, caller.shop(), Some(&id), &input).await?))
+}
+
+pub async fn delete<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Admin>,
+    Named(id): Named<TemplateId>,
+) -> Answer<Gone> {
+    config::remove(&api.core, caller.shop(), Removal::Template(&id), None).await?;
+    Ok(Gone)
 }

@@ -1,9 +1,11 @@
 //! What the API shows. Explicit shapes: what is stored may change without the contract changing.
 
 mod config;
+mod jobs;
 mod orders;
 mod timeline;
 
 pub use config::{CarrierView, ChannelView, EndpointView, SettingsView, TemplateLine};
+pub use jobs::{GovernorView, JobView, Plan, PlanStep};
 pub use orders::OrderView;
 pub use timeline::{EntryView, QuarantineView, RunView};

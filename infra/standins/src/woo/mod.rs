@@ -154,7 +154,9 @@ impl WooStore {
         if !entries.is_empty() {
             state.set_meta(id, TRACKING, Value::Array(entries));
         }
-        let mailed = order_of(&mut state, order)?.set_status("completed", at);
+        let found = order_of(&mut state, order)?;
+        found.modified = at;
+        let mailed = found.set_status("completed", at);
         state.mails += usize::from(mailed);
         self.inner.tell(&state, id, &[UPDATED]);
         Ok(())

@@ -14,7 +14,7 @@ pub use connections::{
 };
 pub use endpoints::{EndpointInput, put_endpoint, rotate_endpoint_secret};
 pub use flows::{FlowInput, StageInput, put_flow};
-pub use removal::{archive_flow, delete_carrier, delete_channel, delete_endpoint, delete_template};
+pub use removal::{Removal, remove};
 pub use shop::{SettingsInput, create_key, create_shop, update_settings};
 pub use templates::{TemplateInput, put_template};
 

@@ -12,117 +12,36 @@ use crate::ports::{ConfigChange, ConfigStore, OrderFilter, OrderStore};
 /// Most users that an error names.
 const NAMED_MAX: usize = 20;
 
-/// Takes a template away. Mails that are on their way keep the version that they were planned with.
-///
-/// # Errors
-/// A stage names it, or `expected` is not its version, or the store failed.
-pub async fn delete_template<S: ConfigStore>(
-    core: &Core<S>,
-    shop: &ShopId,
-    id: &TemplateId,
-    expected: Option<u64>,
-) -> Result<(), ConfigError> {
-    removed(core, shop, async |settings: &mut Settings| {
-        check(settings.templates.remove(id), expected)?;
-        unused(core, shop, |stage| stage.automations.email.as_ref().is_some_and(|a| a.template == *id))
-            .await?;
-        Ok(ConfigChange::NoTemplate(id.clone()))
-    })
-    .await
+/// What is to be taken away.
+#[derive(Debug, Clone, Copy)]
+pub enum Removal<'a> {
+    /// A template. Mails that are on their way keep the version that they were planned with.
+    Template(&'a TemplateId),
+    /// An endpoint. Its open runs are skipped as *target gone*.
+    Endpoint(&'a EndpointId),
+    /// A store is disconnected. Its orders stay; connecting it again finds them.
+    Channel(&'a ChannelId),
+    /// A carrier service is disconnected.
+    Carrier(&'a CarrierId),
+    /// A flow is archived: it takes no orders and is not listed any more. One that gets an order at this very
+    /// moment keeps it, readable, and its runs.
+    Flow(&'a FlowId),
 }
 
-/// Takes an endpoint away. Its open runs are skipped as *target gone*.
+/// Takes configuration away, decided anew for whoever lost a race.
 ///
 /// # Errors
-/// A stage names it, or `expected` is not its version, or the store failed.
-pub async fn delete_endpoint<S: ConfigStore>(
+/// Something names it, the shop has none such, `expected` is not its version, or the store failed.
+pub async fn remove<S: ConfigStore + OrderStore>(
     core: &Core<S>,
     shop: &ShopId,
-    id: &EndpointId,
+    what: Removal<'_>,
     expected: Option<u64>,
-) -> Result<(), ConfigError> {
-    removed(core, shop, async |settings: &mut Settings| {
-        check(settings.endpoints.remove(id), expected)?;
-        let names = |stage: &Stage| stage.automations.webhook.as_ref().is_some_and(|a| a.endpoint == *id);
-        unused(core, shop, names).await?;
-        Ok(ConfigChange::NoEndpoint(id.clone()))
-    })
-    .await
-}
-
-/// Disconnects a store. Its orders stay; connecting it again finds them.
-///
-/// # Errors
-/// The shop has no such channel, `expected` is not its version, or the store failed.
-pub async fn delete_channel<S: ConfigStore>(
-    core: &Core<S>,
-    shop: &ShopId,
-    id: &ChannelId,
-    expected: Option<u64>,
-) -> Result<(), ConfigError> {
-    removed(core, shop, async |_: &mut Settings| {
-        let there = core.store.channel(id).await?.filter(|c| c.shop == *shop);
-        check(there.map(|c| c.version), expected)?;
-        Ok(ConfigChange::NoChannel(id.clone()))
-    })
-    .await
-}
-
-/// Disconnects a carrier service. Packages are registered with the shop's next one that can, if there is one;
-/// open registrations with this one are skipped as *target gone*.
-///
-/// # Errors
-/// The shop has no such integration, `expected` is not its version, or the store failed.
-pub async fn delete_carrier<S: ConfigStore>(
-    core: &Core<S>,
-    shop: &ShopId,
-    id: &CarrierId,
-    expected: Option<u64>,
-) -> Result<(), ConfigError> {
-    removed(core, shop, async |settings: &mut Settings| {
-        let carriers = core.store.carriers(shop).await?;
-        check(carriers.iter().find(|c| c.id == *id).map(|c| c.version), expected)?;
-        settings.registrar = Registrar::of(carriers.iter().filter(|c| c.id != *id));
-        Ok(ConfigChange::NoCarrier(id.clone()))
-    })
-    .await
-}
-
-/// Archives a flow: it takes no orders and is not listed any more. One that holds orders is refused; one that
-/// gets an order at this very moment keeps it, readable, and its runs.
-///
-/// # Errors
-/// A channel names it or it holds orders, `expected` is not its version, or the store failed.
-pub async fn archive_flow<S: ConfigStore + OrderStore>(
-    core: &Core<S>,
-    shop: &ShopId,
-    id: &FlowId,
-    expected: Option<u64>,
-) -> Result<(), ConfigError> {
-    removed(core, shop, async |_: &mut Settings| {
-        let there = core.store.flow(shop, id).await?.filter(|flow| flow.archived_at.is_none());
-        let flow = there.ok_or(ConfigError::NotFound)?;
-        check(Some(flow.version), expected)?;
-        let users = users_of_flow(core, &flow).await?;
-        if !users.is_empty() {
-            return Err(ConfigError::InUse(users));
-        }
-        let version = flow.version.saturating_add(1);
-        Ok(ConfigChange::Flow(Flow { version, archived_at: Some(core.now()), ..flow }))
-    })
-    .await
-}
-
-/// One change that takes something away, decided anew for whoever lost a race.
-async fn removed<S: ConfigStore>(
-    core: &Core<S>,
-    shop: &ShopId,
-    decide: impl AsyncFn(&mut Settings) -> Result<ConfigChange, ConfigError>,
 ) -> Result<(), ConfigError> {
     let mut tried = false;
     for _ in 0..TRIES_MAX {
         let mut settings = edited(core, shop).await?;
-        let change = match decide(&mut settings).await {
+        let change = match change(core, &mut settings, what, expected).await {
             // Gone by our own write, whose answer was lost; or by somebody else's, which is as good.
             Err(ConfigError::NotFound) if tried => return Ok(()),
             decided => decided?,
@@ -133,6 +52,59 @@ async fn removed<S: ConfigStore>(
         tried = true;
     }
     Err(ConfigError::Busy)
+}
+
+/// The change, after everything that speaks against it.
+async fn change<S: ConfigStore + OrderStore>(
+    core: &Core<S>,
+    settings: &mut Settings,
+    what: Removal<'_>,
+    expected: Option<u64>,
+) -> Result<ConfigChange, ConfigError> {
+    let shop = settings.shop.clone();
+    Ok(match what {
+        Removal::Template(id) => {
+            check(settings.templates.remove(id), expected)?;
+            let names = |s: &Stage| s.automations.email.as_ref().is_some_and(|a| a.template == *id);
+            unused(core, &shop, names).await?;
+            ConfigChange::NoTemplate(id.clone())
+        }
+        Removal::Endpoint(id) => {
+            check(settings.endpoints.remove(id), expected)?;
+            let names = |s: &Stage| s.automations.webhook.as_ref().is_some_and(|a| a.endpoint == *id);
+            unused(core, &shop, names).await?;
+            ConfigChange::NoEndpoint(id.clone())
+        }
+        Removal::Channel(id) => {
+            let there = core.store.channel(id).await?.filter(|c| c.shop == shop);
+            check(there.map(|c| c.version), expected)?;
+            ConfigChange::NoChannel(id.clone())
+        }
+        Removal::Carrier(id) => {
+            let carriers = core.store.carriers(&shop).await?;
+            check(carriers.iter().find(|c| c.id == *id).map(|c| c.version), expected)?;
+            settings.registrar = Registrar::of(carriers.iter().filter(|c| c.id != *id));
+            ConfigChange::NoCarrier(id.clone())
+        }
+        Removal::Flow(id) => ConfigChange::Flow(archived(core, &shop, id, expected).await?),
+    })
+}
+
+async fn archived<S: ConfigStore + OrderStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    id: &FlowId,
+    expected: Option<u64>,
+) -> Result<Flow, ConfigError> {
+    let there = core.store.flow(shop, id).await?.filter(|flow| flow.archived_at.is_none());
+    let flow = there.ok_or(ConfigError::NotFound)?;
+    check(Some(flow.version), expected)?;
+    let users = users_of_flow(core, &flow).await?;
+    if !users.is_empty() {
+        return Err(ConfigError::InUse(users));
+    }
+    let version = flow.version.saturating_add(1);
+    Ok(Flow { version, archived_at: Some(core.now()), ..flow })
 }
 
 fn check(there: Option<u64>, expected: Option<u64>) -> Result<(), ConfigError> {

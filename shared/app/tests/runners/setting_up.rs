@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use stagepost_app::config::{
-    CarrierInput, CarrierPatch, ChannelInput, ConfigError, create_carrier, create_channel, create_key,
-    create_shop, delete_carrier, put_endpoint, put_flow, put_template, update_carrier, update_channel,
+    CarrierInput, CarrierPatch, ChannelInput, ConfigError, Removal, create_carrier, create_channel,
+    create_key, create_shop, put_endpoint, put_flow, put_template, remove, update_carrier, update_channel,
 };
 use stagepost_app::ports::{ConfigChange, ConfigStore};
 use stagepost_domain::id::{CarrierId, token_hash};
@@ -221,9 +221,9 @@ fn the_settings_name_the_oldest_integration_with_a_key_whatever_is_changed() {
     assert_eq!(registrar(&world), Some((second.id.clone(), 1)));
     correct(&world, &first.id, json!({"credentials": "EZAK3"})).unwrap();
     assert_eq!(registrar(&world), Some((first.id.clone(), 4)));
-    done(delete_carrier(&world.core, &build::shop(), &first.id, None)).unwrap();
+    done(remove(&world.core, &build::shop(), Removal::Carrier(&first.id), None)).unwrap();
     assert_eq!(registrar(&world), Some((second.id.clone(), 1)));
-    done(delete_carrier(&world.core, &build::shop(), &second.id, None)).unwrap();
+    done(remove(&world.core, &build::shop(), Removal::Carrier(&second.id), None)).unwrap();
     assert_eq!(registrar(&world), None);
 }
 

@@ -7,8 +7,8 @@ use serde_json::json;
 use stagepost_app::apply::{Outcome, apply};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::decide::Refused;
-use stagepost_domain::fact::{Fact, MoveFact, PackageEdit};
-use stagepost_domain::id::{OrderId, PackageId, ShopId, StageId};
+use stagepost_domain::fact::{AssignFact, Assigner, Fact, MoveFact, PackageEdit};
+use stagepost_domain::id::{FlowId, OrderId, PackageId, ShopId, StageId};
 use stagepost_domain::order::Order;
 use stagepost_domain::text::Invalid;
 use stagepost_lambda::http::Problem;
@@ -58,6 +58,45 @@ async fn named_stage<S: Stores, K>(api: &Api<S, K>, order: &Order, named: &str) 
 
 fn unknown_stage() -> Problem {
     Problem::invalid(vec![Invalid::new("stage", "no stage of the order's flow has this id or name")])
+}
+
+/// Which flow an order is to run in.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssignInput {
+    /// The flow.
+    flow: FlowId,
+    /// A stage's id, or its name in that flow; the furthest that the order's state asks for unless said.
+    stage: Option<String>,
+    /// The order's `seq` as last seen: a stale screen gets 409.
+    expected_seq: u64,
+}
+
+pub async fn assign<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Member>,
+    Named(id): Named<OrderId>,
+    Payload(input): Payload<AssignInput>,
+) -> Answer<Found<OrderView>> {
+    let order = own(&api, caller.shop(), &id).await?;
+    let flow = api.core.store.flow(caller.shop(), &input.flow).await?;
+    let named = |named: &String| {
+        let by_name = flow.iter().flat_map(|f| &f.stages).find(|s| s.name == *named).map(|s| s.id.clone());
+        by_name.or_else(|| StageId::parse(named).ok()).ok_or_else(unknown_stage)
+    };
+    let stage = input.stage.as_ref().map(named).transpose()?;
+    let by = Assigner::By { actor: caller.actor(), expected_seq: input.expected_seq };
+    let fact = Fact::Assign(AssignFact { flow: input.flow, stage, by });
+    done(&api, caller.shop(), &order, fact).await
+}
+
+pub async fn hold<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Member>,
+    Named(id): Named<OrderId>,
+) -> Answer<Found<OrderView>> {
+    let order = own(&api, caller.shop(), &id).await?;
+    done(&api, caller.shop(), &order, Fact::Hold { actor: caller.actor() }).await
 }
 
 pub async fn resume<S: Stores, K: Secrets + 'static>(
@@ -121,8 +160,9 @@ pub fn settled(outcome: Outcome) -> Result<(), Failed> {
         Refused::AlreadyPlaced => conflict("already-placed", "The order is in this flow already")
             .detail("Move it to another of its stages."),
         Refused::NotPlaced => conflict("not-placed", "The order is in no flow"),
-        Refused::OnHold => conflict("on-hold", "The order is on hold")
-            .detail("Automation moved it in circles. Look at its timeline, then resume it."),
+        Refused::OnHold => {
+            conflict("on-hold", "The order is on hold").detail("Look at its timeline, then resume it.")
+        }
         Refused::TooMany { limit } => {
             Problem::invalid(vec![Invalid::new("packages", format!("an order has at most {limit}"))])
         }

@@ -21,8 +21,9 @@ use crate::payload::{Limit, Named, Payload, Queried};
 use crate::view::{EntryView, OrderView};
 use crate::{Api, Stores};
 use act::settled;
-pub use act::{add_package, move_to, remove_package, resume};
+pub use act::{add_package, assign, hold, move_to, remove_package, resume};
 use input::OrderInput;
+pub use input::PackageInput;
 
 /// Which orders to list.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -99,6 +100,18 @@ pub struct PageQuery {
     /// Most items of the page.
     #[serde(default)]
     limit: Limit,
+}
+
+impl PageQuery {
+    /// Where to go on.
+    pub fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref()
+    }
+
+    /// How many.
+    pub fn limit(&self) -> Result<usize, Problem> {
+        self.limit.get()
+    }
 }
 
 pub async fn timeline<S: Stores, K: Secrets + 'static>(

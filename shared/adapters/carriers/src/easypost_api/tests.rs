@@ -50,7 +50,9 @@ fn access() -> CarrierAccess {
         shop: ShopId::parse("shop_a").unwrap(),
         kind: CarrierKind::Easypost,
         name: "Parcels".to_owned(),
-        webhook_secrets: Vec::new(),
+        webhook_secrets: stagepost_domain::keyring::Keyring::new(stagepost_domain::shop::Sealed(
+            String::new(),
+        )),
         credentials: None,
         version: 1,
     };

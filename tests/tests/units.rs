@@ -205,9 +205,10 @@ async fn set_up(
     let input = serde_json::from_value(
         json!({"name": "Stage", "subject": "{{orderNumber}}", "text": "{{stageName}}"}),
     );
-    let template = config::put_template(core, shop, None, &input.unwrap()).await.unwrap();
+    let template = config::put_template(core, shop, None, &input.unwrap(), None).await.unwrap();
     let input = serde_json::from_value(json!({"name": "ERP", "url": receiver})).unwrap();
-    let (endpoint, _) = config::put_endpoint(core, secrets, shop, None, &input, |_| Ok(())).await.unwrap();
+    let (endpoint, _) =
+        config::put_endpoint(core, secrets, shop, None, &input, |_| Ok(()), None).await.unwrap();
     let everything = json!({
         "email": {"enabled": true, "template": template.id},
         "webhook": {"enabled": true, "endpoint": endpoint.id},
@@ -218,7 +219,8 @@ async fn set_up(
         {"name": "Shipped"}, {"name": "Delivered", "automations": {"advance_on_delivery": {"enabled": true}}},
     ]);
     let input = json!({"name": "Paper boats", "stages": stages, "fulfilled_stage": "Shipped"});
-    let flow = config::put_flow(core, shop, None, &serde_json::from_value(input).unwrap()).await.unwrap();
+    let flow =
+        config::put_flow(core, shop, None, &serde_json::from_value(input).unwrap(), None).await.unwrap();
     let input = json!({
         "platform": "shopify", "name": "Paper Boat", "store": SHOPIFY_DOMAIN, "webhook_secret": SHOPIFY_SECRET,
         "credentials": "shpat_test", "default_flow": flow.id,

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{StatusCode, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -40,6 +40,50 @@ impl<T: JsonSchema> Describe for Made<T> {
     fn describe(operation: &mut Operation<'_>) {
         operation.answer::<T>(201, "Made.");
     }
+}
+
+/// What has a version, and so an `ETag`.
+pub trait Versioned {
+    /// Its version.
+    fn version(&self) -> u64;
+}
+
+/// 200 with a versioned resource as it is now.
+pub struct Current<T>(pub T);
+
+impl<T: Serialize + Versioned> IntoResponse for Current<T> {
+    fn into_response(self) -> Response {
+        (etag(&self.0), Json(self.0)).into_response()
+    }
+}
+
+impl<T: JsonSchema> Describe for Current<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        Found::<T>::describe(operation);
+        operation.header(200, "ETag", ETAG);
+    }
+}
+
+/// 201 with a versioned resource that was made.
+pub struct MadeCurrent<T>(pub T);
+
+impl<T: Serialize + Versioned> IntoResponse for MadeCurrent<T> {
+    fn into_response(self) -> Response {
+        (StatusCode::CREATED, etag(&self.0), Json(self.0)).into_response()
+    }
+}
+
+impl<T: JsonSchema> Describe for MadeCurrent<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        Made::<T>::describe(operation);
+        operation.header(201, "ETag", ETAG);
+    }
+}
+
+const ETAG: &str = "Its version in quotes: pass it as `If-Match` to change only what was read.";
+
+fn etag(resource: &impl Versioned) -> [(header::HeaderName, String); 1] {
+    [(header::ETAG, format!("\"{}\"", resource.version()))]
 }
 
 /// 201 for what is new, 200 for what was there already.

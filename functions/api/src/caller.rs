@@ -84,7 +84,8 @@ impl<R: AtLeast> Describe for Caller<R> {
     }
 }
 
-async fn authenticated<S: Stores, K: Secrets + 'static>(
+/// The key that a request comes with.
+pub async fn authenticated<S: Stores, K: Secrets + 'static>(
     parts: &Parts,
     api: &Api<S, K>,
 ) -> Result<ApiKey, Response> {

@@ -3,6 +3,7 @@
 mod answer;
 mod caller;
 mod failed;
+mod once;
 mod openapi;
 mod payload;
 mod routes;
@@ -14,7 +15,7 @@ use axum::Router;
 use stagepost_app::Core;
 use stagepost_app::notify::TrackingLinks;
 use stagepost_app::ports::{
-    ConfigStore, GovernorStore, InboundStore, JobStore, OrderStore, RunStore, Secrets,
+    CallStore, ConfigStore, GovernorStore, InboundStore, JobStore, OrderStore, RunStore, Secrets,
 };
 use stagepost_domain::shop::ApiKey;
 use stagepost_lambda::cache::Warm;
@@ -22,12 +23,28 @@ use url::Url;
 
 /// The stores that the API needs.
 pub trait Stores:
-    OrderStore + RunStore + InboundStore + ConfigStore + JobStore + GovernorStore + 'static
+    OrderStore
+    + RunStore
+    + InboundStore
+    + ConfigStore
+    + CallStore
+    + JobStore
+    + GovernorStore
+    + Clone
+    + 'static
 {
 }
 
 impl<T> Stores for T where
-    T: OrderStore + RunStore + InboundStore + ConfigStore + JobStore + GovernorStore + 'static
+    T: OrderStore
+        + RunStore
+        + InboundStore
+        + ConfigStore
+        + CallStore
+        + JobStore
+        + GovernorStore
+        + Clone
+        + 'static
 {
 }
 

@@ -139,6 +139,42 @@ impl<T: PathIds> Describe for Named<T> {
     }
 }
 
+/// The version that the caller saw, from `If-Match`; `None` where anything goes.
+pub struct IfMatch(pub Option<u64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        let Some(told) = parts.headers.get(http::header::IF_MATCH) else { return Ok(Self(None)) };
+        let told = told.to_str().unwrap_or_default().trim();
+        if told == "*" {
+            return Ok(Self(None));
+        }
+        let tag = told.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+        match tag.and_then(|tag| tag.parse().ok()) {
+            Some(version) => Ok(Self(Some(version))),
+            // Nothing here has such a tag.
+            None => Err(stale()),
+        }
+    }
+}
+
+fn stale() -> Response {
+    let title = "It has changed since you read it";
+    let told = Problem::new(StatusCode::PRECONDITION_FAILED, "stale", title);
+    problem(&told.detail("If-Match takes one ETag as it was given out, or *."))
+}
+
+impl Describe for IfMatch {
+    fn describe(operation: &mut Operation<'_>) {
+        let schema = serde_json::json!({"type": "string"});
+        let about = "The `ETag` that was read: refused with 412 if it is another by now.";
+        operation.parameter("header", "If-Match", false, schema, about);
+        operation.problem(412, "It has changed since it was read; its `version` is told.");
+    }
+}
+
 /// What the query says.
 pub struct Queried<T>(pub T);
 
@@ -195,11 +231,16 @@ fn json_object(bytes: &[u8]) -> Result<(), Response> {
 
 fn unreadable(rejection: &BytesRejection) -> Response {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        let title = "The body is too large";
-        let detail = format!("At most {BODY_MAX} bytes are taken.");
-        return problem(&Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", title).detail(detail));
+        return too_large();
     }
     not_json("the body could not be read")
+}
+
+/// The body is larger than any that is taken.
+pub fn too_large() -> Response {
+    let title = "The body is too large";
+    let detail = format!("At most {BODY_MAX} bytes are taken.");
+    problem(&Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", title).detail(detail))
 }
 
 fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Response {

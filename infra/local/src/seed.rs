@@ -61,7 +61,7 @@ async fn flow<S: ConfigStore>(core: &Core<S>, shop: &ShopId) -> Result<Flow, Con
         fulfilled_when: FulfilledWhen::Complete,
         successors: std::collections::BTreeMap::new(),
     };
-    put_flow(core, shop, None, &input).await
+    put_flow(core, shop, None, &input, None).await
 }
 
 fn stage(name: &str, color: &str, automations: Automations) -> StageInput {
@@ -105,5 +105,5 @@ async fn template<S: ConfigStore>(
             "Hello {{{{customerName}}}},\n\n{news}\n\nSee where it is: {{{{trackingUrl}}}}\n"
         )),
     };
-    Ok(put_template(core, shop, None, &input).await?.id)
+    Ok(put_template(core, shop, None, &input, None).await?.id)
 }

@@ -11,6 +11,7 @@ pub mod governor;
 pub mod inbound;
 pub mod jobs;
 pub mod notify;
+pub mod once;
 pub mod platform;
 pub mod ports;
 pub mod run;

@@ -463,6 +463,59 @@ pub trait ConfigStore: Send + Sync {
     ) -> impl Future<Output = Result<(), CommitError>> + Send;
 }
 
+// ---------------------------------------------------------------- calls under an idempotency key
+
+/// Where a call that was made under an idempotency key stands.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum CallState {
+    /// Somebody works on it. After that time they are presumed dead.
+    Running {
+        /// The end of the lease.
+        until: Timestamp,
+    },
+    /// It was refused without effect: the key may be used as if for the first time.
+    Refused,
+    /// It was done.
+    Answered {
+        /// Status, headers and body as JSON. Sealed: an answer may carry a secret that is shown once.
+        answer: Sealed,
+    },
+}
+
+/// A call under an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct CallRecord {
+    /// Its tenant.
+    pub shop: ShopId,
+    /// Hash of route and key: the same call has the same.
+    pub id: String,
+    /// Hash of the body.
+    pub body: String,
+    /// When its key was first used; a day later the record is gone.
+    pub began_at: Timestamp,
+    /// Where ids and secrets of everything that the call makes come from. Sealed: it tells those secrets.
+    pub seed: Sealed,
+    /// Counts writes of this record, from 1.
+    pub version: u64,
+    /// Where it stands.
+    pub state: CallState,
+}
+
+/// Calls under idempotency keys.
+pub trait CallStore: Send + Sync {
+    /// The record, strongly consistent; one that is a day old at `now` is not there.
+    fn call(
+        &self,
+        shop: &ShopId,
+        id: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<CallRecord>, StoreError>> + Send;
+    /// Writes the record over the version before it. Version 1 is written where no record is, or one that is a
+    /// day old. The same write again is a success.
+    fn put_call(&self, record: &CallRecord) -> impl Future<Output = Result<(), CommitError>> + Send;
+}
+
 // ---------------------------------------------------------------- doorbell
 
 /// One ring: a hint that a run is due. The run's record is the truth.
@@ -784,6 +837,8 @@ pub enum SecretKind {
     CarrierCredentials,
     /// Signs our webhooks.
     EndpointSecret,
+    /// What a call under an idempotency key makes and answers.
+    Call,
 }
 
 impl SecretKind {
@@ -796,6 +851,17 @@ impl SecretKind {
             Self::CarrierWebhook => "carrier-webhook",
             Self::CarrierCredentials => "carrier-credentials",
             Self::EndpointSecret => "endpoint-secret",
+            Self::Call => "call",
+        }
+    }
+
+    /// Longest text that is sealed for this, in bytes. Real secrets have fewer than 300; an answer holds a
+    /// template at most, and its record must fit into one item.
+    #[must_use]
+    pub fn plain_max(self) -> usize {
+        match self {
+            Self::Call => 256 * 1_024,
+            _ => 4_096,
         }
     }
 }

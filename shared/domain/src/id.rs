@@ -163,6 +163,12 @@ pub fn token_hash(token: &str) -> String {
     digest_hex(&["api-key", token], 32)
 }
 
+/// Hash of a request's body: whether two calls under one idempotency key say the same.
+#[must_use]
+pub fn body_hash(body: &[u8]) -> String {
+    Sha256::digest(body).iter().map(|b| format!("{b:02x}")).collect()
+}
+
 /// A short stable hash for a key that must not carry its content, e.g. of an ignored fact.
 #[must_use]
 pub fn content_key(parts: &[&str]) -> String {

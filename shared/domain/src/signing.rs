@@ -38,6 +38,15 @@ pub fn base64_hmac_matches<'a>(
     secrets.any(|secret| verify(secret.as_bytes(), &[body], &signature))
 }
 
+/// The n-th 32 bytes that follow from a secret seed, for one purpose. Whoever does not know the seed cannot
+/// tell them from random ones.
+#[must_use]
+pub fn derived(seed: &[u8; 32], purpose: &str, n: u64) -> [u8; 32] {
+    // HMAC takes a key of any length, so there is always a digest.
+    let mac = mac(seed, &[purpose.as_bytes(), b"|", &n.to_be_bytes()]);
+    mac.map(|mac| mac.finalize().into_bytes().into()).unwrap_or_default()
+}
+
 /// The value that [`base64_hmac_matches`] accepts.
 #[must_use]
 pub fn base64_hmac(secret: &str, body: &[u8]) -> String {

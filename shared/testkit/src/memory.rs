@@ -1,5 +1,6 @@
 //! The store in memory: the same laws as the real one, and faults on demand.
 
+mod calls;
 mod config;
 mod governor;
 mod inbound;
@@ -10,7 +11,7 @@ mod runs;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use stagepost_app::ports::{CommitError, IgnoredFact, ParkedFact, Quarantined, StoreError};
+use stagepost_app::ports::{CallRecord, CommitError, IgnoredFact, ParkedFact, Quarantined, StoreError};
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
@@ -85,6 +86,7 @@ struct State {
     channels: BTreeMap<ChannelId, Channel>,
     carriers: BTreeMap<CarrierId, CarrierIntegration>,
     keys: BTreeMap<String, ApiKey>,
+    calls: BTreeMap<(ShopId, String), CallRecord>,
     jobs: BTreeMap<(ShopId, JobId), StoredJob>,
     governors: BTreeMap<ShopId, Governor>,
     mails: BTreeMap<(ShopId, i64), u64>,

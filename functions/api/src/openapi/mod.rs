@@ -11,8 +11,6 @@ mod schemas;
 #[cfg(test)]
 mod tests;
 
-use axum::extract::State;
-
 pub use document::{Entry, document};
 pub use operation::{Operation, role_name};
 pub use schemas::Schemas;
@@ -53,10 +51,6 @@ documented! { A B C }
 documented! { A B C D }
 documented! { A B C D E }
 documented! { A B C D E G }
-
-impl<T> Describe for State<T> {
-    fn describe(_: &mut Operation<'_>) {}
-}
 
 impl<T: Describe, E: Describe> Describe for Result<T, E> {
     fn describe(operation: &mut Operation<'_>) {

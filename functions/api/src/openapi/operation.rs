@@ -78,13 +78,15 @@ impl<'a> Operation<'a> {
 
     /// A header that an answer always has; the answer is described already.
     pub fn header(&mut self, status: u16, name: &str, description: &str) {
-        if let Some(answer) = self.answers.get_mut(&status.to_string()).and_then(Value::as_object_mut) {
-            let headers = answer.entry("headers").or_insert_with(|| json!({}));
-            let header = json!({"required": true, "schema": {"type": "string"}, "description": description});
-            if let Some(headers) = headers.as_object_mut() {
-                headers.insert(name.to_owned(), header);
-            }
+        if let Some(answer) = self.answers.get_mut(&status.to_string()) {
+            add_header(answer, name, true, description);
         }
+    }
+
+    /// A header that every good answer may have; they are described already.
+    pub fn optional_header(&mut self, name: &str, description: &str) {
+        let good = self.answers.iter_mut().filter(|(status, _)| status.starts_with('2'));
+        good.for_each(|(_, answer)| add_header(answer, name, false, description));
     }
 
     pub(super) fn finish(mut self, about: &About) -> Value {
@@ -109,6 +111,15 @@ impl<'a> Operation<'a> {
             operation.insert("requestBody".to_owned(), body);
         }
         operation
+    }
+}
+
+fn add_header(answer: &mut Value, name: &str, required: bool, description: &str) {
+    let Some(answer) = answer.as_object_mut() else { return };
+    let headers = answer.entry("headers").or_insert_with(|| json!({}));
+    let header = json!({"required": required, "schema": {"type": "string"}, "description": description});
+    if let Some(headers) = headers.as_object_mut() {
+        headers.insert(name.to_owned(), header);
     }
 }
 

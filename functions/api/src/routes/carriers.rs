@@ -7,9 +7,9 @@ use stagepost_lambda::http::Problem;
 
 use super::State;
 use crate::Stores;
-use crate::answer::{Answer, Found, Gone, List, Made};
+use crate::answer::{Answer, Current, Found, Gone, List, MadeCurrent};
 use crate::caller::{Admin, Caller};
-use crate::payload::{Named, Payload};
+use crate::payload::{IfMatch, Named, Payload};
 use crate::view::CarrierView;
 
 pub async fn list<S: Stores, K: Secrets + 'static>(
@@ -24,35 +24,37 @@ pub async fn read<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
     Named(id): Named<CarrierId>,
-) -> Answer<Found<CarrierView>> {
+) -> Answer<Current<CarrierView>> {
     let carrier = api.core.store.carrier(&id).await?.filter(|c| c.shop == *caller.shop());
-    Ok(Found(carrier.ok_or_else(|| Problem::not_found("carrier"))?.into()))
+    Ok(Current(carrier.ok_or_else(|| Problem::not_found("carrier"))?.into()))
 }
 
 pub async fn create<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Admin>,
     Payload(input): Payload<CarrierInput>,
-) -> Answer<Made<CarrierView>> {
+) -> Answer<MadeCurrent<CarrierView>> {
     let create = config::create_carrier(&api.core, &api.secrets, caller.shop(), &input);
-    Ok(Made(create.await?.into()))
+    Ok(MadeCurrent(create.await?.into()))
 }
 
 pub async fn update<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Admin>,
     Named(id): Named<CarrierId>,
+    IfMatch(expected): IfMatch,
     Payload(patch): Payload<CarrierPatch>,
-) -> Answer<Found<CarrierView>> {
-    let update = config::update_carrier(&api.core, &api.secrets, caller.shop(), &id, &patch);
-    Ok(Found(update.await?.into()))
+) -> Answer<Current<CarrierView>> {
+    let update = config::update_carrier(&api.core, &api.secrets, caller.shop(), &id, &patch, expected);
+    Ok(Current(update.await?.into()))
 }
 
 pub async fn delete<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Admin>,
     Named(id): Named<CarrierId>,
+    IfMatch(expected): IfMatch,
 ) -> Answer<Gone> {
-    config::remove(&api.core, caller.shop(), Removal::Carrier(&id), None).await?;
+    config::remove(&api.core, caller.shop(), Removal::Carrier(&id), expected).await?;
     Ok(Gone)
 }

@@ -7,9 +7,9 @@ use stagepost_lambda::http::Problem;
 
 use super::State;
 use crate::Stores;
-use crate::answer::{Answer, Found, Gone, List, Made};
+use crate::answer::{Answer, Current, Found, Gone, List, MadeCurrent};
 use crate::caller::{Admin, Caller};
-use crate::payload::{Named, Payload};
+use crate::payload::{IfMatch, Named, Payload};
 use crate::view::ChannelView;
 
 pub async fn list<S: Stores, K: Secrets + 'static>(
@@ -24,35 +24,37 @@ pub async fn read<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
     Named(id): Named<ChannelId>,
-) -> Answer<Found<ChannelView>> {
+) -> Answer<Current<ChannelView>> {
     let channel = api.core.store.channel(&id).await?.filter(|c| c.shop == *caller.shop());
-    Ok(Found(channel.ok_or_else(|| Problem::not_found("channel"))?.into()))
+    Ok(Current(channel.ok_or_else(|| Problem::not_found("channel"))?.into()))
 }
 
 pub async fn create<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Admin>,
     Payload(input): Payload<ChannelInput>,
-) -> Answer<Made<ChannelView>> {
+) -> Answer<MadeCurrent<ChannelView>> {
     let create = config::create_channel(&api.core, &api.secrets, caller.shop(), &input, api.check_url);
-    Ok(Made(create.await?.into()))
+    Ok(MadeCurrent(create.await?.into()))
 }
 
 pub async fn update<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Admin>,
     Named(id): Named<ChannelId>,
+    IfMatch(expected): IfMatch,
     Payload(patch): Payload<ChannelPatch>,
-) -> Answer<Found<ChannelView>> {
-    let update = config::update_channel(&api.core, &api.secrets, caller.shop(), &id, &patch);
-    Ok(Found(update.await?.into()))
+) -> Answer<Current<ChannelView>> {
+    let update = config::update_channel(&api.core, &api.secrets, caller.shop(), &id, &patch, expected);
+    Ok(Current(update.await?.into()))
 }
 
 pub async fn delete<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Admin>,
     Named(id): Named<ChannelId>,
+    IfMatch(expected): IfMatch,
 ) -> Answer<Gone> {
-    config::remove(&api.core, caller.shop(), Removal::Channel(&id), None).await?;
+    config::remove(&api.core, caller.shop(), Removal::Channel(&id), expected).await?;
     Ok(Gone)
 }

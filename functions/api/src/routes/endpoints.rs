@@ -7,9 +7,9 @@ use stagepost_lambda::http::Problem;
 
 use super::State;
 use crate::Stores;
-use crate::answer::{Answer, Found, Gone, List, Made};
+use crate::answer::{Answer, Current, Found, Gone, List, MadeCurrent};
 use crate::caller::{Admin, Caller};
-use crate::payload::{Named, Payload};
+use crate::payload::{IfMatch, Named, Payload};
 use crate::view::EndpointView;
 
 pub async fn list<S: Stores, K: Secrets + 'static>(
@@ -24,36 +24,39 @@ pub async fn read<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
     Named(id): Named<EndpointId>,
-) -> Answer<Found<EndpointView>> {
+) -> Answer<Current<EndpointView>> {
     let endpoint = api.core.store.endpoint(caller.shop(), &id).await?;
-    Ok(Found(endpoint.ok_or_else(|| Problem::not_found("webhook endpoint"))?.into()))
+    Ok(Current(endpoint.ok_or_else(|| Problem::not_found("webhook endpoint"))?.into()))
 }
 
 pub async fn create<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Admin>,
     Payload(input): Payload<EndpointInput>,
-) -> Answer<Made<EndpointView>> {
-    let put = config::put_endpoint(&api.core, &api.secrets, caller.shop(), None, &input, api.check_url);
+) -> Answer<MadeCurrent<EndpointView>> {
+    let put = config::put_endpoint(&api.core, &api.secrets, caller.shop(), None, &input, api.check_url, None);
     let (endpoint, secret) = put.await?;
-    Ok(Made(EndpointView::with_secret(endpoint, secret)))
+    Ok(MadeCurrent(EndpointView::with_secret(endpoint, secret)))
 }
 
 pub async fn update<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Admin>,
     Named(id): Named<EndpointId>,
+    IfMatch(expected): IfMatch,
     Payload(input): Payload<EndpointInput>,
-) -> Answer<Found<EndpointView>> {
-    let put = config::put_endpoint(&api.core, &api.secrets, caller.shop(), Some(&id), &input, api.check_url);
-    Ok(Found(put.await?.0.into()))
+) -> Answer<Current<EndpointView>> {
+    let shop = caller.shop();
+    let put = config::put_endpoint(&api.core, &api.secrets, shop, Some(&id), &input, api.check_url, expected);
+    Ok(Current(put.await?.0.into()))
 }
 
 pub async fn delete<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Admin>,
     Named(id): Named<EndpointId>,
+    IfMatch(expected): IfMatch,
 ) -> Answer<Gone> {
-    config::remove(&api.core, caller.shop(), Removal::Endpoint(&id), None).await?;
+    config::remove(&api.core, caller.shop(), Removal::Endpoint(&id), expected).await?;
     Ok(Gone)
 }

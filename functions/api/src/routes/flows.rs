@@ -8,9 +8,9 @@ use stagepost_lambda::http::Problem;
 
 use super::State;
 use crate::Stores;
-use crate::answer::{Answer, Found, Gone, List, Made};
+use crate::answer::{Answer, Current, Found, Gone, List, MadeCurrent};
 use crate::caller::{Admin, Caller};
-use crate::payload::{Named, Payload};
+use crate::payload::{IfMatch, Named, Payload};
 
 pub async fn list<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
@@ -24,33 +24,35 @@ pub async fn read<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
     Named(id): Named<FlowId>,
-) -> Answer<Found<Flow>> {
+) -> Answer<Current<Flow>> {
     let flow = api.core.store.flow(caller.shop(), &id).await?.filter(|flow| flow.archived_at.is_none());
-    Ok(Found(flow.ok_or_else(|| Problem::not_found("flow"))?))
+    Ok(Current(flow.ok_or_else(|| Problem::not_found("flow"))?))
 }
 
 pub async fn create<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Admin>,
     Payload(input): Payload<FlowInput>,
-) -> Answer<Made<Flow>> {
-    Ok(Made(config::put_flow(&api.core, caller.shop(), None, &input).await?))
+) -> Answer<MadeCurrent<Flow>> {
+    Ok(MadeCurrent(config::put_flow(&api.core, caller.shop(), None, &input, None).await?))
 }
 
 pub async fn update<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Admin>,
     Named(id): Named<FlowId>,
+    IfMatch(expected): IfMatch,
     Payload(input): Payload<FlowInput>,
-) -> Answer<Found<Flow>> {
-    Ok(Found(config::put_flow(&api.core, caller.shop(), Some(&id), &input).await?))
+) -> Answer<Current<Flow>> {
+    Ok(Current(config::put_flow(&api.core, caller.shop(), Some(&id), &input, expected).await?))
 }
 
 pub async fn archive<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Admin>,
     Named(id): Named<FlowId>,
+    IfMatch(expected): IfMatch,
 ) -> Answer<Gone> {
-    config::remove(&api.core, caller.shop(), Removal::Flow(&id), None).await?;
+    config::remove(&api.core, caller.shop(), Removal::Flow(&id), expected).await?;
     Ok(Gone)
 }

@@ -5,8 +5,11 @@
 //! 1. Write the handler in the file of its resource. Its arguments say what it needs, in this order, each
 //!    only if needed: `api: State<S, K>`; `caller: Caller` (any key), `Caller<Member>` (works with orders) or
 //!    `Caller<Admin>` (changes configuration); `Named(id): Named<FlowId>` for what the path names;
-//!    `Queried(q): Queried<Q>`; `Payload(input): Payload<I>`.
-//! 2. It gives `Answer<Found<V>>` (200), `Answer<Made<V>>` (201) or `Answer<Found<List<V>>>`. `V` is a struct
+//!    `IfMatch(expected): IfMatch` where a version is replaced or taken away; `Queried(q): Queried<Q>`;
+//!    `Payload(input): Payload<I>`. Ids come from `api.core.entropy`, so that a call under an
+//!    `Idempotency-Key`, which every POST takes, makes the same ones again.
+//! 2. It gives `Answer<Found<V>>` (200), `Answer<Made<V>>` (201) or `Answer<Found<List<V>>>`; a versioned
+//!    resource is a `Current<V>` or `MadeCurrent<V>`, which have an `ETag`. `V` is a struct
 //!    of `crate::view` (or a type of the domain, with its schema behind the feature `schema`) that derives
 //!    `Serialize` and `JsonSchema`; doc comments become descriptions. Inputs derive `Deserialize` and
 //!    `JsonSchema` and deny unknown fields. A new kind of id in a path gets a line in `payload::path_ids!`.
@@ -31,15 +34,51 @@ mod simulate;
 mod table;
 mod templates;
 
+use std::convert::Infallible;
+use std::ops::Deref;
 use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use stagepost_app::Core;
 use stagepost_app::ports::Secrets;
 
-use crate::openapi::about;
+use crate::once::Source;
+use crate::openapi::{Describe, Operation, about};
 use crate::{Api, Stores};
 pub use table::Routes;
 
-type State<S, K> = axum::extract::State<Arc<Api<S, K>>>;
+/// What a handler acts with: the API, and a core whose ids and secrets follow from the request's
+/// `Idempotency-Key` if it has one.
+pub struct State<S, K> {
+    /// Store, clock, ids of this request.
+    pub core: Core<S>,
+    api: Arc<Api<S, K>>,
+}
+
+impl<S, K> Deref for State<S, K> {
+    type Target = Api<S, K>;
+
+    fn deref(&self) -> &Api<S, K> {
+        &self.api
+    }
+}
+
+impl<S: Stores, K: Secrets + 'static> FromRequestParts<Arc<Api<S, K>>> for State<S, K> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api<S, K>>) -> Result<Self, Infallible> {
+        let mut core = api.core.clone();
+        if let Some(Source(entropy)) = parts.extensions.get() {
+            core.entropy = Arc::clone(entropy);
+        }
+        Ok(Self { core, api: Arc::clone(api) })
+    }
+}
+
+impl<S, K> Describe for State<S, K> {
+    fn describe(_: &mut Operation<'_>) {}
+}
 
 /// In which case taking configuration away answers 409.
 const IN_USE: &str = "Stages name it; `users` says which.";

@@ -6,23 +6,24 @@ use stagepost_lambda::http::Problem;
 
 use super::State;
 use crate::Stores;
-use crate::answer::{Answer, Found};
+use crate::answer::{Answer, Current};
 use crate::caller::{Admin, Caller};
-use crate::payload::Payload;
+use crate::payload::{IfMatch, Payload};
 use crate::view::SettingsView;
 
 pub async fn read<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
-) -> Answer<Found<SettingsView>> {
+) -> Answer<Current<SettingsView>> {
     let settings = api.core.store.settings(caller.shop()).await?;
-    Ok(Found(settings.ok_or_else(|| Problem::not_found("shop"))?.into()))
+    Ok(Current(settings.ok_or_else(|| Problem::not_found("shop"))?.into()))
 }
 
 pub async fn update<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Admin>,
+    IfMatch(expected): IfMatch,
     Payload(input): Payload<SettingsInput>,
-) -> Answer<Found<SettingsView>> {
-    Ok(Found(config::update_settings(&api.core, caller.shop(), &input).await?.into()))
+) -> Answer<Current<SettingsView>> {
+    Ok(Current(config::update_settings(&api.core, caller.shop(), &input, expected).await?.into()))
 }

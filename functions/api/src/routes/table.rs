@@ -12,6 +12,7 @@ use stagepost_app::ports::Secrets;
 use stagepost_lambda::http::Problem;
 
 use crate::failed::problem;
+use crate::once::{self, Once};
 use crate::openapi::{About, Documented, Entry, Operation, about, document};
 use crate::payload::BODY_MAX;
 use crate::{Api, Stores};
@@ -48,14 +49,21 @@ impl<S: Stores, K: Secrets + 'static> Routes<S, K> {
     methods! {
         /// Adds a GET.
         get;
-        /// Adds a POST.
-        post;
         /// Adds a PUT.
         put;
         /// Adds a PATCH.
         patch;
         /// Adds a DELETE.
         delete;
+    }
+
+    /// Adds a POST, which takes an `Idempotency-Key`.
+    pub fn post<H, T, P>(self, path: &'static str, handler: H, about: About) -> Self
+    where
+        H: Handler<T, Arc<Api<S, K>>> + Documented<P>,
+        T: 'static,
+    {
+        self.with("post", path, routing::post(Once(handler)), about, once::describe::<H, P>)
     }
 
     fn with(

@@ -3,10 +3,13 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use stagepost_domain::Timestamp;
+use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, ShopId, TemplateId};
 use stagepost_domain::order::Platform;
 use stagepost_domain::shop::{CarrierIntegration, CarrierKind, Channel, Endpoint, Settings};
 use stagepost_domain::template::EmailTemplate;
+
+use crate::answer::Versioned;
 
 /// A shop's settings.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -151,4 +154,23 @@ impl From<Endpoint> for EndpointView {
         let url = e.url.to_string();
         Self { id: e.id, name: e.name, url, enabled: e.enabled, version: e.version, secret: None }
     }
+}
+
+macro_rules! versioned {
+    ($($view:ident: $version:ident;)+) => {$(
+        impl Versioned for $view {
+            fn version(&self) -> u64 {
+                self.$version
+            }
+        }
+    )+};
+}
+
+versioned! {
+    Flow: version;
+    EmailTemplate: version;
+    SettingsView: config_version;
+    ChannelView: version;
+    CarrierView: version;
+    EndpointView: version;
 }

@@ -74,6 +74,11 @@ pub(crate) fn track_pk(shop: &ShopId, number: &str) -> String {
     format!("TRACK#{shop}#{}", normalised_number(number))
 }
 
+/// A partition of its own: calls under keys do not crowd the shop's configuration.
+pub(crate) fn call(shop: &ShopId, id: &str) -> Key {
+    Key::new(format!("CALL#{shop}#{id}"), "CALL")
+}
+
 pub(crate) fn shop_pk(shop: &ShopId) -> String {
     format!("SHOP#{shop}")
 }

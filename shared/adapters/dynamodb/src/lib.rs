@@ -37,6 +37,7 @@
 //! which leave alone what a write says nothing of: no write reads before it writes, and none costs a unit
 //! more than a put. Items of before these attributes count as zero on both sides.
 
+mod calls;
 mod client;
 mod commit;
 mod config;

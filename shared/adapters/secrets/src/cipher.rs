@@ -7,8 +7,6 @@ use stagepost_domain::id::ShopId;
 
 /// Size of a key, in bytes.
 pub const KEY_LEN: usize = 32;
-/// Longest secret, in bytes; real ones have fewer than 300.
-pub(crate) const PLAIN_MAX: usize = 4_096;
 
 /// Seals and opens under one key. A sealed text is nonce, ciphertext and tag; `{shop}|{kind}` is authenticated
 /// with it, so that one moved to another shop or another use does not open.
@@ -29,7 +27,7 @@ impl Cipher {
 
     /// `None` for an overlong text, or without random bytes.
     pub fn seal(&self, shop: &ShopId, kind: SecretKind, plain: &str) -> Option<Vec<u8>> {
-        if plain.len() > PLAIN_MAX {
+        if plain.len() > kind.plain_max() {
             return None;
         }
         let mut nonce = [0; NONCE_LEN];

@@ -28,8 +28,11 @@ use crate::cipher::Cipher;
 /// Names the scheme in front of what it sealed.
 pub(crate) const SCHEME: &str = "k1:";
 /// Longest sealed text that is looked at, in bytes: a data key of KMS's own limit (6,144 bytes) and the longest
-/// secret, in base64.
-const SEALED_MAX: usize = 16 * 1_024;
+/// text of the kind, in base64.
+fn sealed_max(kind: SecretKind) -> usize {
+    kind.plain_max().saturating_mul(4) / 3 + 10 * 1_024
+}
+
 /// A call in all, an attempt of it, its connection: a notification that waits for a key has ten seconds.
 const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
@@ -120,15 +123,15 @@ impl Secrets for KmsSecrets {
     }
 
     async fn open(&self, shop: &ShopId, kind: SecretKind, sealed: &Sealed) -> Result<String, SecretError> {
-        let (encrypted, text) = parts(sealed).ok_or_else(|| not_sealed(kind))?;
+        let (encrypted, text) = parts(kind, sealed).ok_or_else(|| not_sealed(kind))?;
         let cipher = self.known(shop, kind, encrypted).await?;
         cipher.open(shop, kind, &text).ok_or_else(|| not_sealed(kind))
     }
 }
 
 /// The encrypted data key, still in base64, and the text.
-fn parts(sealed: &Sealed) -> Option<(&str, Vec<u8>)> {
-    let inner = sealed.0.strip_prefix(SCHEME).filter(|_| sealed.0.len() <= SEALED_MAX)?;
+fn parts(kind: SecretKind, sealed: &Sealed) -> Option<(&str, Vec<u8>)> {
+    let inner = sealed.0.strip_prefix(SCHEME).filter(|_| sealed.0.len() <= sealed_max(kind))?;
     let (encrypted, text) = inner.split_once(':')?;
     Some((encrypted, STANDARD.decode(text).ok()?)).filter(|(encrypted, _)| !encrypted.is_empty())
 }

@@ -62,7 +62,6 @@ mod tests {
     use stagepost_domain::disposition::Disposition;
 
     use super::*;
-    use crate::cipher::PLAIN_MAX;
 
     const KINDS: [SecretKind; 4] = [
         SecretKind::ChannelWebhook,
@@ -114,7 +113,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_oversized_secret_is_refused() {
-        let long = "x".repeat(PLAIN_MAX + 1);
+        let long = "x".repeat(SecretKind::EndpointSecret.plain_max() + 1);
         assert!(secrets().seal(&shop("shop_a"), SecretKind::EndpointSecret, &long).await.is_err());
     }
 

@@ -12,7 +12,7 @@ use stagepost_domain::shop::{CarrierIntegration, CarrierKind, Channel, Registrar
 use stagepost_domain::text::{Invalid, required_name};
 use url::Url;
 
-use super::{ConfigError, edited, refuse_above, saved};
+use super::{ConfigError, edited, is_written, refuse_above, saved};
 use crate::Core;
 use crate::apply::TRIES_MAX;
 use crate::jobs::{BACKFILL_DAYS_MAX, days_before};
@@ -141,12 +141,13 @@ pub async fn create_channel<S: ConfigStore, K: Secrets>(
     for _ in 0..TRIES_MAX {
         let settings = edited(core, shop).await?;
         let channels = core.store.channels(shop).await?;
-        refuse_above("channels", channels.len())?;
+        let count = channels.len();
         if let Some(there) = channels.into_iter().find(|c| c.platform == input.platform && c.store == store) {
             // By our own write, whose answer was lost.
             let ours = there.id == id;
             return if ours { Ok(there) } else { Err(Invalid::new("store", "is connected already").into()) };
         }
+        refuse_above("channels", count)?;
         there_is(core, shop, input.default_flow.as_ref()).await?;
         let channel = Channel {
             id: id.clone(),
@@ -190,7 +191,7 @@ pub fn reconciliation_of(channel: &ChannelId) -> Result<JobId, InvalidId> {
     JobId::from_body(channel.as_str().strip_prefix("chan_").unwrap_or_default())
 }
 
-/// Edits a channel.
+/// Edits a channel, if it still has the version `expected`.
 ///
 /// # Errors
 /// A field is not valid, or the shop has no such channel.
@@ -200,11 +201,16 @@ pub async fn update_channel<S: ConfigStore, K: Secrets>(
     shop: &ShopId,
     id: &ChannelId,
     patch: &ChannelPatch,
+    expected: Option<u64>,
 ) -> Result<Channel, ConfigError> {
     let name = patch.name.as_ref().map(|name| required_name("name", name, 80)).transpose()?;
+    let mut tried: Option<Channel> = None;
     for _ in 0..TRIES_MAX {
         let settings = edited(core, shop).await?;
         let old = core.store.channel(id).await?.filter(|c| c.shop == *shop).ok_or(ConfigError::NotFound)?;
+        if is_written(tried.as_ref(), &old, |channel| channel.version, expected)? {
+            return Ok(old);
+        }
         there_is(core, shop, patch.default_flow.as_ref().and_then(Option::as_ref)).await?;
         let credentials = match &patch.credentials {
             None => old.credentials.clone(),
@@ -227,6 +233,7 @@ pub async fn update_channel<S: ConfigStore, K: Secrets>(
         if saved(core, ConfigChange::Channel(channel.clone()).with_jobs(jobs), &settings).await? {
             return Ok(channel);
         }
+        tried = Some(channel);
     }
     Err(ConfigError::Busy)
 }
@@ -363,7 +370,7 @@ pub async fn create_carrier<S: ConfigStore, K: Secrets>(
     Err(ConfigError::Busy)
 }
 
-/// Edits a carrier integration.
+/// Edits a carrier integration, if it still has the version `expected`.
 ///
 /// # Errors
 /// A field is not valid, or the shop has no such integration.
@@ -373,12 +380,17 @@ pub async fn update_carrier<S: ConfigStore, K: Secrets>(
     shop: &ShopId,
     id: &CarrierId,
     patch: &CarrierPatch,
+    expected: Option<u64>,
 ) -> Result<CarrierIntegration, ConfigError> {
     let name = patch.name.as_ref().map(|name| required_name("name", name, 80)).transpose()?;
+    let mut tried: Option<CarrierIntegration> = None;
     for _ in 0..TRIES_MAX {
         let mut settings = edited(core, shop).await?;
         let carriers = core.store.carriers(shop).await?;
         let old = carriers.iter().find(|c| c.id == *id).cloned().ok_or(ConfigError::NotFound)?;
+        if is_written(tried.as_ref(), &old, |carrier| carrier.version, expected)? {
+            return Ok(old);
+        }
         let credentials = match &patch.credentials {
             None => old.credentials.clone(),
             Some(None) => None,
@@ -398,6 +410,7 @@ pub async fn update_carrier<S: ConfigStore, K: Secrets>(
         if saved(core, ConfigChange::Carrier(carrier.clone()), &settings).await? {
             return Ok(carrier);
         }
+        tried = Some(carrier);
     }
     Err(ConfigError::Busy)
 }

@@ -26,7 +26,8 @@ pub struct EndpointInput {
     pub enabled: Option<bool>,
 }
 
-/// Makes an endpoint, or edits the one given. A new one gets a secret, which is shown once.
+/// Makes an endpoint, or edits the one given, if it still has the version `expected`. A new one gets a secret,
+/// which is shown once; one whose id is there already was made by an earlier try of the same call.
 ///
 /// `check` is the outbound guard's word on the URL.
 ///
@@ -39,6 +40,7 @@ pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
     id: Option<&EndpointId>,
     input: &EndpointInput,
     check: impl Fn(&Url) -> Result<(), String>,
+    expected: Option<u64>,
 ) -> Result<(Endpoint, Option<String>), ConfigError> {
     let name = required_name("name", &input.name, 80)?;
     let url = Url::parse(&input.url).map_err(|e| Invalid::new("url", e.to_string()))?;
@@ -56,7 +58,7 @@ pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
             None => None,
         };
         if let Some(there) = &there
-            && is_written(tried.as_ref(), there, |endpoint| endpoint.version)?
+            && (id.is_none() || is_written(tried.as_ref(), there, |endpoint| endpoint.version, expected)?)
         {
             return Ok((there.clone(), shown));
         }

@@ -121,7 +121,8 @@ pub struct FlowInput {
     pub successors: BTreeMap<StageId, String>,
 }
 
-/// Makes a flow, or edits the one given.
+/// Makes a flow, or edits the one given, if it still has the version `expected`. A new one whose id is there
+/// already was made by an earlier try of the same call.
 ///
 /// # Errors
 /// The flow is not valid, names a template or endpoint that is not there, or leaves out a stage that
@@ -131,6 +132,7 @@ pub async fn put_flow<S: ConfigStore>(
     shop: &ShopId,
     id: Option<&FlowId>,
     input: &FlowInput,
+    expected: Option<u64>,
 ) -> Result<Flow, ConfigError> {
     let fresh = FlowId::from_body(&core.entropy.id_body())?;
     let mut tried: Option<Flow> = None;
@@ -138,7 +140,7 @@ pub async fn put_flow<S: ConfigStore>(
         let settings = edited(core, shop).await?;
         let existing = to_edit(core, shop, id, &fresh).await?;
         if let Some(there) = &existing
-            && is_written(tried.as_ref(), there, |flow| flow.version)?
+            && (id.is_none() || is_written(tried.as_ref(), there, |flow| flow.version, expected)?)
         {
             return Ok(there.clone());
         }

@@ -93,16 +93,29 @@ async fn saved<S: ConfigStore>(
 /// Looks at what is to be edited in the light of what was tried before: true when the try was written after
 /// all and only its answer was lost. What others changed elsewhere does not matter to an edit; what they made
 /// of the same thing must not be written over unseen.
+///
+/// `expected` is the version that the caller saw, if the caller says: another one is [`ConfigError::Stale`].
 fn is_written<T: PartialEq>(
     tried: Option<&T>,
     there: &T,
     version: fn(&T) -> u64,
+    expected: Option<u64>,
 ) -> Result<bool, ConfigError> {
+    if tried == Some(there) {
+        return Ok(true);
+    }
+    as_expected(version(there), expected)?;
     match tried {
-        None => Ok(false),
-        Some(tried) if there == tried => Ok(true),
-        Some(tried) if version(there).saturating_add(1) == version(tried) => Ok(false),
-        Some(_) => Err(ConfigError::Conflict),
+        Some(tried) if version(there).saturating_add(1) != version(tried) => Err(ConfigError::Conflict),
+        _ => Ok(false),
+    }
+}
+
+/// Refuses to touch another version than the caller saw.
+fn as_expected(version: u64, expected: Option<u64>) -> Result<(), ConfigError> {
+    match expected {
+        Some(expected) if expected != version => Err(ConfigError::Stale { version }),
+        _ => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@ use stagepost_domain::flow::{Flow, Stage};
 use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, ShopId, TemplateId};
 use stagepost_domain::shop::{Registrar, Settings};
 
-use super::{ConfigError, edited, saved};
+use super::{ConfigError, as_expected, edited, saved};
 use crate::Core;
 use crate::apply::TRIES_MAX;
 use crate::ports::{ConfigChange, ConfigStore, OrderFilter, OrderStore};
@@ -108,11 +108,7 @@ async fn archived<S: ConfigStore + OrderStore>(
 }
 
 fn check(there: Option<u64>, expected: Option<u64>) -> Result<(), ConfigError> {
-    let version = there.ok_or(ConfigError::NotFound)?;
-    if expected.is_some_and(|expected| expected != version) {
-        return Err(ConfigError::Stale { version });
-    }
-    Ok(())
+    as_expected(there.ok_or(ConfigError::NotFound)?, expected)
 }
 
 /// Refuses what a stage of any flow names, switched on or not.

@@ -5,7 +5,7 @@ use stagepost_domain::id::{KeyId, ShopId, token_hash};
 use stagepost_domain::shop::{ApiKey, GRACE_SECONDS_DEFAULT, GRACE_SECONDS_MAX, Role, Settings};
 use stagepost_domain::text::{Invalid, required_name};
 
-use super::{ConfigError, edited, saved};
+use super::{ConfigError, as_expected, edited, saved};
 use crate::Core;
 use crate::apply::TRIES_MAX;
 use crate::ports::{ConfigChange, ConfigStore};
@@ -91,7 +91,7 @@ fn new_key<S>(
     Ok((ConfigChange::Key { hash: token_hash(&token), key: key.clone() }, key, token))
 }
 
-/// Changes what a shop says of itself.
+/// Changes what a shop says of itself, if its configuration still has the version `expected`.
 ///
 /// # Errors
 /// A field is not valid, or the store failed.
@@ -99,9 +99,19 @@ pub async fn update_settings<S: ConfigStore>(
     core: &Core<S>,
     shop: &ShopId,
     input: &SettingsInput,
+    expected: Option<u64>,
 ) -> Result<Settings, ConfigError> {
+    let mut tried: Option<Settings> = None;
     for _ in 0..TRIES_MAX {
         let mut settings = edited(core, shop).await?;
+        let was = settings.config_version.saturating_sub(1);
+        // By our own write, whose answer was lost.
+        if let Some(tried) = tried.filter(|tried| tried.config_version == was)
+            && core.store.settings(shop).await?.as_ref() == Some(&tried)
+        {
+            return Ok(tried);
+        }
+        as_expected(was, expected)?;
         if let Some(name) = &input.name {
             settings.name = required_name("name", name, 80)?;
         }
@@ -118,6 +128,7 @@ pub async fn update_settings<S: ConfigStore>(
         if saved(core, ConfigChange::Shop, &settings).await? {
             return Ok(settings);
         }
+        tried = Some(settings);
     }
     Err(ConfigError::Busy)
 }

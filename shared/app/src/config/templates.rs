@@ -24,7 +24,8 @@ pub struct TemplateInput {
     pub text: Option<String>,
 }
 
-/// Makes a template, or a new version of the one given.
+/// Makes a template, or a new version of the one given, if the newest is still `expected`. A new one whose id
+/// is there already was made by an earlier try of the same call.
 ///
 /// # Errors
 /// The template does not parse or uses what a mail would not have; the field, line and variable are named.
@@ -34,6 +35,7 @@ pub async fn put_template<S: ConfigStore>(
     shop: &ShopId,
     id: Option<&TemplateId>,
     input: &TemplateInput,
+    expected: Option<u64>,
 ) -> Result<EmailTemplate, ConfigError> {
     let fresh = TemplateId::from_body(&core.entropy.id_body())?;
     let the_one = id.unwrap_or(&fresh);
@@ -42,15 +44,15 @@ pub async fn put_template<S: ConfigStore>(
         let mut settings = edited(core, shop).await?;
         let there = settings.templates.get(the_one).copied();
         match there {
-            Some(_) if tried.is_some() => {
+            Some(_) => {
                 let there = core.store.template(shop, the_one, there).await?.ok_or(ConfigError::Busy)?;
-                if is_written(tried.as_ref(), &there, |template| template.version)? {
+                if id.is_none() || is_written(tried.as_ref(), &there, |template| template.version, expected)?
+                {
                     return Ok(there);
                 }
             }
             None if id.is_some() => return Err(ConfigError::NotFound),
             None => refuse_above("email_templates", settings.templates.len())?,
-            Some(_) => {}
         }
         let version = there.unwrap_or(0) + 1;
         let template = EmailTemplate {

@@ -15,6 +15,7 @@ mod far_end;
 mod fulfilling;
 mod looping;
 mod mailing;
+mod once;
 mod posting;
 mod registering;
 mod rotating;

@@ -93,21 +93,21 @@ fn edit_flow(world: &World, name: &str) -> Result<(), ConfigError> {
     let there = done(world.store.flows(&build::shop())).unwrap().remove(0);
     let stages: Vec<Value> = there.stages.iter().map(|s| json!({"id": s.id, "name": s.name})).collect();
     let new = input(json!({"name": name, "stages": stages}));
-    done(put_flow(&world.core, &build::shop(), Some(&there.id), &new)).map(|_| ())
+    done(put_flow(&world.core, &build::shop(), Some(&there.id), &new, None)).map(|_| ())
 }
 
 fn edit_template(world: &World, name: &str) -> Result<(), ConfigError> {
     let settings = done(world.store.settings(&build::shop())).unwrap().unwrap();
     let id = settings.templates.keys().next().unwrap();
     let new = input(json!({"name": name, "subject": "s", "text": "t"}));
-    done(put_template(&world.core, &build::shop(), Some(id), &new)).map(|_| ())
+    done(put_template(&world.core, &build::shop(), Some(id), &new, None)).map(|_| ())
 }
 
 fn edit_endpoint(world: &World, name: &str) -> Result<(), ConfigError> {
     let settings = done(world.store.settings(&build::shop())).unwrap().unwrap();
     let id = settings.endpoints.keys().next().unwrap();
     let new = input(json!({"name": name, "url": "https://receiver.test/"}));
-    done(put_endpoint(&world.core, &OpenVault, &build::shop(), Some(id), &new, |_| Ok(()))).map(|_| ())
+    done(put_endpoint(&world.core, &OpenVault, &build::shop(), Some(id), &new, |_| Ok(()), None)).map(|_| ())
 }
 
 const EDITS: [Edited; 3] = [
@@ -173,7 +173,7 @@ fn a_secret_that_is_saved_twice_drops_no_other() {
     let channel = connect(&world, "boats.myshopify.com").unwrap();
     let save = |secret: &str| {
         let patch = input(json!({"webhook_secret": secret}));
-        let saved = done(update_channel(&world.core, &OpenVault, &build::shop(), &channel.id, &patch));
+        let saved = done(update_channel(&world.core, &OpenVault, &build::shop(), &channel.id, &patch, None));
         let ring = saved.unwrap().webhook_secrets;
         ring.at(world.core.now()).map(|(sealed, _)| sealed.0.clone()).collect::<Vec<_>>()
     };
@@ -195,7 +195,7 @@ fn integrate(world: &World, key: Option<&str>) -> Result<CarrierIntegration, Con
 
 fn correct(world: &World, id: &CarrierId, patch: Value) -> Result<CarrierIntegration, ConfigError> {
     let patch: CarrierPatch = serde_json::from_value(patch).unwrap();
-    done(update_carrier(&world.core, &OpenVault, &build::shop(), id, &patch))
+    done(update_carrier(&world.core, &OpenVault, &build::shop(), id, &patch, None))
 }
 
 fn registrar(world: &World) -> Option<(CarrierId, u64)> {

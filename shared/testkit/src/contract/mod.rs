@@ -3,6 +3,7 @@
 //! Each law is one function on a fresh store. [`store_contract!`](crate::store_contract) makes a test of
 //! each, named after it.
 
+pub mod calls;
 pub mod config;
 pub mod governor;
 pub mod inbound;
@@ -73,6 +74,12 @@ macro_rules! store_contract {
         $crate::store_contract! { @laws governor $make;
             a_governor_is_replaced_over_the_version_that_was_read
             mails_are_counted_by_window
+        }
+        $crate::store_contract! { @laws calls $make;
+            a_call_is_begun_by_one
+            a_call_is_finished_by_its_holder
+            a_call_is_forgotten_after_a_day
+            another_shop_does_not_see_a_call
         }
         $crate::store_contract! { @laws config $make;
             settings_are_written_with_every_change

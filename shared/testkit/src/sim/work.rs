@@ -175,16 +175,16 @@ async fn perform(hands: Hands, work: Work, fact: Option<(OrderId, Fact)>) -> End
             Ok(if matches!(done, Some(Ok(_))) { "opened again" } else { "refused" }.to_owned())
         }
         (Work::EditFlow(input), _) => {
-            let flow = put_flow(core, &shop, Some(&build::flow_id()), &input).await?;
+            let flow = put_flow(core, &shop, Some(&build::flow_id()), &input, None).await?;
             Ok(format!("version {}", flow.version))
         }
         (Work::EditTemplate(input), _) => {
-            let template = put_template(core, &shop, Some(&build::template_id()), &input).await?;
+            let template = put_template(core, &shop, Some(&build::template_id()), &input, None).await?;
             Ok(format!("version {}", template.version))
         }
         (Work::EditGrace(seconds), _) => {
             let input = SettingsInput { name: None, from_email: None, grace_seconds: Some(seconds) };
-            update_settings(core, &shop, &input).await?;
+            update_settings(core, &shop, &input, None).await?;
             Ok("set".to_owned())
         }
     }

@@ -201,7 +201,7 @@ async fn an_oversized_secret_is_refused() {
 #[tokio::test]
 async fn a_text_that_is_none_of_ours_is_refused_and_kms_is_not_asked() {
     let (kms, shop) = (Kms::default(), build::shop());
-    let huge = format!("k1:{}:aaaa", "a".repeat(SEALED_MAX));
+    let huge = format!("k1:{}:aaaa", "a".repeat(sealed_max(KIND)));
     for text in ["", "k1:", "k1::", "k1:aaaa", "k1::aaaa", "k1:!:aaaa", "k1:aaaa:!", "v1:aaaa", &huge] {
         let error = kms.secrets().open(&shop, KIND, &Sealed(text.to_owned())).await.unwrap_err();
         assert_eq!(error.disposition, Disposition::Permanent, "{text}");
@@ -253,6 +253,6 @@ async fn a_deployment_seals_with_the_key_service_if_it_has_one_and_opens_what_it
 proptest! {
     #[test]
     fn no_text_panics(text in "(k1:)?[A-Za-z0-9+/=:]{0,80}") {
-        let _ = parts(&Sealed(text));
+        let _ = parts(SecretKind::EndpointSecret, &Sealed(text));
     }
 }

@@ -51,6 +51,25 @@ impl Answered {
     }
 }
 
+/// An answer with its headers.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body as it came.
+    pub text: String,
+}
+
+impl Reply {
+    /// The body as JSON; null if it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or(Value::Null)
+    }
+}
+
 /// A client of the API with one key.
 #[derive(Clone)]
 pub struct Api {
@@ -93,6 +112,29 @@ impl Api {
         let status = response.status().as_u16();
         let bytes = response.bytes().await.unwrap();
         Answered { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+    }
+
+    /// One call with headers of its own; the answer with its headers, names in lower case.
+    pub async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Vec<u8>>,
+    ) -> Reply {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
+        for (name, value) in headers {
+            request = request.header(*name, value.as_bytes());
+        }
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = |v: &reqwest::header::HeaderValue| v.to_str().unwrap_or_default().to_owned();
+        let headers = response.headers().iter().map(|(n, v)| (n.to_string(), text(v))).collect();
+        Reply { status, headers, text: response.text().await.unwrap() }
     }
 
     /// A page as a browser gets it, without the key: status, headers, text.

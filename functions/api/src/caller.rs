@@ -11,6 +11,7 @@ use stagepost_app::ports::Secrets;
 use stagepost_domain::event::Actor;
 use stagepost_domain::id::{ShopId, token_hash};
 use stagepost_domain::shop::{ApiKey, Role};
+use stagepost_domain::{SignedDuration, Timestamp};
 use stagepost_lambda::http::{Problem, header};
 
 use crate::failed::{Failed, problem};
@@ -19,6 +20,10 @@ use crate::{Api, Stores};
 
 /// Longest key that is looked up.
 const TOKEN_MAX: usize = 200;
+
+/// How old a look at a key may be for a request that changes nothing. A revoked key reads for this long at
+/// most, and writes not at all.
+const READ_WITHIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// A role as a type, so that a handler's arguments say whom it serves.
 pub trait AtLeast: Send + Sync {
@@ -58,6 +63,11 @@ impl<R> Caller<R> {
         &self.0.shop
     }
 
+    /// What the key may do.
+    pub fn role(&self) -> Role {
+        self.0.role
+    }
+
     /// As the actor of a cause.
     pub fn actor(&self) -> Actor {
         Actor::ApiKey { id: self.0.id.clone() }
@@ -94,9 +104,24 @@ pub async fn authenticated<S: Stores, K: Secrets + 'static>(
         .map(str::trim)
         .filter(|token| token.len() <= TOKEN_MAX);
     let Some(token) = token else { return Err(unauthorized()) };
-    let hash = token_hash(token);
-    let key = api.keys.get(&hash, api.core.now(), api.core.store.api_key(&hash)).await;
-    key.map_err(|error| Failed::from(error).0)?.ok_or_else(unauthorized)
+    let (hash, now) = (token_hash(token), api.core.now());
+    // What only reads may lean on a key that was there a moment ago; what writes may not.
+    let within = if parts.method.is_safe() { READ_WITHIN } else { SignedDuration::ZERO };
+    let key = api.keys.get_within(within, &hash, now, api.core.store.api_key(&hash)).await;
+    let key = key.map_err(|error| Failed::from(error).0)?.ok_or_else(unauthorized)?;
+    if key.use_is_news(now) {
+        note_use(api, &key, now).await;
+    }
+    Ok(key)
+}
+
+/// Writes down when the key was used. A request does not fail for it.
+async fn note_use<S: Stores, K>(api: &Api<S, K>, key: &ApiKey, now: Timestamp) {
+    match api.core.store.note_use(key, now).await {
+        // Read anew the next time, with its last use in it.
+        Ok(()) => api.keys.forget(&key.hash),
+        Err(error) => tracing::warn!(%error, key = %key.id, "the use of a key is not noted"),
+    }
 }
 
 fn forbidden(least: Role) -> Response {

@@ -1,7 +1,7 @@
 //! Problems out: use cases' errors as answers.
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use stagepost_app::apply::ApplyError;
 use stagepost_app::config::ConfigError;
@@ -16,8 +16,16 @@ use crate::openapi::{Describe, Operation};
 pub fn problem(problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = serde_json::to_string(problem).unwrap_or_default();
-    (status, [(http::header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+    let mut response =
+        (status, [(http::header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+    }
+    response
 }
+
+/// Seconds after which it is worth trying again when the store is away or busy.
+const RETRY_AFTER: u32 = 2;
 
 /// Use cases' errors as answers.
 pub struct Failed(pub Response);
@@ -26,6 +34,7 @@ impl Describe for Failed {
     fn describe(operation: &mut Operation<'_>) {
         operation.problem(500, "Something stored cannot be read; trying again does not help.");
         operation.problem(503, "The store is away or busy; try again in a moment.");
+        operation.header(503, "Retry-After", "Seconds.");
     }
 }
 
@@ -99,6 +108,20 @@ impl From<ConfigError> for Failed {
                 .detail("Take it out of these first.")
                 .with(json!({ "users": users }))
                 .into(),
+            ConfigError::AboveRole => {
+                let title = "This key may not do that";
+                Problem::new(StatusCode::FORBIDDEN, "forbidden", title)
+                    .detail("Nobody gives or takes away what is above their own role.")
+                    .into()
+            }
+            ConfigError::LastOwner => {
+                let title = "This is the last owner's key";
+                Problem::new(StatusCode::CONFLICT, "last-owner", title)
+                    .detail(
+                        "A shop without one is a shop that nobody can run. Make another owner's key first.",
+                    )
+                    .into()
+            }
             ConfigError::Stale { version } => {
                 let title = "It has changed since you read it";
                 Problem::new(StatusCode::PRECONDITION_FAILED, "stale", title)

@@ -381,13 +381,10 @@ pub enum ConfigChange {
     Channel(Channel),
     /// A carrier integration, with its lookup.
     Carrier(CarrierIntegration),
-    /// An API key under the hash it is looked up by.
-    Key {
-        /// `token_hash` of the key.
-        hash: String,
-        /// The record.
-        key: ApiKey,
-    },
+    /// An API key, with its lookup by hash.
+    Key(ApiKey),
+    /// An API key is revoked.
+    NoKey(ApiKey),
     /// A template is not to be had any more; the versions that runs name stay.
     NoTemplate(TemplateId),
     /// An endpoint is gone.
@@ -452,8 +449,12 @@ pub trait ConfigStore: Send + Sync {
         &self,
         shop: &ShopId,
     ) -> impl Future<Output = Result<Vec<CarrierIntegration>, StoreError>> + Send;
-    /// An API key by its hash.
+    /// An API key by its hash, strongly consistent.
     fn api_key(&self, hash: &str) -> impl Future<Output = Result<Option<ApiKey>, StoreError>> + Send;
+    /// All API keys of a shop.
+    fn api_keys(&self, shop: &ShopId) -> impl Future<Output = Result<Vec<ApiKey>, StoreError>> + Send;
+    /// Notes when a key was used. One that was revoked meanwhile stays so. No change of configuration.
+    fn note_use(&self, key: &ApiKey, at: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Writes one change and the settings that go with it, if `config_version` is still
     /// `settings.config_version - 1` (0 for a new shop: no settings may exist).
     fn save(

@@ -10,6 +10,7 @@ use crate::flow::Flow;
 use crate::id::{CarrierId, ChannelId, EndpointId, FlowId, KeyId, ShopId, TemplateId};
 use crate::keyring::Keyring;
 use crate::order::Platform;
+use crate::run::later;
 
 /// Longest grace that a shop can set.
 pub const GRACE_SECONDS_MAX: u32 = 300;
@@ -201,6 +202,22 @@ pub struct ApiKey {
     pub role: Role,
     /// First characters of the key, to recognise it by.
     pub prefix: String,
+    /// The hash that it is looked up by.
+    pub hash: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it was used last, to the hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// How exactly a key's last use is known: it is written at most once in this time.
+const USE_NOTED: SignedDuration = SignedDuration::from_hours(1);
+
+impl ApiKey {
+    /// Whether a use at `now` is worth writing down.
+    #[must_use]
+    pub fn use_is_news(&self, now: Timestamp) -> bool {
+        self.last_used_at.is_none_or(|at| now >= later(at, USE_NOTED))
+    }
 }

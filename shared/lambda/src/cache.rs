@@ -36,10 +36,29 @@ impl<K: Hash + Eq + Clone, V: Clone> Warm<K, V> {
         now: Timestamp,
         read: impl Future<Output = Result<Option<V>, E>>,
     ) -> Result<Option<V>, E> {
-        match self.younger_than(FRESH, key, now) {
+        self.get_within(FRESH, key, now, read).await
+    }
+
+    /// The cached value if it is younger than `limit`, or the one that `read` gives now.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub async fn get_within<E>(
+        &self,
+        limit: SignedDuration,
+        key: &K,
+        now: Timestamp,
+        read: impl Future<Output = Result<Option<V>, E>>,
+    ) -> Result<Option<V>, E> {
+        match self.younger_than(limit, key, now) {
             Some(value) => Ok(Some(value)),
             None => self.read(key, now, read).await,
         }
+    }
+
+    /// Forgets a value that is known to be gone.
+    pub fn forget(&self, key: &K) {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
     /// `value` if it passes `proof`; if not, the one that `read` gives now, if that does: a secret may have been
@@ -72,12 +91,15 @@ impl<K: Hash + Eq + Clone, V: Clone> Warm<K, V> {
         read: impl Future<Output = Result<Option<V>, E>>,
     ) -> Result<Option<V>, E> {
         let found = read.await?;
-        if let Some(value) = &found {
-            let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-            if entries.len() >= ENTRIES_MAX {
-                entries.clear();
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        match &found {
+            Some(value) => {
+                if entries.len() >= ENTRIES_MAX {
+                    entries.clear();
+                }
+                entries.insert(key.clone(), (now, value.clone()));
             }
-            entries.insert(key.clone(), (now, value.clone()));
+            None => drop(entries.remove(key)),
         }
         Ok(found)
     }

@@ -244,6 +244,8 @@ pub fn api_key(shop: &ShopId, role: Role) -> ApiKey {
         name: "Demo".to_owned(),
         role,
         prefix: "sp_demo".to_owned(),
+        hash: stagepost_domain::id::token_hash("sp_demo"),
+        last_used_at: None,
         created_at: at(START),
     }
 }

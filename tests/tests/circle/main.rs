@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests: what does not hold ends the test")]
 
+mod calls;
 mod flows;
 mod jobs;
 mod platforms;

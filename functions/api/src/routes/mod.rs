@@ -26,6 +26,7 @@ mod endpoints;
 mod flows;
 mod governor;
 mod jobs;
+mod keys;
 mod orders;
 mod quarantine;
 mod runs;
@@ -118,6 +119,17 @@ pub fn all<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
         .post("/v1/simulate", simulate::run, about("simulate", "Tell what would happen, step by step"))
         .get("/v1/governor", governor::read, about("getGovernor", "Read whether mails are stopped"))
         .post("/v1/governor/resume", governor::resume, about("resumeGovernor", "Let stopped mails go"))
+        .get("/v1/api-keys", keys::list, about("listApiKeys", "List API keys"))
+        .post(
+            "/v1/api-keys",
+            keys::create,
+            about("createApiKey", "Make an API key").detail("Its token is shown this once."),
+        )
+        .delete(
+            "/v1/api-keys/{id}",
+            keys::revoke,
+            about("revokeApiKey", "Revoke an API key").conflict("It is the last owner's key."),
+        )
         .get("/v1/quarantine", quarantine::list, about("listQuarantine", "List what could not be read"))
 }
 

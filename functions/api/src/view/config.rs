@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use stagepost_domain::Timestamp;
 use stagepost_domain::flow::Flow;
-use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, ShopId, TemplateId};
+use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, KeyId, ShopId, TemplateId};
 use stagepost_domain::order::Platform;
-use stagepost_domain::shop::{CarrierIntegration, CarrierKind, Channel, Endpoint, Settings};
+use stagepost_domain::shop::{ApiKey, CarrierIntegration, CarrierKind, Channel, Endpoint, Role, Settings};
 use stagepost_domain::template::EmailTemplate;
 
 use crate::answer::Versioned;
@@ -153,6 +153,48 @@ impl From<Endpoint> for EndpointView {
     fn from(e: Endpoint) -> Self {
         let url = e.url.to_string();
         Self { id: e.id, name: e.name, url, enabled: e.enabled, version: e.version, secret: None }
+    }
+}
+
+/// An API key, without itself.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ApiKey")]
+pub struct KeyView {
+    /// Its id.
+    id: KeyId,
+    /// Whose it is, or what for.
+    name: String,
+    /// What it may do.
+    role: Role,
+    /// Its first characters, to recognise it by.
+    prefix: String,
+    /// When it was made.
+    created_at: Timestamp,
+    /// When it was used last, to the hour; null if never.
+    last_used_at: Option<Timestamp>,
+    /// `sp_…`: only in the answer to the call that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+impl KeyView {
+    /// With the token that was just made.
+    pub fn with_token(key: ApiKey, token: String) -> Self {
+        Self { token: Some(token), ..key.into() }
+    }
+}
+
+impl From<ApiKey> for KeyView {
+    fn from(k: ApiKey) -> Self {
+        Self {
+            id: k.id,
+            name: k.name,
+            role: k.role,
+            prefix: k.prefix,
+            created_at: k.created_at,
+            last_used_at: k.last_used_at,
+            token: None,
+        }
     }
 }
 

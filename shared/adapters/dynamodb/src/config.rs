@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stagepost_app::ports::{CommitError, ConfigChange, ConfigStore, StoreError};
+use stagepost_domain::Timestamp;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, ShopId, TemplateId};
 use stagepost_domain::shop::{ApiKey, CarrierIntegration, Channel, Endpoint, Settings};
@@ -13,7 +14,7 @@ use crate::expression::{Expression, absent};
 use crate::jobs;
 use crate::keys::{Key, LOOKUP, SETTINGS, shop_pk};
 use crate::row::{Row, corrupt, document, number, read_document, text};
-use crate::store::{DynamoStore, Span};
+use crate::store::{DynamoStore, Span, WriteError};
 
 /// Documents of one kind that a listing gives.
 const LISTED_MAX: usize = 1_000;
@@ -71,6 +72,22 @@ impl ConfigStore for DynamoStore {
 
     async fn api_key(&self, hash: &str) -> Result<Option<ApiKey>, StoreError> {
         self.find(&lookup("KEY", hash)).await
+    }
+
+    async fn api_keys(&self, shop: &ShopId) -> Result<Vec<ApiKey>, StoreError> {
+        self.list(shop, "KEY").await
+    }
+
+    async fn note_use(&self, key: &ApiKey, at: Timestamp) -> Result<(), StoreError> {
+        for place in [of_shop(&key.shop, "KEY", key.id.as_str()), lookup("KEY", &key.hash)] {
+            let noted = Expression::update("SET #d.#used = :at", "attribute_exists(pk)");
+            let noted = noted.name("d", "d").name("used", "last_used_at").value("at", text(at.to_string()));
+            match self.update(&place, &noted).await {
+                Ok(_) | Err(WriteError::Condition(_)) => {}
+                Err(error) => return Err(error.plain()),
+            }
+        }
+        Ok(())
     }
 
     async fn save(&self, change: &ConfigChange, settings: &Settings) -> Result<(), CommitError> {
@@ -139,7 +156,10 @@ fn change_steps(change: &ConfigChange, shop: &ShopId) -> Result<Vec<Step>, Store
         ],
         ConfigChange::Channel(channel) => with_lookup(shop, "CHANNEL", channel.id.as_str(), None, channel)?,
         ConfigChange::Carrier(carrier) => with_lookup(shop, "CARRIER", carrier.id.as_str(), None, carrier)?,
-        ConfigChange::Key { hash, key } => with_lookup(shop, "KEY", key.id.as_str(), Some(hash), key)?,
+        ConfigChange::Key(key) => with_lookup(shop, "KEY", key.id.as_str(), Some(&key.hash), key)?,
+        ConfigChange::NoKey(key) => {
+            vec![Step::Delete(of_shop(shop, "KEY", key.id.as_str())), Step::Delete(lookup("KEY", &key.hash))]
+        }
         ConfigChange::NoTemplate(id) => vec![Step::Delete(plain("TEMPLATE", id.as_str()))],
         ConfigChange::NoEndpoint(id) => vec![Step::Delete(plain("ENDPOINT", id.as_str()))],
         ConfigChange::NoChannel(id) => without_lookup(shop, "CHANNEL", id.as_str()),
@@ -187,7 +207,7 @@ fn name_of(change: &ConfigChange) -> String {
         ConfigChange::Endpoint(endpoint) => endpoint.id.to_string(),
         ConfigChange::Channel(channel) => channel.id.to_string(),
         ConfigChange::Carrier(carrier) => carrier.id.to_string(),
-        ConfigChange::Key { key, .. } => key.id.to_string(),
+        ConfigChange::Key(key) | ConfigChange::NoKey(key) => key.id.to_string(),
         ConfigChange::NoTemplate(id) => id.to_string(),
         ConfigChange::NoEndpoint(id) => id.to_string(),
         ConfigChange::NoChannel(id) => id.to_string(),

@@ -4,6 +4,7 @@
 mod connections;
 mod endpoints;
 mod flows;
+mod keys;
 mod removal;
 mod shop;
 mod templates;
@@ -14,8 +15,9 @@ pub use connections::{
 };
 pub use endpoints::{EndpointInput, put_endpoint, rotate_endpoint_secret};
 pub use flows::{FlowInput, StageInput, put_flow};
+pub use keys::{KeyInput, create_key, make_key, revoke_key};
 pub use removal::{Removal, remove};
-pub use shop::{SettingsInput, create_key, create_shop, update_settings};
+pub use shop::{SettingsInput, create_shop, update_settings};
 pub use templates::{TemplateInput, put_template};
 
 use stagepost_domain::id::{InvalidId, ShopId};
@@ -46,6 +48,12 @@ pub enum ConfigError {
         /// The version that it has.
         version: u64,
     },
+    /// Nobody gives or takes away what is above their own role.
+    #[error("the caller's role is below it")]
+    AboveRole,
+    /// A shop without an owner's key is one that nobody can run.
+    #[error("it is the last owner's key")]
+    LastOwner,
     /// Somebody else changed the same thing since it was read.
     #[error("somebody else has changed it meanwhile")]
     Conflict,

@@ -1,10 +1,11 @@
 //! Shops, their keys and what they say of themselves.
 
 use serde::Deserialize;
-use stagepost_domain::id::{KeyId, ShopId, token_hash};
-use stagepost_domain::shop::{ApiKey, GRACE_SECONDS_DEFAULT, GRACE_SECONDS_MAX, Role, Settings};
+use stagepost_domain::id::ShopId;
+use stagepost_domain::shop::{GRACE_SECONDS_DEFAULT, GRACE_SECONDS_MAX, Role, Settings};
 use stagepost_domain::text::{Invalid, required_name};
 
+use super::keys::new_key;
 use super::{ConfigError, as_expected, edited, saved};
 use crate::Core;
 use crate::apply::TRIES_MAX;
@@ -44,51 +45,11 @@ pub async fn create_shop<S: ConfigStore>(
         registrar: None,
     };
     // One write: a shop without a key is one that nobody gets into.
-    let (change, _, token) = new_key(core, shop, "first owner key", Role::Owner)?;
-    if saved(core, change, &settings).await? {
+    let (key, token) = new_key(core, shop, "first owner key", Role::Owner)?;
+    if saved(core, ConfigChange::Key(key), &settings).await? {
         return Ok(token);
     }
     Err(Invalid::new("shop", "exists already").into())
-}
-
-/// Makes an API key; the token is shown once and stored as a hash.
-///
-/// # Errors
-/// The name is not valid, or the store failed.
-pub async fn create_key<S: ConfigStore>(
-    core: &Core<S>,
-    shop: &ShopId,
-    name: &str,
-    role: Role,
-) -> Result<(ApiKey, String), ConfigError> {
-    let (change, key, token) = new_key(core, shop, name, role)?;
-    for _ in 0..TRIES_MAX {
-        let settings = edited(core, shop).await?;
-        if saved(core, change.clone(), &settings).await? {
-            return Ok((key, token));
-        }
-    }
-    Err(ConfigError::Busy)
-}
-
-/// A key as it is stored, and its token.
-fn new_key<S>(
-    core: &Core<S>,
-    shop: &ShopId,
-    name: &str,
-    role: Role,
-) -> Result<(ConfigChange, ApiKey, String), ConfigError> {
-    let token: String = core.entropy.bytes().iter().map(|b| format!("{b:02x}")).collect();
-    let token = format!("sp_{token}");
-    let key = ApiKey {
-        id: KeyId::from_body(&core.entropy.id_body())?,
-        shop: shop.clone(),
-        name: required_name("name", name, 80)?,
-        role,
-        prefix: token.chars().take(9).collect(),
-        created_at: core.now(),
-    };
-    Ok((ConfigChange::Key { hash: token_hash(&token), key: key.clone() }, key, token))
 }
 
 /// Changes what a shop says of itself, if its configuration still has the version `expected`.

@@ -260,6 +260,12 @@ impl ConfigStore for Wire {
     async fn api_key(&self, hash: &str) -> Result<Option<ApiKey>, StoreError> {
         self.store.api_key(hash).await
     }
+    async fn api_keys(&self, shop: &ShopId) -> Result<Vec<ApiKey>, StoreError> {
+        self.store.api_keys(shop).await
+    }
+    async fn note_use(&self, key: &ApiKey, at: Timestamp) -> Result<(), StoreError> {
+        self.store.note_use(key, at).await
+    }
     async fn save(&self, change: &ConfigChange, settings: &Settings) -> Result<(), CommitError> {
         wired!(self.save(change, settings))
     }

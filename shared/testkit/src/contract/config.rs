@@ -3,12 +3,12 @@
 
 use stagepost_app::ports::{CommitError, ConfigChange, ConfigStore, StoreError};
 use stagepost_domain::id::{EndpointId, FlowId, TemplateId, token_hash};
-use stagepost_domain::shop::{Endpoint, Role};
+use stagepost_domain::shop::{ApiKey, Endpoint, Role};
 use stagepost_domain::template::EmailTemplate;
 
 use crate::build::{
     api_key, carrier, carrier_id, channel, channel_id, endpoint, endpoint_id, flow, flow_id, other_shop,
-    settings, shop, template, template_id,
+    seconds, settings, shop, template, template_id,
 };
 
 async fn save<S: ConfigStore>(store: &S, change: ConfigChange, version: u64) {
@@ -100,7 +100,7 @@ pub async fn channels_carriers_and_keys_are_found_without_their_shop<S: ConfigSt
     save(store, ConfigChange::Channel(channel(&shop())), 2).await;
     save(store, ConfigChange::Carrier(carrier(&shop())), 3).await;
     let (hash, key) = (token_hash("sp_demo"), api_key(&shop(), Role::Owner));
-    save(store, ConfigChange::Key { hash: hash.clone(), key: key.clone() }, 4).await;
+    save(store, ConfigChange::Key(key.clone()), 4).await;
     assert_eq!(store.channel(&channel_id()).await.unwrap(), Some(channel(&shop())));
     assert_eq!(store.carrier(&carrier_id()).await.unwrap(), Some(carrier(&shop())));
     assert_eq!(store.api_key(&hash).await.unwrap(), Some(key));
@@ -112,6 +112,22 @@ pub async fn channels_carriers_and_keys_are_found_without_their_shop<S: ConfigSt
     save(store, ConfigChange::Channel(edited.clone()), 5).await;
     assert_eq!(store.channel(&channel_id()).await.unwrap(), Some(edited.clone()));
     assert_eq!(store.channels(&shop()).await.unwrap(), vec![edited]);
+}
+
+/// A revoked key opens nothing, and a use that is noted late does not bring it back.
+pub async fn a_key_is_listed_noted_and_revoked<S: ConfigStore>(store: &S) {
+    save(store, ConfigChange::Shop, 1).await;
+    let key = api_key(&shop(), Role::Owner);
+    save(store, ConfigChange::Key(key.clone()), 2).await;
+    store.note_use(&key, seconds(7)).await.unwrap();
+    let used = ApiKey { last_used_at: Some(seconds(7)), ..key.clone() };
+    assert_eq!(store.api_key(&key.hash).await.unwrap(), Some(used.clone()));
+    assert_eq!(store.api_keys(&shop()).await.unwrap(), [used.clone()]);
+    assert_eq!(store.api_keys(&other_shop()).await.unwrap(), []);
+    save(store, ConfigChange::NoKey(used.clone()), 3).await;
+    store.note_use(&used, seconds(9)).await.unwrap();
+    assert_eq!(store.api_key(&key.hash).await.unwrap(), None);
+    assert_eq!(store.api_keys(&shop()).await.unwrap(), []);
 }
 
 /// Its notifications would go to the wrong tenant.

@@ -89,6 +89,7 @@ macro_rules! store_contract {
             template_versions_stay_as_they_were
             a_stored_template_version_cannot_be_replaced
             channels_carriers_and_keys_are_found_without_their_shop
+            a_key_is_listed_noted_and_revoked
             a_channel_does_not_change_hands
             another_shop_finds_no_configuration_by_id
             another_shop_lists_no_configuration

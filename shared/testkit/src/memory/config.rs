@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use stagepost_app::ports::{CommitError, ConfigChange, ConfigStore, StoreError};
+use stagepost_domain::Timestamp;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, ShopId, TemplateId};
 use stagepost_domain::shop::{ApiKey, CarrierIntegration, Channel, Endpoint, Settings};
@@ -75,6 +76,21 @@ impl ConfigStore for MemoryStore {
         Ok(self.lock().keys.get(hash).cloned())
     }
 
+    async fn api_keys(&self, shop: &ShopId) -> Result<Vec<ApiKey>, StoreError> {
+        let state = self.lock();
+        let keys = state.keys.values().filter(|key| &key.shop == shop);
+        let by_id: BTreeMap<_, _> = keys.map(|key| (&key.id, key)).collect();
+        Ok(by_id.into_values().cloned().collect())
+    }
+
+    async fn note_use(&self, key: &ApiKey, at: Timestamp) -> Result<(), StoreError> {
+        self.write_plain(|state| {
+            if let Some(there) = state.keys.get_mut(&key.hash) {
+                there.last_used_at = Some(at);
+            }
+        })
+    }
+
     async fn save(&self, change: &ConfigChange, settings: &Settings) -> Result<(), CommitError> {
         self.write(|state| {
             let stored = state.settings.get(&settings.shop).map_or(0, |s| s.config_version);
@@ -100,7 +116,8 @@ impl State {
             | ConfigChange::NoTemplate(_)
             | ConfigChange::NoEndpoint(_)
             | ConfigChange::NoChannel(_)
-            | ConfigChange::NoCarrier(_) => return Ok(()),
+            | ConfigChange::NoCarrier(_)
+            | ConfigChange::NoKey(_) => return Ok(()),
             ConfigChange::Template(t) => {
                 let key = (t.shop.clone(), t.id.clone(), t.version);
                 (t.id.to_string(), self.templates.contains_key(&key))
@@ -111,8 +128,8 @@ impl State {
             ConfigChange::Carrier(c) => {
                 (c.id.to_string(), self.carriers.get(&c.id).is_some_and(|old| &old.shop != shop))
             }
-            ConfigChange::Key { hash, key } => {
-                (key.id.to_string(), self.keys.get(hash).is_some_and(|old| &old.shop != shop))
+            ConfigChange::Key(key) => {
+                (key.id.to_string(), self.keys.get(&key.hash).is_some_and(|old| &old.shop != shop))
             }
         };
         if taken {
@@ -141,8 +158,11 @@ impl State {
             ConfigChange::Carrier(carrier) => {
                 self.carriers.insert(carrier.id.clone(), carrier);
             }
-            ConfigChange::Key { hash, key } => {
-                self.keys.insert(hash, key);
+            ConfigChange::Key(key) => {
+                self.keys.insert(key.hash.clone(), key);
+            }
+            ConfigChange::NoKey(key) => {
+                self.keys.remove(&key.hash);
             }
             ConfigChange::NoTemplate(id) => {
                 self.gone.insert((shop.clone(), id));

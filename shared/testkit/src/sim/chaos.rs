@@ -261,6 +261,12 @@ impl ConfigStore for Chaos {
     async fn api_key(&self, hash: &str) -> Result<Option<ApiKey>, StoreError> {
         self.read(self.inner.api_key(hash)).await
     }
+    async fn api_keys(&self, shop: &ShopId) -> Result<Vec<ApiKey>, StoreError> {
+        self.read(self.inner.api_keys(shop)).await
+    }
+    async fn note_use(&self, key: &ApiKey, at: Timestamp) -> Result<(), StoreError> {
+        self.inner.note_use(key, at).await
+    }
     async fn save(&self, change: &ConfigChange, settings: &Settings) -> Result<(), CommitError> {
         self.write(async {
             let before = self.inner.settings(&settings.shop).await?;

@@ -23,15 +23,7 @@ use url::Url;
 
 /// The stores that the API needs.
 pub trait Stores:
-    OrderStore
-    + RunStore
-    + InboundStore
-    + ConfigStore
-    + CallStore
-    + JobStore
-    + GovernorStore
-    + Clone
-    + 'static
+    OrderStore + RunStore + InboundStore + ConfigStore + CallStore + JobStore + GovernorStore + Clone + 'static
 {
 }
 

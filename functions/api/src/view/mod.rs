@@ -5,7 +5,7 @@ mod jobs;
 mod orders;
 mod timeline;
 
-pub use jobs::{GovernorView, JobView, Plan, PlanStep};
 pub use config::{CarrierView, ChannelView, EndpointView, KeyView, SettingsView, TemplateLine};
+pub use jobs::{GovernorView, JobView, Plan, PlanStep};
 pub use orders::OrderView;
 pub use timeline::{EntryView, QuarantineView, RunView};

@@ -10,6 +10,7 @@ use stagepost_app::ports::Clock;
 
 use crate::courier::Courier;
 use crate::gate::Gate;
+use crate::json::time;
 use crate::lock;
 use crate::notification::{Notification, Outbox};
 use crate::server::Answer;
@@ -105,6 +106,7 @@ impl Desk {
             let spoiled = if writes { faults.spoil.pop_front() } else { None };
             (spoiled, if writes { faults.gate.clone() } else { faults.read_gate.clone() })
         };
+        let answer = dated(answer, self.tick());
         let answer = match spoiled {
             None => Some(answer),
             Some(Spoiled::Status(status)) => Some(Answer::empty(status)),
@@ -117,6 +119,12 @@ impl Desk {
         }
         answer
     }
+}
+
+/// By the platform's clock, not by that of the machine.
+fn dated(mut answer: Answer, at: Timestamp) -> Answer {
+    answer.headers.push(("date", time(at, 0, "%a, %d %b %Y %H:%M:%S GMT")));
+    answer
 }
 
 /// What a script can do with either platform.

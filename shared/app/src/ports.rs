@@ -651,6 +651,8 @@ pub struct ApiAnswer {
     pub retry_after: Option<stagepost_domain::SignedDuration>,
     /// How long the call took, from its sending to its whole answer.
     pub took: stagepost_domain::SignedDuration,
+    /// `Date`, if sent: when it was answered by the other side's clock, in whole seconds.
+    pub date: Option<Timestamp>,
     /// At most 2 MiB.
     pub body: Vec<u8>,
 }

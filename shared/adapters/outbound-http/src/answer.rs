@@ -6,7 +6,7 @@ use std::io;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use stagepost_app::ports::ActError;
-use stagepost_domain::SignedDuration;
+use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::resolve::LookupError;
 
@@ -23,10 +23,14 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<SignedDuration> {
         SignedDuration::from_secs(asked.parse().unwrap_or(i64::MAX))
     } else {
         let until = HTTP_DATE.parse_timestamp(asked).ok()?;
-        let now = HTTP_DATE.parse_timestamp(text(headers, &DATE)?).ok()?;
-        until.duration_since(now)
+        until.duration_since(date(headers)?)
     };
     Some(wait.clamp(SignedDuration::ZERO, RETRY_AFTER_MAX))
+}
+
+/// The other side's clock.
+pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    HTTP_DATE.parse_timestamp(text(headers, &DATE)?).ok()
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -101,6 +105,17 @@ mod tests {
         assert_eq!(wait("Wed, 21 Oct 2015 07:30:00 GMT", now), Some(120));
         assert_eq!(wait("Wed, 21 Oct 2015 07:00:00 GMT", now), Some(0), "a date in the past is now");
         assert_eq!(wait("Wed, 21 Oct 2015 07:30:00 GMT", None), None, "a date without a clock says nothing");
+    }
+
+    #[test]
+    fn the_other_sides_clock_is_read_where_it_is_told() {
+        let told = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(DATE, value.parse().unwrap());
+            date(&headers)
+        };
+        assert_eq!(told("Sun, 22 Nov 2026 09:40:07 GMT"), "2026-11-22T09:40:07Z".parse().ok());
+        assert_eq!((told("yesterday"), told(""), date(&HeaderMap::new())), (None, None, None));
     }
 
     #[test]

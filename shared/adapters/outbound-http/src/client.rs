@@ -10,7 +10,7 @@ use stagepost_domain::SignedDuration;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::answer::{act_error, retry_after};
+use crate::answer::{act_error, date, retry_after};
 use crate::guard::{Guard, check_url};
 use crate::resolve::{Lookup, VettingResolver, system_lookup};
 
@@ -138,10 +138,10 @@ impl PlatformHttp for OutboundHttp {
         let sent = Instant::now();
         let mut response = self.send(method, call.url, headers, call.body).await?;
         let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers());
+        let (retry_after, date) = (retry_after(response.headers()), date(response.headers()));
         let body = read(&mut response).await?;
         let took = SignedDuration::try_from(sent.elapsed()).unwrap_or(SignedDuration::MAX);
-        Ok(ApiAnswer { status, retry_after, took, body })
+        Ok(ApiAnswer { status, retry_after, took, date, body })
     }
 }
 

@@ -18,6 +18,8 @@ use crate::tell::{Telling, undoubted};
 
 /// What whole seconds hide.
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
+/// A proxy in front of the store may date answers by a clock of its own, off by as much.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
 /// WooCommerce as a place to fulfill on, over REST v3 with a consumer key (`ck_…:cs_…`).
 #[derive(Debug, Clone)]
@@ -210,9 +212,7 @@ async fn complete<H: PlatformHttp>(
     if !ok(&answer) {
         return Err(problem(Wish::Write, &answer));
     }
-    let (completion, age) = completed(&answer)?;
-    // Both times are the store's and in whole seconds; what is older than our call was not made by it.
-    let before = age > answer.took.saturating_add(SECOND);
+    let (completion, before) = completed(&answer)?;
     Ok((request.in_doubt || !before).then_some(completion))
 }
 
@@ -229,15 +229,15 @@ async fn withdraw<H: PlatformHttp>(
     if ok(&answer) { Ok(()) } else { Err(problem(Wish::Write, &answer)) }
 }
 
-/// The completion, and how long before the answer it was made, by the store's clock.
+/// The completion, and whether it was made before the call.
 ///
 /// A 200 alone proves nothing: plugins change the status back, caches answer in the store's place.
-fn completed(answer: &ApiAnswer) -> Result<(ShipmentId, SignedDuration), ActError> {
+fn completed(answer: &ApiAnswer) -> Result<(ShipmentId, bool), ActError> {
     let unclear = || ActError::ambiguous("the store's answer to the completion cannot be read");
     let json = parsed(answer).ok_or_else(unclear)?;
     let order = Order::parse(&json).ok_or_else(unclear)?;
     if let Some((id, Some(at))) = order.completion() {
-        return Ok((id, order.modified_at().unwrap_or(at).duration_since(at)));
+        return Ok((id, made_before(answer, &order, at)));
     }
     if order.status() == "completed" {
         return Err(unclear());
@@ -246,4 +246,14 @@ fn completed(answer: &ApiAnswer) -> Result<(ShipmentId, SignedDuration), ActErro
     let message =
         format!("the store left the order at \"{status}\"; a plugin may have changed the completion");
     Err(ActError::permanent(message))
+}
+
+/// Whether a completion is older than our call, by the store's own times, which are in whole seconds. Our call
+/// changes the order last, so that `date_modified` is the time of its end. Not so in the older storage of
+/// orders, where a completed order keeps that time when only our mark is added (live notes 20): there the
+/// answer's own date tells.
+fn made_before(answer: &ApiAnswer, order: &Order<'_>, completed: Timestamp) -> bool {
+    let allowed = answer.took.saturating_add(SECOND);
+    let older = |end: Option<Timestamp>, than| end.is_some_and(|end| end.duration_since(completed) > than);
+    older(order.modified_at(), allowed) || older(answer.date, allowed.saturating_add(CLOCK_SKEW))
 }

@@ -59,6 +59,12 @@ pub(crate) fn each(value: Option<&Value>) -> Vec<&Value> {
     }
 }
 
+/// Whether [`each`] sees a list in it: an error's object is none.
+pub(crate) fn is_list(value: &Value) -> bool {
+    let numbered = |map: &serde_json::Map<String, Value>| !map.is_empty() && map.keys().all(|k| is_id(k));
+    value.is_array() || value.as_object().is_some_and(numbered)
+}
+
 /// A whole number, or one written as text.
 pub(crate) fn whole(value: Option<&Value>) -> Option<u64> {
     match value? {

@@ -13,7 +13,7 @@ use stagepost_domain::disposition::Disposition;
 use stagepost_domain::package::PackageSeen;
 
 use crate::client::{Work, mark};
-use crate::json::{decoded, each, field, id, whole};
+use crate::json::{decoded, each, field, id, is_list, whole};
 use crate::order::parcel;
 use crate::problem::{Wish, json as parsed, ok, passing, problem};
 use crate::session::{Resource, Session};
@@ -172,13 +172,15 @@ impl<'a, H: PlatformHttp> Telling<'a, H> {
         if passing(&notes) {
             return Err(problem(Wish::Read, &notes));
         }
-        let notes = parsed(&notes).unwrap_or_default();
+        // Some page in its place says nothing of what was told: a second note may be a second mail.
+        let unread = || ActError::retry("the order's notes could not be read");
+        let notes = parsed(&notes).filter(|list| ok(&notes) && is_list(list)).ok_or_else(unread)?;
         let notes: Vec<String> = each(Some(&notes))
             .into_iter()
             .filter_map(|n| n.get("note").and_then(Value::as_str).map(decoded))
             .filter(|n| n.starts_with(NOTE))
             .collect();
-        let told = |p: &PackageSeen| name(p).is_some_and(|name| notes.iter().any(|n| n.contains(name)));
+        let told = |p: &PackageSeen| name(p).is_some_and(|name| notes.iter().any(|n| mentions(n, name)));
         let lines: Vec<String> = self.left.iter().filter(|p| !told(p)).map(words).collect();
         if lines.is_empty() {
             return Ok(());
@@ -218,6 +220,15 @@ fn same(told: &PackageSeen, package: &PackageSeen) -> bool {
 /// What a parcel is called: its number, else its link.
 fn name(package: &PackageSeen) -> Option<&str> {
     package.number.as_deref().or(package.url.as_deref())
+}
+
+/// Whether the note has the name as words of its own: `A1` is not `A12`.
+fn mentions(note: &str, name: &str) -> bool {
+    let edge = |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || c == ';');
+    note.match_indices(name).any(|(at, _)| {
+        let (before, after) = (note.get(..at), note.get(at + name.len()..));
+        edge(before.and_then(|b| b.chars().next_back())) && edge(after.and_then(|a| a.chars().next()))
+    })
 }
 
 fn words(package: &PackageSeen) -> String {

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Draft;
-use crate::event::{Actor, Event, Refusal, StageRef, Transition};
+use crate::event::{Action, Actor, Event, Refusal, StageRef, Transition};
 use crate::flow::{Flow, Stage};
 use crate::fulfillment::Attribution;
 use crate::id::StageId;
@@ -174,7 +174,9 @@ impl Draft<'_> {
         let (Some(playbook), Some(entry)) = (self.context.playbook, self.context.entry) else { return };
         let Placement::Placed { stage, visited, .. } = &self.order.placement else { return };
         let Some(to) = playbook.flow.stage(stage) else { return };
-        let all_skipped = entry.runs.values().all(|run| matches!(run.state, RunState::Skipped { .. }));
+        // What registers a parcel belongs to the parcel, not to the stage.
+        let of_stage = entry.runs.iter().filter(|(key, _)| key.action() != Action::RegisterTracker);
+        let all_skipped = of_stage.map(|(_, run)| &run.state).all(|s| matches!(s, RunState::Skipped { .. }));
         let planned = targets(playbook, to, &self.order);
         let some_missed = planned.into_iter().any(|(target, _, _)| missed(entry, &RunKey::first(target)));
         if self.transition.is_some() || self.order.hold.is_some() || !all_skipped || !some_missed {

@@ -254,3 +254,20 @@ fn law_13_a_number_corrected_to_one_that_the_order_holds_leaves_that_one() {
     scene.apply(renumber("B2", "A1"));
     assert_eq!((scene.order().packages.total, scene.planned()), (1, one("A1", "pending")));
 }
+
+#[test]
+fn law_10_a_parcel_that_was_registered_keeps_no_reopened_order_from_its_mail() {
+    let mut scene = Scene::default().registering();
+    scene.apply(shopify(20).shipment("s1", 20, true, &["A1"]));
+    assert_eq!(scene.planned(), one("A1", "pending"));
+    scene.apply(shopify(30).shipment("s1", 20, true, &["A1"]).cancelled());
+    scene.end_runs(|key, run| match key.action() {
+        Action::RegisterTracker => {
+            Run { state: RunState::Succeeded { at: t(2_000), detail: "trk_1".into() }, ..run.clone() }
+        }
+        _ => run.skip(crate::outcome::SkipReason::OrderCancelled, t(2_000)),
+    });
+    scene.apply(shopify(40).shipment("s1", 20, true, &["A1"]));
+    assert_eq!((scene.entered(), scene.planned()), (vec!["new", "new"], vec![]));
+    assert_eq!(scene.last().open_runs(), 1, "the mail, and no second registration");
+}

@@ -44,7 +44,13 @@ impl Script {
 }
 
 fn http(status: u16, body: &str) -> Result<ApiAnswer, ActError> {
-    Ok(ApiAnswer { status, retry_after: None, took: SignedDuration::ZERO, body: body.as_bytes().to_vec() })
+    Ok(ApiAnswer {
+        status,
+        retry_after: None,
+        took: SignedDuration::ZERO,
+        date: None,
+        body: body.as_bytes().to_vec(),
+    })
 }
 
 fn ok(body: &Value) -> Result<ApiAnswer, ActError> {
@@ -393,6 +399,7 @@ async fn a_throttled_call_did_not_happen_and_says_when_to_come_back() {
         status: 429,
         retry_after: Some(SignedDuration::from_secs(7)),
         took: SignedDuration::ZERO,
+        date: None,
         body: Vec::new(),
     });
     let failed = fulfill(&Script::of([busy]), &work(&["1"])).await.unwrap_err();

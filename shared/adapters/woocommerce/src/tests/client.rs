@@ -115,6 +115,21 @@ async fn a_store_that_takes_its_time_over_our_completion_has_still_completed_it_
 }
 
 #[tokio::test]
+async fn law_7_of_the_older_storage_the_answers_own_date_tells_who_completed_the_order() {
+    // A metadata change keeps the order's time there: the merchant's completion looks as fresh as ours.
+    let store = Store::new(order("processing")).with(|s| s.legacy = true);
+    let store = store.with(|s| s.faults.push_back(("PUT", Fault::AfterTheMerchant(10))));
+    assert_theirs(&store, &run(&store, &request(&[])).await.unwrap_err());
+    let ours = Store::new(order("processing")).with(|s| s.legacy = true);
+    run(&ours, &request(&[])).await.unwrap();
+    assert_eq!(meta(&ours, "_stagepost_run"), RUN);
+    // A proxy's clock may be a little ahead of the store's.
+    let near = Store::new(order("processing")).with(|s| s.legacy = true);
+    let near = near.with(|s| s.faults.push_back(("PUT", Fault::AfterTheMerchant(5))));
+    run(&near, &request(&[])).await.unwrap();
+}
+
+#[tokio::test]
 async fn law_7_after_a_call_without_an_answer_a_completion_in_between_is_taken_for_our_late_one() {
     let store = Store::new(order("processing"));
     let store = store.with(|s| s.faults.push_back(("PUT", Fault::AfterTheMerchant(3))));
@@ -126,7 +141,6 @@ async fn law_7_after_a_call_without_an_answer_a_completion_in_between_is_taken_f
 #[tokio::test]
 async fn an_order_that_is_cancelled_while_its_tracking_is_told_is_not_completed() {
     let store = Store::new(order("processing"));
-    let store = store.with(|s| s.faults.push_back(("GET notes", Fault::Answer(404, "{}"))));
     let request = request(&[parcel("A1")]);
     let work = look(&store).await.unwrap().work.unwrap();
     let store = store.with(|s| s.order["status"] = "cancelled".into());
@@ -241,6 +255,36 @@ async fn without_extension_and_feature_the_list_is_written_with_the_completion_a
     assert_eq!(items[1]["custom_tracking_link"], "https://dhl.example/t");
     assert_eq!(store.see(|s| s.notes[0]["note"].clone()), "Tracking: DHL A1 https://dhl.example/t");
     assert_eq!(store.see(|s| s.notes[0]["customer_note"].clone()), false);
+}
+
+#[tokio::test]
+async fn notes_that_cannot_be_read_are_not_taken_for_none() {
+    for (status, page) in [(200, "<html>"), (200, "{}"), (200, r#"{"code":"x"}"#), (403, "<html>"), (404, "")]
+    {
+        let store = Store::new(order("processing"));
+        let store = store.with(|s| s.faults.push_back(("GET notes", Fault::Answer(status, page))));
+        let failed = run(&store, &request(&[parcel("A1")])).await.unwrap_err();
+        assert_eq!(failed.error.disposition, Disposition::RETRY, "{status} {page}");
+        assert!(!store.calls().iter().any(|c| c == "POST notes" || c == "PUT 79"), "{:?}", store.calls());
+    }
+}
+
+#[tokio::test]
+async fn a_note_tells_of_a_parcel_only_by_its_whole_number() {
+    for (note, told) in [
+        ("Tracking: A1", true),
+        ("Tracking: UPS B2; DHL A1", true),
+        ("Tracking: A1; B2", true),
+        ("Tracking: A12", false),
+        ("Tracking: UPS BA1; A1-2", false),
+        ("Tracking: A12 A1 https://t.example/A1", true),
+        ("Sent A1", false),
+    ] {
+        let store = Store::new(order("processing"));
+        let store = store.with(|s| s.notes.push(json!({ "note": note })));
+        run(&store, &request(&[parcel("A1")])).await.unwrap();
+        assert_eq!(store.see(|s| s.notes.len()) == 1, told, "{note}");
+    }
 }
 
 #[tokio::test]
@@ -479,6 +523,7 @@ async fn the_store_s_wish_for_patience_is_kept() {
                 status: 429,
                 retry_after,
                 took: stagepost_domain::SignedDuration::ZERO,
+                date: None,
                 body: Vec::new(),
             })
         }

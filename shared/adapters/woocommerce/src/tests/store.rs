@@ -29,6 +29,8 @@ pub struct State {
     pub fulfillments: Option<Vec<Value>>,
     pub notes: Vec<Value>,
     pub clock: u32,
+    /// Orders are kept as posts: a change of metadata alone keeps `date_modified`.
+    pub legacy: bool,
     /// Faults by the start of `METHOD leaf`, each used once.
     pub faults: VecDeque<(&'static str, Fault)>,
     /// `METHOD leaf` of each call, with its body.
@@ -47,6 +49,7 @@ impl Store {
             fulfillments: None,
             notes: Vec::new(),
             clock: 0,
+            legacy: false,
             faults: VecDeque::new(),
             log: Vec::new(),
             last: None,
@@ -68,7 +71,7 @@ impl Store {
 }
 
 fn answer(status: u16, body: impl Into<Vec<u8>>) -> ApiAnswer {
-    ApiAnswer { status, retry_after: None, took: SignedDuration::ZERO, body: body.into() }
+    ApiAnswer { status, retry_after: None, took: SignedDuration::ZERO, date: None, body: body.into() }
 }
 
 fn found<T: Into<Value>>(status: u16, body: T) -> ApiAnswer {
@@ -104,26 +107,31 @@ impl State {
         found(201, made)
     }
 
-    fn tick(&mut self, seconds: u32) -> Value {
+    fn tick(&mut self, seconds: u32) {
         self.clock += seconds;
-        let now = Value::from(format!("2026-11-22T09:40:{:02}", self.clock));
-        self.order["date_modified_gmt"] = now.clone();
-        now
     }
 
-    fn set_status(&mut self, status: &str, now: Value) {
-        if status == "completed" && self.order["status"] != "completed" {
-            self.order["date_completed_gmt"] = now;
+    fn now(&self) -> Value {
+        format!("2026-11-22T09:40:{:02}", self.clock).into()
+    }
+
+    fn save(&mut self, status: Option<&str>) {
+        let changed = status.is_some_and(|s| self.order["status"] != s);
+        if changed || !self.legacy {
+            self.order["date_modified_gmt"] = self.now();
         }
-        self.order["status"] = status.into();
+        if changed && status == Some("completed") {
+            self.order["date_completed_gmt"] = self.now();
+        }
+        if let Some(status) = status {
+            self.order["status"] = status.into();
+        }
     }
 
     fn own(&mut self, method: &str, body: &Value) -> ApiAnswer {
         if method == "PUT" {
-            let now = self.tick(1);
-            if let Some(status) = body["status"].as_str() {
-                self.set_status(status, now);
-            }
+            self.tick(1);
+            self.save(body["status"].as_str());
             for meta in body["meta_data"].as_array().into_iter().flatten() {
                 self.set_meta(meta["key"].as_str().unwrap(), meta["value"].clone());
             }
@@ -145,30 +153,40 @@ impl PlatformHttp for Store {
         state.log.push((name.clone(), body));
         let body = state.log.last().unwrap().1.clone();
         state.last = Some((call.headers, call.url));
+        let answered = state.answer(&name, call.method, &leaf, &body);
+        let date = format!("2026-11-22T09:40:{:02}Z", state.clock).parse().ok();
+        answered.map(|answer| ApiAnswer { date, ..answer })
+    }
+}
+
+impl State {
+    fn answer(&mut self, name: &str, method: &str, leaf: &str, body: &Value) -> Result<ApiAnswer, ActError> {
+        let state = self;
         let at = state.faults.iter().position(|(start, _)| name.starts_with(start));
         match at.and_then(|at| state.faults.remove(at)).map(|(_, fault)| fault) {
             Some(Fault::Answer(status, text)) => Ok(answer(status, text)),
             Some(Fault::Lost) => {
-                state.act(call.method, &leaf, &body);
+                state.act(method, leaf, body);
                 Err(ActError::ambiguous("no answer"))
             }
             Some(Fault::Garbled(status, text)) => {
-                state.act(call.method, &leaf, &body);
+                state.act(method, leaf, body);
                 Ok(answer(status, text))
             }
             Some(Fault::AfterTheMerchant(seconds)) => {
-                let now = state.tick(1);
-                state.set_status("completed", now);
+                state.tick(1);
+                state.save(Some("completed"));
                 state.tick(seconds.saturating_sub(1));
-                Ok(state.act(call.method, &leaf, &body))
+                Ok(state.act(method, leaf, body))
             }
             Some(Fault::Slow(seconds)) => {
-                state.act(call.method, &leaf, &body);
+                state.act(method, leaf, body);
                 state.tick(seconds);
+                state.save(None);
                 let took = SignedDuration::from_secs(seconds.into());
                 Ok(ApiAnswer { took, ..found(200, state.order.clone()) })
             }
-            None => Ok(state.act(call.method, &leaf, &body)),
+            None => Ok(state.act(method, leaf, body)),
         }
     }
 }

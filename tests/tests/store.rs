@@ -436,7 +436,7 @@ async fn runs_with_a_field_that_this_program_does_not_know_are_claimed_ended_and
         assert_eq!(again.runs.get(key), Some(&claimed), "its own write is recognised");
         let RunState::Claimed { attempt, .. } = &claimed.state else { unreachable!("{claimed:?}") };
         let outcome = match n {
-            0 => AttemptOutcome::Later { due: build::seconds(90) },
+            0 => AttemptOutcome::Later { due: build::seconds(90), why: None },
             _ => AttemptOutcome::Success { detail: "200".to_owned() },
         };
         let after = claimed.finish(key.action(), attempt, &outcome, now, 0.5).unwrap();

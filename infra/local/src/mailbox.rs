@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use stagepost_app::ports::{ActError, Clock, Entropy, Mail, Mailer};
+use stagepost_app::ports::{ActError, Clock, Entropy, Mail, MailError, Mailer};
 use stagepost_domain::Timestamp;
 
 /// Most mails kept; older ones go first.
@@ -112,10 +112,10 @@ impl Mailbox {
 }
 
 impl Mailer for Mailbox {
-    async fn send(&self, mail: &Mail) -> Result<String, ActError> {
+    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
         let kept = self.keep(mail).map_err(|_| ActError::ambiguous("the mailbox file cannot be written"));
         tokio::time::sleep(self.delay).await;
-        kept
+        Ok(kept?)
     }
 }
 

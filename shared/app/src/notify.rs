@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use stagepost_domain::SignedDuration;
 use stagepost_domain::Timestamp;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::{Action, Actor, Cause, Event};
@@ -17,8 +18,8 @@ use stagepost_domain::webhook::message_id;
 use crate::Core;
 use crate::governor::admits;
 use crate::ports::{
-    ActError, Answer, ConfigStore, GovernorStore, Mail, Mailer, OrderStore, Post, RunStore, SecretError,
-    SecretKind, Secrets, StoreError, WebhookSender, run_id,
+    ActError, Answer, ConfigStore, GovernorStore, Mail, MailError, Mailer, OrderStore, Post, RunStore,
+    SecretError, SecretKind, Secrets, StoreError, WebhookSender, run_id,
 };
 use crate::run::{
     Answered, HOLD_LOOK_AGAIN, LOOK_AGAIN, Opened, RunnerError, act_until, aside_if_hopeless, claim, finish,
@@ -88,25 +89,35 @@ where
         Err(answered) => return Ok(answered),
     };
     let outcome = match admits(core, &event.shop, &governor).await {
-        Ok(true) => sent(mailer.send(&mail).await),
-        Ok(false) => AttemptOutcome::Later { due: later(core.now(), HOLD_LOOK_AGAIN) },
+        Ok(true) => sent(core, mailer.send(&mail).await),
+        Ok(false) => AttemptOutcome::Later { due: later(core.now(), HOLD_LOOK_AGAIN), why: None },
         // Not sent: the claim is given back, or its lease would leave the mail in doubt.
-        Err(_) => AttemptOutcome::Later { due: later(core.now(), LOOK_AGAIN) },
+        Err(_) => AttemptOutcome::Later { due: later(core.now(), LOOK_AGAIN), why: None },
     };
     Ok(finish(core, id, &claimed, &attempt, &outcome).await?)
 }
 
-fn sent(answer: Result<String, ActError>) -> AttemptOutcome {
+/// How long mails wait between looks while sending is paused for everybody.
+const PAUSED_LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(30);
+
+fn sent<S>(core: &Core<S>, answer: Result<String, MailError>) -> AttemptOutcome {
     match answer {
         Ok(detail) => AttemptOutcome::Success { detail },
-        Err(ActError { disposition, message: error }) => AttemptOutcome::Failure { disposition, error },
+        Err(MailError::Failed(ActError { disposition, message: error })) => {
+            AttemptOutcome::Failure { disposition, error }
+        }
+        Err(MailError::Paused { message }) => {
+            // Spread, so that what has waited does not come all at once.
+            let wait = PAUSED_LOOK_AGAIN.mul_f64(0.8 + 0.4 * core.entropy.fraction());
+            AttemptOutcome::Later { due: later(core.now(), wait), why: Some(message) }
+        }
     }
 }
 
 /// What to do instead of sending.
 enum Instead {
     Skip(SkipReason),
-    Wait(stagepost_domain::SignedDuration),
+    Wait(SignedDuration),
     Fail(String),
 }
 

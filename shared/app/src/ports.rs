@@ -597,10 +597,24 @@ pub struct Mail {
     pub tags: BTreeMap<String, String>,
 }
 
+/// Why a mail did not leave, or is not known to have left.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MailError {
+    /// The sender is stopped for everybody. It says nothing of this mail, which keeps all its attempts.
+    #[error("{message}")]
+    Paused {
+        /// In words for the timeline.
+        message: String,
+    },
+    /// This one did not work.
+    #[error(transparent)]
+    Failed(#[from] ActError),
+}
+
 /// Sends mail, at most once per call: no retry below this port.
 pub trait Mailer: Send + Sync {
     /// Sends and gives the provider's message id.
-    fn send(&self, mail: &Mail) -> impl Future<Output = Result<String, ActError>> + Send;
+    fn send(&self, mail: &Mail) -> impl Future<Output = Result<String, MailError>> + Send;
 }
 
 /// A webhook call.

@@ -353,6 +353,8 @@ pub enum AttemptOutcome {
     Later {
         /// Not before.
         due: Timestamp,
+        /// In words, without personal data, if people should know.
+        why: Option<String>,
     },
 }
 
@@ -456,7 +458,8 @@ impl Run {
                 RunState::Succeeded { at: now, detail: truncated(detail, ERROR_MAX) }
             }
             AttemptOutcome::Skip(why) => RunState::Skipped { at: now, why: why.clone() },
-            AttemptOutcome::Later { due } => {
+            AttemptOutcome::Later { due, why } => {
+                run.last_error = why.as_deref().map(|why| truncated(why, ERROR_MAX)).or(run.last_error);
                 run.attempts = run.attempts.saturating_sub(1);
                 RunState::Pending { due: *due }
             }

@@ -5,7 +5,7 @@ use std::error::Error;
 use aws_sdk_sesv2::config::http::HttpResponse;
 use aws_sdk_sesv2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
-use stagepost_app::ports::ActError;
+use stagepost_app::ports::{ActError, MailError};
 use stagepost_domain::SignedDuration;
 use stagepost_domain::disposition::Disposition;
 
@@ -17,7 +17,15 @@ const LONG: SignedDuration = SignedDuration::from_hours(1);
 /// Only a refusal that SES itself spelled out, or a connection that never was, counts as *not sent*. The
 /// words are ours: SES's own name addresses.
 #[must_use]
-pub fn classify(error: &SdkError<SendEmailError, HttpResponse>) -> ActError {
+pub fn classify(error: &SdkError<SendEmailError, HttpResponse>) -> MailError {
+    if let Some(SendEmailError::SendingPausedException(_)) = error.as_service_error() {
+        // The account, or its configuration set: an operator is to be told, and no mail is to blame.
+        return MailError::Paused { message: "SES: sending is paused".to_owned() };
+    }
+    failed(error).into()
+}
+
+fn failed(error: &SdkError<SendEmailError, HttpResponse>) -> ActError {
     match error {
         SdkError::ConstructionFailure(_) => ActError::retry("the request to SES could not be made"),
         SdkError::DispatchFailure(_) if never_connected(error) => {
@@ -48,7 +56,6 @@ fn refused(error: &SendEmailError, status: u16) -> ActError {
     match error {
         E::TooManyRequestsException(_) => throttled(says("daily")),
         E::LimitExceededException(_) => later("SES: a limit of the account is reached", LONG),
-        E::SendingPausedException(_) => later("SES: sending is paused for the account", LONG),
         E::AccountSuspendedException(_) => ActError::permanent("SES: the account is suspended"),
         E::MailFromDomainNotVerifiedException(_) => {
             ActError::permanent("SES: the sender's MAIL FROM domain is not verified")
@@ -108,7 +115,10 @@ mod tests {
 
     fn answered(error: SendEmailError, status: u16) -> Disposition {
         let response = HttpResponse::new(StatusCode::try_from(status).unwrap(), "".into());
-        classify(&SdkError::service_error(error, response)).disposition
+        match classify(&SdkError::service_error(error, response)) {
+            MailError::Failed(error) => error.disposition,
+            MailError::Paused { message } => panic!("{message}"),
+        }
     }
 
     fn coded(code: &str, status: u16) -> Disposition {
@@ -138,7 +148,6 @@ mod tests {
                 LATER,
             ),
             (E::LimitExceededException(e::LimitExceededException::builder().build()), 400, LATER),
-            (E::SendingPausedException(e::SendingPausedException::builder().build()), 400, LATER),
             (E::AccountSuspendedException(e::AccountSuspendedException::builder().build()), 400, Permanent),
             (
                 E::MailFromDomainNotVerifiedException(
@@ -154,6 +163,14 @@ mod tests {
             let name = format!("{error:?}");
             assert_eq!(answered(error, status), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_paused_account_is_no_fault_of_the_mail() {
+        let paused = e::SendingPausedException::builder().build();
+        let response = HttpResponse::new(StatusCode::try_from(400).unwrap(), "".into());
+        let error = SdkError::service_error(SendEmailError::SendingPausedException(paused), response);
+        assert!(matches!(classify(&error), MailError::Paused { .. }));
     }
 
     #[test]
@@ -186,9 +203,10 @@ mod tests {
             ("unknown", Sdk::dispatch_failure(ConnectorError::other("x".into(), None))),
             ("unreadable", Sdk::response_error("x", response)),
         ] {
-            assert_eq!(classify(&error).disposition, Ambiguous, "{name}");
+            assert_eq!(failed(&error).disposition, Ambiguous, "{name}");
+            assert!(matches!(classify(&error), MailError::Failed(_)), "{name}");
         }
-        assert_eq!(classify(&Sdk::construction_failure("x")).disposition, RETRY);
+        assert_eq!(failed(&Sdk::construction_failure("x")).disposition, RETRY);
     }
 
     #[test]
@@ -198,6 +216,6 @@ mod tests {
         let rejected = e::MessageRejected::builder().meta(says).build();
         let response = HttpResponse::new(StatusCode::try_from(400).unwrap(), "".into());
         let error = SdkError::service_error(SendEmailError::MessageRejected(rejected), response);
-        assert!(!classify(&error).message.contains("anna"));
+        assert!(!classify(&error).to_string().contains("anna"));
     }
 }

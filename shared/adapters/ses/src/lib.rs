@@ -13,7 +13,7 @@ use aws_sdk_sesv2::config::retry::RetryConfig;
 use aws_sdk_sesv2::config::timeout::TimeoutConfig;
 use aws_sdk_sesv2::error::BuildError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
-use stagepost_app::ports::{ActError, Mail, Mailer};
+use stagepost_app::ports::{ActError, Mail, MailError, Mailer};
 
 pub use address::from_header;
 pub use aws_sdk_sesv2::Client;
@@ -57,7 +57,7 @@ impl SesMailer {
 }
 
 impl Mailer for SesMailer {
-    async fn send(&self, mail: &Mail) -> Result<String, ActError> {
+    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
         let to = address::recipient(&mail.to)?;
         let request = self
             .client
@@ -69,7 +69,8 @@ impl Mailer for SesMailer {
             .set_configuration_set_name(self.configuration_set.clone());
         let answer = request.send().await.map_err(|error| classify(&error))?;
         // An answer without an id would be a sent mail that no delivery event can be matched to.
-        answer.message_id.ok_or_else(|| ActError::ambiguous("SES answered without a message id"))
+        let unnamed = || ActError::ambiguous("SES answered without a message id");
+        Ok(answer.message_id.ok_or_else(unnamed)?)
     }
 }
 

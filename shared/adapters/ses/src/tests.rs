@@ -17,6 +17,14 @@ struct Server {
     body: JoinHandle<serde_json::Value>,
 }
 
+/// What the failure of sending means for the mail.
+async fn failed(server: &Server, mail: &Mail) -> Disposition {
+    match server.mailer.send(mail).await {
+        Err(MailError::Failed(error)) => error.disposition,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn mailer(endpoint: &str) -> SesMailer {
     let base = Builder::new()
         .behavior_version(BehaviorVersion::latest())
@@ -134,10 +142,17 @@ async fn law_11_the_sdk_itself_never_sends_a_mail_twice() {
         ),
     ] {
         let server = ses(reply).await;
-        let error = server.mailer.send(&mail()).await.unwrap_err();
-        assert_eq!(error.disposition, expected, "{reply}");
+        assert_eq!(failed(&server, &mail()).await, expected, "{reply}");
         assert_eq!(server.requests.load(Ordering::SeqCst), 1, "{reply}");
     }
+}
+
+#[tokio::test]
+async fn a_paused_account_is_told_apart_from_a_mail_that_failed() {
+    let reply =
+        "HTTP/1.1 400 Bad Request\r\nx-amzn-errortype: SendingPausedException\r\ncontent-length: 2\r\n\r\n{}";
+    let error = ses(reply).await.mailer.send(&mail()).await.unwrap_err();
+    assert!(matches!(error, MailError::Paused { .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -146,15 +161,15 @@ async fn law_11_not_connected_is_not_sent() {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let error = mailer(&endpoint).send(&mail()).await.unwrap_err();
-    assert_eq!(error, ActError::retry("SES could not be connected to"));
+    assert_eq!(error, ActError::retry("SES could not be connected to").into());
 }
 
 #[tokio::test]
 async fn a_mail_to_nobody_or_without_text_never_leaves() {
     let server = ses(SENT).await;
     let crowd = Mail { to: "a@example.com, b@example.com".to_owned(), ..mail() };
-    assert_eq!(server.mailer.send(&crowd).await.unwrap_err().disposition, Disposition::Permanent);
+    assert_eq!(failed(&server, &crowd).await, Disposition::Permanent);
     let blank = Mail { html: None, text: None, ..mail() };
-    assert_eq!(server.mailer.send(&blank).await.unwrap_err().disposition, Disposition::Permanent);
+    assert_eq!(failed(&server, &blank).await, Disposition::Permanent);
     assert_eq!(server.requests.load(Ordering::SeqCst), 0);
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use stagepost_app::ports::{
     ActError, Answer, CarrierAccess, ChannelAccess, Clock, Doorbell, DoorbellError, FulfillError,
-    FulfillRequest, Fulfilled, FulfillmentPlatform, JobDoorbell, Mail, Mailer, PlatformLook,
+    FulfillRequest, Fulfilled, FulfillmentPlatform, JobDoorbell, Mail, MailError, Mailer, PlatformLook,
     PlatformShipment, Post, Ring, SecretAction, SecretError, SecretKind, Secrets, Tracker, TrackerService,
     WebhookSender,
 };
@@ -30,6 +30,8 @@ use super::wire::{Hook, breathe};
 pub enum Take {
     /// Not at all.
     Fails(ActError),
+    /// Refuses everybody's mail.
+    Paused,
     /// It never answers.
     Hangs,
     /// It takes its time.
@@ -61,7 +63,7 @@ impl Provider {
 }
 
 impl Mailer for Provider {
-    async fn send(&self, mail: &Mail) -> Result<String, ActError> {
+    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
         self.sent.lock().unwrap().push(mail.clone());
         let hook = self.on_send.lock().unwrap().take();
         if let Some(hook) = hook {
@@ -70,7 +72,8 @@ impl Mailer for Provider {
         let take = self.script.lock().unwrap().pop_front();
         match take {
             None => {}
-            Some(Take::Fails(error)) => return Err(error),
+            Some(Take::Fails(error)) => return Err(error.into()),
+            Some(Take::Paused) => return Err(MailError::Paused { message: "sending is paused".into() }),
             Some(Take::Hangs) => pending().await,
             Some(Take::WaitsFor(notify)) => notify.notified().await,
         }

@@ -101,6 +101,21 @@ fn law_12_a_mail_that_is_tried_again_after_its_order_left_is_superseded() {
 }
 
 #[test]
+fn a_pause_of_the_sender_spends_no_attempt_however_long_it_lasts() {
+    let (world, mail) = ripe();
+    for _ in 0..20 {
+        world.provider.then(Take::Paused);
+        let rung = world.ring(&mail);
+        let Answered::Recorded(run) = rung else { panic!("{rung:?}") };
+        assert_eq!((run.attempts, run.last_error.as_deref()), (0, Some("sending is paused")));
+        let wait = due(&run.state).duration_since(world.core.now());
+        assert!((24..=36).contains(&wait.as_mins()), "{wait}");
+        world.clock.set(due(&run.state));
+    }
+    assert!(matches!(world.ring_to(&mail), RunState::Succeeded { .. }));
+}
+
+#[test]
 fn a_mail_of_an_order_that_was_cancelled_since_is_not_sent() {
     let (world, mail) = ripe();
     let mut cancelled = build::order_fact(1001, 5);

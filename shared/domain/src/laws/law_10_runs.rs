@@ -90,9 +90,10 @@ fn law_10_what_an_attempt_found_out_decides_the_next_state() {
         assert_eq!(run.state.code(), code, "{action:?} {outcome:?}");
         assert_eq!((run.attempts, run.is_open()), (1, code == "pending"));
     }
-    let later = AttemptOutcome::Later { due: t(700) };
+    let later = AttemptOutcome::Later { due: t(700), why: Some("paused".into()) };
     let run = claimed(Action::Email, 0).finish(Action::Email, &attempt("a"), &later, t(9), 0.5).unwrap();
     assert_eq!((run.state, run.attempts), (due, 0), "nothing was tried");
+    assert_eq!(run.last_error.as_deref(), Some("paused"));
 }
 
 #[test]
@@ -163,7 +164,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         Just(failure(Disposition::RETRY)),
         Just(failure(Disposition::Permanent)),
         Just(failure(Disposition::Ambiguous)),
-        (0_i64..500).prop_map(|s| AttemptOutcome::Later { due: t(s) }),
+        (0_i64..500).prop_map(|s| AttemptOutcome::Later { due: t(s), why: None }),
     ];
     prop_oneof![
         (1_i64..200).prop_map(Step::Pass),

@@ -88,7 +88,7 @@ pub async fn the_same_update_again_is_a_success<S: OrderStore + RunStore>(store:
     let (id, run) = place(&event, Action::Webhook);
     let now = seconds(30);
     let held = claimed(&id, &run, 1, now);
-    let later = finished(&id, &held, 1, &AttemptOutcome::Later { due: seconds(90) }, now);
+    let later = finished(&id, &held, 1, &AttemptOutcome::Later { due: seconds(90), why: None }, now);
     let again = claimed(&id, &later, 2, seconds(90));
     let done = finished(&id, &again, 2, &success(), seconds(91));
     for (expected, next) in [(&run, &held), (&held, &later), (&later, &again), (&again, &done)] {
@@ -159,7 +159,7 @@ pub async fn a_retry_moves_the_due_time_to_its_earliest_run<S: OrderStore + RunS
         let (id, run) = place(&event, action);
         let held = claimed(&id, &run, n, now);
         store.update_run(&id, &run, &held).await.unwrap();
-        let later = finished(&id, &held, n, &AttemptOutcome::Later { due: seconds(wait) }, now);
+        let later = finished(&id, &held, n, &AttemptOutcome::Later { due: seconds(wait), why: None }, now);
         store.update_run(&id, &held, &later).await.unwrap();
     }
     assert!(due(store, 299).await.is_empty());

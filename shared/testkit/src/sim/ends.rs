@@ -2,8 +2,8 @@
 
 use stagepost_app::notify::TrackingLinks;
 use stagepost_app::ports::{
-    ActError, Answer, Clock, Doorbell, DoorbellError, JobDoorbell, Mail, Mailer, Post, Ring, SecretAction,
-    SecretError, SecretKind, Secrets, WebhookSender,
+    ActError, Answer, Clock, Doorbell, DoorbellError, JobDoorbell, Mail, MailError, Mailer, Post, Ring,
+    SecretAction, SecretError, SecretKind, Secrets, WebhookSender,
 };
 use stagepost_domain::id::{JobId, ShopId};
 use stagepost_domain::order::Order;
@@ -23,21 +23,21 @@ pub(super) struct Provider {
 }
 
 impl Mailer for Provider {
-    async fn send(&self, mail: &Mail) -> Result<String, ActError> {
+    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
         breathe().await;
         if self.dice.fault(8) {
-            return Err(ActError::retry("too many mails for now"));
+            return Err(ActError::retry("too many mails for now").into());
         }
         if self.dice.fault(2) {
-            return Err(ActError::permanent("the sender is not verified"));
+            return Err(ActError::permanent("the sender is not verified").into());
         }
         if self.dice.fault(4) {
-            return Err(ActError::ambiguous("no answer, and nothing sent"));
+            return Err(ActError::ambiguous("no answer, and nothing sent").into());
         }
         self.accepted.put(mail.clone());
         breathe().await;
         if self.dice.fault(8) {
-            return Err(ActError::ambiguous("no answer"));
+            return Err(ActError::ambiguous("no answer").into());
         }
         Ok("message".to_owned())
     }

@@ -3,8 +3,9 @@ use std::sync::{Arc, Mutex};
 
 use stagepost_domain::SignedDuration;
 use stagepost_domain::id::{CarrierId, ShopId};
+use stagepost_domain::keyring::Keyring;
 use stagepost_domain::package::TrackingStatus;
-use stagepost_domain::shop::{CarrierIntegration, CarrierKind};
+use stagepost_domain::shop::{CarrierIntegration, CarrierKind, Sealed};
 
 use super::*;
 
@@ -29,7 +30,7 @@ impl PlatformHttp for Wire {
 fn answer(status: u16, body: &Value) -> Result<ApiAnswer, ActError> {
     let body = body.to_string().into_bytes();
     let after = (status == 429).then_some(SignedDuration::from_secs(30));
-    Ok(ApiAnswer { status, retry_after: after, took: SignedDuration::ZERO, body })
+    Ok(ApiAnswer { status, retry_after: after, took: SignedDuration::ZERO, date: None, body })
 }
 
 fn tracker() -> Value {
@@ -50,9 +51,7 @@ fn access() -> CarrierAccess {
         shop: ShopId::parse("shop_a").unwrap(),
         kind: CarrierKind::Easypost,
         name: "Parcels".to_owned(),
-        webhook_secrets: stagepost_domain::keyring::Keyring::new(stagepost_domain::shop::Sealed(
-            String::new(),
-        )),
+        webhook_secrets: Keyring::new(Sealed("sealed".into())),
         credentials: None,
         version: 1,
     };

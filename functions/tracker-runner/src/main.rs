@@ -8,7 +8,7 @@ use stagepost_carriers::{EasyPostBase, EasyPostClient};
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::{aws, env, system, telemetry};
 use stagepost_outbound_http::{Guard, OutboundHttp};
-use stagepost_secrets::LocalSecrets;
+use stagepost_secrets::DeployedSecrets;
 use stagepost_sqs::SqsDeadLetters;
 use stagepost_tracker_runner::{TrackerRunner, handle};
 
@@ -17,14 +17,13 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let aws = aws::config().await;
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
-    let dead = SqsDeadLetters::new(
-        stagepost_sqs::client(&aws),
-        env::text(env::DEAD_LETTER_QUEUE_URL)?,
-        "tracker-runner",
-    );
+    let sqs = stagepost_sqs::client(&aws);
+    let dead = SqsDeadLetters::new(sqs, env::text(env::DEAD_LETTER_QUEUE_URL)?, "tracker-runner");
+    let core = system::core(store);
+    let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
     let function = &Arc::new(TrackerRunner {
-        core: system::core(store),
-        secrets: LocalSecrets::from_key(env::key()?)?,
+        core,
+        secrets,
         service: EasyPostClient::new(OutboundHttp::new(Guard::Public)?, EasyPostBase::EasyPost),
         dead: Arc::new(dead),
     });

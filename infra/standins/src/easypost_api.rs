@@ -194,8 +194,9 @@ mod tests {
     use stagepost_carriers::{EasyPostBase, EasyPostClient};
     use stagepost_domain::disposition::Disposition;
     use stagepost_domain::id::{CarrierId, ShopId};
+    use stagepost_domain::keyring::Keyring;
     use stagepost_domain::package::{PackageSeen, TrackingStatus};
-    use stagepost_domain::shop::{CarrierIntegration, CarrierKind};
+    use stagepost_domain::shop::{CarrierIntegration, CarrierKind, Sealed};
     use stagepost_outbound_http::{Guard, OutboundHttp};
 
     use super::*;
@@ -211,9 +212,7 @@ mod tests {
             shop: ShopId::parse("shop_a").unwrap(),
             kind: CarrierKind::Easypost,
             name: "Parcels".to_owned(),
-            webhook_secrets: stagepost_domain::keyring::Keyring::new(stagepost_domain::shop::Sealed(
-                String::new(),
-            )),
+            webhook_secrets: Keyring::new(Sealed(String::new())),
             credentials: None,
             version: 1,
         };

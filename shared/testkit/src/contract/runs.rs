@@ -279,7 +279,7 @@ pub async fn what_went_wrong_is_listed_for_people_until_it_is_tried_again<S: Ord
         let event = three_runs(store, u64::from(n)).await;
         assert_eq!(listed(None).await.0.len(), usize::from(n > 1), "nothing of it has failed yet");
         let mut last = None;
-        for action in Action::ALL {
+        for action in [Action::Email, Action::Webhook, Action::Fulfill] {
             let (id, run) = place(&event, action);
             let run = &run;
             let now = seconds(30 + i64::from(n));

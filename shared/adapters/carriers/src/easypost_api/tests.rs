@@ -51,7 +51,7 @@ fn access() -> CarrierAccess {
         shop: ShopId::parse("shop_a").unwrap(),
         kind: CarrierKind::Easypost,
         name: "Parcels".to_owned(),
-        webhook_secrets: Keyring::new(Sealed("sealed".into())),
+        webhook_secrets: Keyring::new(Sealed(String::new())),
         credentials: None,
         version: 1,
     };

@@ -19,6 +19,7 @@ pub mod order;
 pub mod outcome;
 pub mod package;
 pub mod run;
+pub mod search;
 pub mod shop;
 pub mod signing;
 pub mod template;

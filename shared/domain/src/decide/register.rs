@@ -10,7 +10,7 @@ use crate::run::{Run, RunKey, Target};
 
 impl Draft<'_> {
     /// Plans one run for every package with a number that the order has come to hold: those that the event
-    /// brings or brings back, and all of an order that comes into its first flow.
+    /// brings or brings back, and all of an order that comes into its first flow, or back from a cancellation.
     pub(super) fn register_packages(&mut self) {
         let registrar = self.context.playbook.and_then(|p| p.settings.registrar.as_ref());
         let (Some(registrar), true) = (registrar, is_placed(&self.order)) else { return };
@@ -31,10 +31,17 @@ impl Draft<'_> {
 
     fn come_to_hold(&self) -> Vec<Package> {
         let stored = self.context.packages;
-        let was_placed = self.context.order.is_some_and(is_placed);
-        let held = |id: &PackageId| was_placed && stored.iter().any(|p| p.id == *id && !p.removed);
+        let was_followed = self
+            .context
+            .order
+            .is_some_and(|order| is_placed(order) && !self.is_back_from_cancellation(order));
+        let held = |id: &PackageId| was_followed && stored.iter().any(|p| p.id == *id && !p.removed);
         let all = merged(stored, &self.packages).into_iter();
         all.filter(|p| !p.removed && p.seen.number.is_some() && !held(&p.id)).collect()
+    }
+
+    fn is_back_from_cancellation(&self, before: &Order) -> bool {
+        before.lifecycle != Lifecycle::Open && self.order.lifecycle == Lifecycle::Open
     }
 
     /// Why nothing is registered, as far as the order itself can tell (laws 3 and 4).

@@ -173,6 +173,22 @@ fn law_13_the_parcels_of_an_order_without_a_flow_are_registered_when_it_gets_one
 }
 
 #[test]
+fn law_13_the_parcels_of_an_order_that_is_back_from_a_cancellation_are_registered() {
+    let mut scene = Scene::open().registering();
+    scene.apply(add("A1"));
+    scene.apply(scan("A1", 15, TrackingStatus::Delivered));
+    scene.apply(shopify(20).cancelled());
+    assert_eq!(scene.planned(), []);
+    scene.apply(add("B2"));
+    scene.apply(shopify(30).cancelled().total("2"));
+    assert_eq!(scene.planned(), [], "what stays cancelled is not told again");
+    scene.apply(shopify(40));
+    let mut planned = scene.planned();
+    planned.sort();
+    assert_eq!(planned, [one("A1", "already_delivered"), one("B2", "pending")].concat());
+}
+
+#[test]
 fn law_13_a_parcel_that_a_fulfillment_told_before_its_order_is_registered_with_the_order() {
     let mut scene = Scene::default().registering();
     scene.apply(shipment("f1", 10, true, &["A1"]));

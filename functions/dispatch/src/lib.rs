@@ -1,54 +1,135 @@
-//! The table's stream: rings the doorbell for the runs of a new event, ids only.
+//! The table's stream: rings the doorbell for the runs of a new event, ids only, and keeps the search up to its
+//! order.
 //!
-//! Losing a record loses nothing: the event stands in the due index from birth, and `wake` rings for it.
+//! Losing a record loses no work: the event stands in the due index from birth, and `wake` rings for it. The
+//! search is behind until the next event of the order's platform.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aws_lambda_events::event::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use stagepost_app::dispatch::dispatch;
-use stagepost_app::ports::{Clock, Doorbell};
+use stagepost_app::ports::{Clock, Doorbell, SearchStore};
+use stagepost_app::search::{concerns, keep};
+use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::Event;
+use stagepost_domain::id::OrderId;
+use stagepost_domain::search::SearchKey;
+use tokio::task::JoinSet;
 
-/// What dispatch needs: no store, the record carries the event.
-pub struct Dispatch<D> {
+/// Orders whose entries are looked at at a time: most of it is waiting for the table.
+const CONCURRENCY: usize = 10;
+
+/// What dispatch needs. To ring it needs no store, because the record carries the event.
+pub struct Dispatch<S, D> {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The queues.
     pub doorbell: D,
+    /// The search.
+    pub store: S,
+    /// Hashes e-mail addresses.
+    pub key: SearchKey,
 }
 
-/// Rings for one batch of stream records. From the first record that could not be rung, all come back.
-pub async fn handle<D: Doorbell>(function: &Dispatch<D>, batch: StreamEvent) -> DynamoDbEventResponse {
+/// A new event, and the place of its record in the stream.
+struct New {
+    sequence: Option<String>,
+    event: Event,
+}
+
+/// Works off one batch of stream records. From the first record that failed, all come back: what was done of
+/// them is harmless to do again. Bells first: people wait for mails, nobody waits for the search.
+pub async fn handle<S, D>(function: &Arc<Dispatch<S, D>>, batch: StreamEvent) -> DynamoDbEventResponse
+where
+    S: SearchStore + 'static,
+    D: Doorbell + 'static,
+{
+    let new: Vec<New> = batch.records.into_iter().filter_map(new_event).collect();
+    let unrung = first_unrung(function, &new).await;
+    let rung = new.get(..unrung.unwrap_or(new.len())).unwrap_or_default();
+    let failed = behind(function, rung).await.or(unrung);
     let mut response = DynamoDbEventResponse::default();
-    for record in batch.records {
-        let sequence = record.change.sequence_number.clone();
-        let Some(event) = new_event(record) else { continue };
-        match dispatch(&function.doorbell, &event, function.clock.now()).await {
+    response.batch_item_failures = failed.and_then(|at| new.get(at)).map(failure).into_iter().collect();
+    response
+}
+
+/// Rings for each event; gives the place of the first that could not be rung for.
+async fn first_unrung<S, D: Doorbell>(function: &Dispatch<S, D>, new: &[New]) -> Option<usize> {
+    for (at, New { event, .. }) in new.iter().enumerate() {
+        match dispatch(&function.doorbell, event, function.clock.now()).await {
             Ok(rung) => tracing::info!(order = %event.order, seq = event.seq, rung, "dispatch"),
             Err(error) => {
                 tracing::error!(order = %event.order, seq = event.seq, %error, "dispatch");
-                let mut failure = DynamoDbBatchItemFailure::default();
-                failure.item_identifier = sequence;
-                response.batch_item_failures.push(failure);
-                break;
+                return Some(at);
             }
         }
     }
-    response
+    None
+}
+
+/// Keeps the search for the events' orders, each once; gives the place of the first event whose order is still
+/// behind.
+async fn behind<S, D>(function: &Arc<Dispatch<S, D>>, new: &[New]) -> Option<usize>
+where
+    S: SearchStore + 'static,
+    D: Doorbell + 'static,
+{
+    let concerned = |new: &New| concerns(&new.event).then(|| new.event.order.clone());
+    let orders: BTreeSet<OrderId> = new.iter().filter_map(concerned).collect();
+    let orders: Vec<OrderId> = orders.into_iter().collect();
+    let mut failed = BTreeSet::new();
+    for some in orders.chunks(CONCURRENCY) {
+        let mut tasks = JoinSet::new();
+        for order in some.iter().cloned() {
+            let function = Arc::clone(function);
+            tasks.spawn(async move { (followed(&function, &order).await, order) });
+        }
+        for (followed, order) in tasks.join_all().await {
+            if !followed {
+                failed.insert(order);
+            }
+        }
+    }
+    new.iter().position(|new| concerns(&new.event) && failed.contains(&new.event.order))
+}
+
+/// Whether the search is as good as it gets. What no trying again can read blocks nobody.
+async fn followed<S: SearchStore, D>(function: &Dispatch<S, D>, order: &OrderId) -> bool {
+    match keep(&function.store, &function.key, order).await {
+        Ok(kept) => {
+            tracing::debug!(%order, ?kept, "search");
+            true
+        }
+        Err(error) => {
+            tracing::error!(%order, %error, "the search is behind");
+            error.disposition() == Disposition::Permanent
+        }
+    }
+}
+
+fn failure(new: &New) -> DynamoDbBatchItemFailure {
+    let mut failure = DynamoDbBatchItemFailure::default();
+    failure.item_identifier.clone_from(&new.sequence);
+    failure
 }
 
 /// The event of an `INSERT` of an event item; anything else is not for us. An item that cannot be read
 /// blocks nobody: the due index still holds it, and reading it there tells of it.
-fn new_event(record: EventRecord) -> Option<Event> {
+fn new_event(record: EventRecord) -> Option<New> {
     if record.event_name != "INSERT" {
         return None;
     }
+    let sequence = record.change.sequence_number.clone();
     match stagepost_dynamodb::event_from_image(record.change.new_image) {
-        Ok(event) => event,
+        Ok(event) => event.map(|event| New { sequence, event }),
         Err(error) => {
             tracing::error!(%error, "a stream record cannot be read");
             None
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

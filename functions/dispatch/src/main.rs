@@ -5,6 +5,8 @@ use std::sync::Arc;
 use aws_lambda_events::event::dynamodb::Event;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use stagepost_dispatch::{Dispatch, handle};
+use stagepost_domain::search::SearchKey;
+use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::{aws, env, system::SystemClock, telemetry};
 use stagepost_sqs::{Queues, SqsDoorbell, client};
 
@@ -19,7 +21,9 @@ async fn main() -> Result<(), Error> {
         tracker: env::text(env::TRACKER_QUEUE_URL)?,
     };
     let doorbell = SqsDoorbell::new(client(&aws::config().await), queues);
-    let function = &Dispatch { clock: Arc::new(SystemClock), doorbell };
+    let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
+    let key = SearchKey::of_deployment(&env::key()?);
+    let function = &Arc::new(Dispatch { clock: Arc::new(SystemClock), doorbell, store, key });
     run(service_fn(async |event: LambdaEvent<Event>| Ok::<_, Error>(handle(function, event.payload).await)))
         .await
 }

@@ -12,6 +12,7 @@ use stagepost_app::platform::Platforms;
 use stagepost_carrier_webhook::Carriers;
 use stagepost_carriers::{EasyPostBase, EasyPostClient};
 use stagepost_dispatch::Dispatch;
+use stagepost_domain::search::SearchKey;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_email_runner::EmailRunner;
 use stagepost_fulfillment_runner::FulfillmentRunner;
@@ -42,6 +43,8 @@ pub struct Ports {
     pub secrets: LocalSecrets,
     /// Tracking links.
     pub links: SignedLinks,
+    /// Hashes the e-mail addresses that are searched for.
+    pub search: SearchKey,
     /// Stands in for SES.
     pub mailbox: Mailbox,
     /// The queues.
@@ -216,8 +219,13 @@ impl Ports {
     }
 
     /// The function behind the table's stream.
-    pub fn dispatch(&self) -> Dispatch<LocalDoorbell> {
-        Dispatch { clock: Arc::clone(&self.core.clock), doorbell: self.doorbell.clone() }
+    pub fn dispatch(&self) -> Dispatch<DynamoStore, LocalDoorbell> {
+        Dispatch {
+            clock: Arc::clone(&self.core.clock),
+            doorbell: self.doorbell.clone(),
+            store: self.core.store.clone(),
+            key: self.search.clone(),
+        }
     }
 
     /// The function behind the schedule.

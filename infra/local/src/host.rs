@@ -13,6 +13,7 @@ use stagepost_app::wake::Woken;
 use stagepost_carriers::EasyPostBase;
 use stagepost_dispatch::Dispatch;
 use stagepost_domain::event::Action;
+use stagepost_domain::search::SearchKey;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::links::SignedLinks;
 use stagepost_lambda::system::{SystemClock, SystemEntropy};
@@ -238,6 +239,7 @@ fn ports(
         core: Core { store, clock, entropy },
         secrets: LocalSecrets::from_key(key)?,
         links: SignedLinks::of_deployment(public_url, &key),
+        search: SearchKey::of_deployment(&key),
         mailbox: mailbox.slow(config.mail_delay),
         doorbell: LocalDoorbell::new(
             SqsDoorbell::new(queues.client.clone(), queues.urls.clone()),
@@ -259,7 +261,7 @@ fn key(config: &HostConfig) -> Result<[u8; KEY_LEN], HostError> {
 }
 
 /// Feeds dispatch with the stream.
-async fn follow(mut stream: Stream, dispatch: Arc<Dispatch<LocalDoorbell>>, pulse: Pulse) {
+async fn follow(mut stream: Stream, dispatch: Arc<Dispatch<DynamoStore, LocalDoorbell>>, pulse: Pulse) {
     while let Some((event, count)) = stream.next().await {
         let dispatch = Arc::clone(&dispatch);
         let call = async move { stagepost_dispatch::handle(&dispatch, event).await };

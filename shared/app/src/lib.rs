@@ -15,6 +15,7 @@ pub mod once;
 pub mod platform;
 pub mod ports;
 pub mod run;
+pub mod search;
 pub mod simulate;
 pub mod tracker;
 pub mod wake;

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
-/// Name of the DynamoDB table. All functions but `dispatch`.
+/// Name of the DynamoDB table. All functions.
 pub const TABLE_NAME: &str = "TABLE_NAME";
 /// URL of the queue in front of `email-runner`. `dispatch` and `wake`.
 pub const EMAIL_QUEUE_URL: &str = "EMAIL_QUEUE_URL";
@@ -27,8 +27,8 @@ pub const SES_CONFIGURATION_SET: &str = "SES_CONFIGURATION_SET";
 /// The key service's key that seals secrets: an id, an ARN or an alias. All functions that open secrets; if it
 /// is not set, [`STAGEPOST_KEY`] seals them.
 pub const KMS_KEY_ID: &str = "KMS_KEY_ID";
-/// The deployment's own key: 32 random bytes in base64 or hex. All functions that make links, and those that
-/// open secrets where no key service does.
+/// The deployment's own key: 32 random bytes in base64 or hex. All functions that make links, `dispatch` and `api`
+/// for the search, and those that open secrets where no key service does.
 pub const STAGEPOST_KEY: &str = "STAGEPOST_KEY";
 
 /// A variable is not there, or not what it should be. Never says what it is.

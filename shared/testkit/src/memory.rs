@@ -7,11 +7,14 @@ mod inbound;
 mod jobs;
 mod orders;
 mod runs;
+mod search;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use stagepost_app::ports::{CallRecord, CommitError, IgnoredFact, ParkedFact, Quarantined, StoreError};
+use stagepost_app::ports::{
+    CallRecord, CommitError, IgnoredFact, Indexed, ParkedFact, Quarantined, StoreError,
+};
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
@@ -22,6 +25,7 @@ use stagepost_domain::id::{
 use stagepost_domain::job::Job;
 use stagepost_domain::order::{Order, Snapshot};
 use stagepost_domain::package::Package;
+use stagepost_domain::search::Entry;
 use stagepost_domain::shop::{ApiKey, CarrierIntegration, Channel, Endpoint, Settings};
 use stagepost_domain::template::EmailTemplate;
 
@@ -76,6 +80,8 @@ struct State {
     events: BTreeMap<(OrderId, u64), StoredEvent>,
     bodies: BTreeMap<(OrderId, u64), String>,
     numbers: BTreeSet<(ShopId, String, OrderId)>,
+    entries: BTreeSet<(ShopId, Entry)>,
+    indexed: BTreeMap<OrderId, Indexed>,
     ignored: Vec<IgnoredFact>,
     parked: Vec<StoredParked>,
     quarantine: Vec<Quarantined>,

@@ -95,6 +95,14 @@ pub fn event_from_image(image: serde_dynamo::Item) -> Result<Option<Event>, Stor
     }
 }
 
+/// The same the other way round: how a new event looks in the stream. For whoever plays the stream.
+///
+/// # Errors
+/// It cannot be written.
+pub fn event_image(event: &Event) -> Result<serde_dynamo::Item, StoreError> {
+    Ok(to_row(event)?.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,8 @@ use crate::table::DUE_SHARDS;
 
 pub(crate) const ORDER: &str = "ORDER";
 pub(crate) const SNAPSHOT: &str = "SNAPSHOT";
+/// An order's list of its entries in the search. Not between the order and its packages.
+pub(crate) const FOUND: &str = "FOUND";
 pub(crate) const SETTINGS: &str = "SETTINGS";
 pub(crate) const LOOKUP: &str = "LOOKUP";
 pub(crate) const EVENTS: &str = "E#";
@@ -51,6 +53,15 @@ pub(crate) fn order(order: &OrderId) -> Key {
 
 pub(crate) fn snapshot(order: &OrderId) -> Key {
     Key::new(order_pk(order), SNAPSHOT)
+}
+
+pub(crate) fn found(order: &OrderId) -> Key {
+    Key::new(order_pk(order), FOUND)
+}
+
+/// Where a shop's entries of the search stand.
+pub(crate) fn find_pk(shop: &ShopId) -> String {
+    format!("FIND#{shop}")
 }
 
 pub(crate) fn event_sk(seq: u64) -> String {

@@ -5,6 +5,7 @@
 //! | order, snapshot | `ORDER#{order}` | `ORDER`, `SNAPSHOT` |
 //! | event, frozen webhook body | `ORDER#{order}` | `E#{seq}`, `B#{seq}` |
 //! | package, ignored fact | `ORDER#{order}` | `P#{package}`, `I#{content}` |
+//! | search: its entries, an order's own | `FIND#{shop}`, `ORDER#{order}` | `N#…` `W#…` `M#…`, `FOUND` |
 //! | package index, parked report | `TRACK#{shop}#{number}` | `ORDER#{order}`, `PARKED#{content}` |
 //! | settings | `SHOP#{shop}` | `SETTINGS` |
 //! | job, governor | `SHOP#{shop}` | `JOB#{job}`, `GOVERNOR` |
@@ -56,11 +57,12 @@ mod row;
 mod runs;
 #[cfg(test)]
 mod scripted;
+mod search;
 mod store;
 mod table;
 
 pub use client::{client, client_over};
-pub use event_item::event_from_image;
+pub use event_item::{event_from_image, event_image};
 pub use meter::{Meter, Units};
 pub use store::DynamoStore;
 pub use table::{DUE_SHARDS, create_table, table_definition};

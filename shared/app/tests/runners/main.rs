@@ -19,6 +19,7 @@ mod once;
 mod posting;
 mod registering;
 mod rotating;
+mod searching;
 mod setting_up;
 mod simulating;
 mod sweeping;

@@ -1,5 +1,6 @@
 //! The store in memory behind a wire on which a test can do something between two steps, or cut it.
 
+use std::collections::BTreeSet;
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -7,8 +8,8 @@ use std::task::{Context, Poll, Waker};
 
 use stagepost_app::ports::{
     Commit, CommitError, ConfigChange, ConfigStore, DueItem, GovernorStore, IgnoredFact, InboundStore,
-    OrderFilter, OrderStore, OrderSummary, Page, ParkedFact, QuarantineEntry, Quarantined, RunStore,
-    StoreError, TimelineEntry,
+    Indexed, OrderFilter, OrderStore, OrderSummary, Page, ParkedFact, QuarantineEntry, Quarantined, RunStore,
+    SearchStore, Searchable, StoreError, TimelineEntry,
 };
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
@@ -18,6 +19,7 @@ use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, OrderId, Sh
 use stagepost_domain::order::{Order, Snapshot};
 use stagepost_domain::package::Package;
 use stagepost_domain::run::{Run, RunId};
+use stagepost_domain::search::Entry;
 use stagepost_domain::shop::{ApiKey, CarrierIntegration, Channel, Endpoint, Settings};
 use stagepost_domain::template::EmailTemplate;
 use stagepost_testkit::MemoryStore;
@@ -215,6 +217,33 @@ impl InboundStore for Wire {
     }
     async fn unpark(&self, fact: &ParkedFact) -> Result<(), StoreError> {
         wired!(self.unpark(fact))
+    }
+}
+
+impl SearchStore for Wire {
+    async fn searchable(&self, id: &OrderId) -> Result<Option<Searchable>, StoreError> {
+        wired!(self.searchable(id))
+    }
+    async fn index(
+        &self,
+        shop: &ShopId,
+        order: &OrderId,
+        was: &Indexed,
+        entries: &BTreeSet<Entry>,
+    ) -> Result<(), CommitError> {
+        wired!(self.index(shop, order, was, entries))
+    }
+    async fn entries(
+        &self,
+        shop: &ShopId,
+        prefix: &str,
+        after: Option<&Entry>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        wired!(self.entries(shop, prefix, after, limit))
+    }
+    async fn found(&self, ids: &[OrderId]) -> Result<Vec<(Order, Option<Snapshot>)>, StoreError> {
+        wired!(self.found(ids))
     }
 }
 

@@ -10,6 +10,7 @@ pub mod inbound;
 pub mod jobs;
 pub mod orders;
 pub mod runs;
+pub mod search;
 
 /// One `#[tokio::test]` per law. The expression makes a fresh, empty store; it may await.
 #[macro_export]
@@ -80,6 +81,13 @@ macro_rules! store_contract {
             a_call_is_finished_by_its_holder
             a_call_is_forgotten_after_a_day
             another_shop_does_not_see_a_call
+        }
+        $crate::store_contract! { @laws search $make;
+            an_order_is_found_where_it_was_indexed
+            entries_are_exchanged_by_difference
+            of_two_that_index_one_order_one_loses
+            entries_are_paged_by_prefix_and_shop
+            orders_are_read_for_their_hits
         }
         $crate::store_contract! { @laws config $make;
             settings_are_written_with_every_change

@@ -912,6 +912,15 @@ pub enum SecretKind {
 }
 
 impl SecretKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::ChannelWebhook,
+        Self::ChannelCredentials,
+        Self::CarrierWebhook,
+        Self::CarrierCredentials,
+        Self::EndpointSecret,
+    ];
+
     /// Stable word in the encryption context.
     #[must_use]
     pub fn as_str(self) -> &'static str {

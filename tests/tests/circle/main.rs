@@ -7,3 +7,4 @@ mod flows;
 mod jobs;
 mod platforms;
 mod registering;
+mod template;

@@ -1,0 +1,95 @@
+//! `template.yaml` against the code: what a function reads, how long it lives, what it may do. Each check gives its
+//! complaints, so that a last test can plant faults and see every check bite.
+
+mod document;
+mod functions;
+mod http;
+mod planted;
+mod queues;
+mod rights;
+mod store;
+
+use serde_json::Value;
+
+/// Complaints about the template; none is good.
+type Check = fn(&Value) -> Vec<String>;
+
+fn holds(check: Check) {
+    let wrong = check(&document::template());
+    assert!(wrong.is_empty(), "template.yaml:\n- {}", wrong.join("\n- "));
+}
+
+#[test]
+fn every_function_of_the_code_is_deployed_and_no_other() {
+    holds(functions::code);
+}
+
+#[test]
+fn a_function_gets_the_variables_that_it_reads() {
+    holds(functions::variables);
+}
+
+#[test]
+fn a_function_lives_as_long_as_the_code_counts_on() {
+    holds(functions::timeouts);
+}
+
+#[test]
+fn no_secret_stands_in_the_template() {
+    holds(functions::secrets);
+}
+
+#[test]
+fn no_right_has_a_wildcard_and_every_function_has_a_role_of_its_own() {
+    holds(rights::no_wildcards);
+}
+
+#[test]
+fn a_function_reaches_what_it_is_told_of_and_no_other_queue_or_key() {
+    holds(rights::reach);
+}
+
+#[test]
+fn law_20_rights_on_the_table_end_with_the_keys_that_a_function_has_to_do_with() {
+    holds(rights::leading_keys);
+}
+
+#[test]
+fn law_19_a_function_opens_its_own_kinds_of_secrets() {
+    holds(rights::kinds_of_secrets);
+}
+
+#[test]
+fn the_tracking_page_can_only_read() {
+    holds(rights::tracking_reads);
+}
+
+#[test]
+fn a_queue_hides_messages_long_enough_and_has_dead_letters() {
+    holds(queues::queues);
+}
+
+#[test]
+fn a_failed_record_comes_back_alone_and_dispatch_hears_of_new_events_and_jobs_only() {
+    holds(queues::mappings);
+}
+
+#[test]
+fn what_fails_is_told_to_somebody() {
+    holds(queues::alarms);
+}
+
+#[test]
+fn every_route_is_there_is_throttled_and_may_call_its_function() {
+    holds(http::routes);
+}
+
+#[test]
+fn law_19_the_access_log_tells_no_bodies_addresses_or_tokens() {
+    holds(http::access_log);
+}
+
+#[test]
+fn the_table_is_the_one_that_the_store_was_written_for() {
+    holds(store::table);
+}

@@ -1,0 +1,167 @@
+//! What each function may do.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use stagepost_app::ports::SecretKind;
+
+use super::document::{functions, items, leaves, named, of_type, texts};
+
+/// What partition keys of the table begin with.
+const PREFIXES: [&str; 6] = ["ORDER", "TRACK", "SHOP", "CHANNEL", "CARRIER", "KEY"];
+/// Found without a shop: whoever writes one decides whose notifications and whose keys are whose.
+const LOOKUPS: [&str; 3] = ["CHANNEL", "CARRIER", "KEY"];
+const WRITES: [&str; 3] = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"];
+
+/// A role's own statements.
+fn statements(role: &Value) -> Vec<&Value> {
+    let policies = items(&role["Policies"]).into_iter().map(|p| &p["PolicyDocument"]);
+    policies.flat_map(|document| items(&document["Statement"])).collect()
+}
+
+/// The statements of all roles, each with its role's name.
+fn by_role(template: &Value) -> Vec<(&str, &Value)> {
+    let roles = of_type(template, "AWS::IAM::Role").into_iter();
+    roles.flat_map(|(name, role)| statements(role).into_iter().map(move |s| (name, s))).collect()
+}
+
+fn leading(statement: &Value) -> &Value {
+    &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+}
+
+fn kinds(statement: &Value) -> &Value {
+    &statement["Condition"]["StringEquals"]["kms:EncryptionContext:kind"]
+}
+
+/// A condition that this file understands: it names keys of the table, or kinds of secrets.
+fn understood(statement: &Value) -> bool {
+    let keys = json!({"ForAllValues:StringLike": {"dynamodb:LeadingKeys": leading(statement)}});
+    let of_secrets = json!({"StringEquals": {"kms:EncryptionContext:kind": kinds(statement)}});
+    let condition = &statement["Condition"];
+    condition.is_null() || *condition == keys || *condition == of_secrets
+}
+
+pub fn no_wildcards(template: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut taken = BTreeSet::new();
+    for (name, function) in functions(template) {
+        let role = named(&function["Role"]);
+        if role.is_none_or(|role| !taken.insert(role)) || !function["Policies"].is_null() {
+            wrong.push(format!("{name} has no role of its own"));
+        }
+    }
+    for (name, role) in of_type(template, "AWS::IAM::Role") {
+        if items(&role["ManagedPolicyArns"]).into_iter().any(|arn| named(arn).is_none()) {
+            wrong.push(format!("{name} takes a policy that is not in the template"));
+        }
+    }
+    let shared = of_type(template, "AWS::IAM::ManagedPolicy").into_iter().flat_map(|(name, policy)| {
+        items(&policy["PolicyDocument"]["Statement"]).into_iter().map(move |s| (name, s))
+    });
+    for (name, statement) in by_role(template).into_iter().chain(shared) {
+        let known = ["Effect", "Action", "Resource", "Condition"];
+        let fields = statement.as_object().map(|s| s.keys().all(|key| known.contains(&key.as_str())));
+        if fields != Some(true) || !understood(statement) {
+            wrong.push(format!("{name}: this is not understood: {statement}"));
+        }
+        let named_there = leaves(&statement["Action"]).into_iter().chain(leaves(&statement["Resource"]));
+        let broad = named_there.filter(|text| text.contains('*'));
+        wrong.extend(broad.map(|text| format!("{name}: wildcard in {text}")));
+    }
+    wrong
+}
+
+/// What the role may do with actions of this prefix, as the resources named.
+fn reached<'a>(statements: &[&'a Value], prefix: &str) -> BTreeSet<&'a str> {
+    let of = |s: &&&Value| texts(&s["Action"]).iter().any(|action| action.starts_with(prefix));
+    statements.iter().filter(of).flat_map(|s| items(&s["Resource"])).filter_map(named).collect()
+}
+
+/// A function's role reaches what its environment names and what calls it, and of queues and keys nothing else.
+pub fn reach(template: &Value) -> Vec<String> {
+    let roles = of_type(template, "AWS::IAM::Role");
+    let mut wrong = Vec::new();
+    for (name, function) in functions(template) {
+        let role = named(&function["Role"]).and_then(|role| roles.get(role));
+        let statements = role.map(|role| statements(role)).unwrap_or_default();
+        let (mut queues, mut sources) = (BTreeSet::new(), BTreeSet::new());
+        let (mut table, mut key) = (BTreeSet::new(), BTreeSet::new());
+        for (variable, value) in function["Environment"]["Variables"].as_object().into_iter().flatten() {
+            match variable.as_str() {
+                "TABLE_NAME" => table.extend(named(value)),
+                "KMS_KEY_ID" => key.extend(named(value)),
+                variable if variable.ends_with("_QUEUE_URL") => queues.extend(named(value)),
+                _ => {}
+            }
+        }
+        for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values() {
+            if named(&mapping["FunctionName"]) == Some(name) {
+                sources.extend(named(&mapping["EventSourceArn"]));
+                queues.extend(named(&mapping["DestinationConfig"]["OnFailure"]["Destination"]));
+            }
+        }
+        let mut received = reached(&statements, "sqs:ReceiveMessage");
+        received.extend(reached(&statements, "dynamodb:GetRecords"));
+        let pairs = [
+            ("send to", reached(&statements, "sqs:SendMessage"), queues),
+            ("receive from", received, sources),
+            ("read", reached(&statements, "dynamodb:GetItem"), table),
+            ("ask", reached(&statements, "kms:"), key),
+        ];
+        let differing = pairs.into_iter().filter(|(_, may, told)| may != told);
+        wrong.extend(differing.map(|(what, may, told)| format!("{name} may {what} {may:?}, not {told:?}")));
+        let mails = statements.iter().any(|s| texts(&s["Action"]).iter().any(|a| a.starts_with("ses:")));
+        if mails != (name == "EmailRunnerFunction") {
+            wrong.push(format!("{name}: only the email runner mails"));
+        }
+    }
+    wrong
+}
+
+/// Only the API's own function goes everywhere in the table; nobody else writes a look-up.
+pub fn leading_keys(template: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let on_table =
+        |s: &Value| items(&s["Resource"]).iter().any(|r| **r == json!({"Fn::GetAtt": ["Table", "Arn"]}));
+    for (name, statement) in by_role(template).into_iter().filter(|(_, s)| on_table(s)) {
+        let keys = texts(leading(statement));
+        if keys.is_empty() && name != "ApiRole" {
+            wrong.push(format!("{name} goes everywhere in the table"));
+        }
+        let known = |key: &str| key.strip_suffix("#*").is_some_and(|prefix| PREFIXES.contains(&prefix));
+        let strange = keys.iter().filter(|key| !known(key));
+        wrong.extend(strange.map(|key| format!("{name}: no item has a key like {key}")));
+        let writes = texts(&statement["Action"]).iter().any(|action| WRITES.contains(action));
+        let looked_up = keys.iter().filter(|key| LOOKUPS.iter().any(|prefix| key.starts_with(prefix)));
+        wrong.extend(looked_up.filter(|_| writes).map(|key| format!("{name} writes {key}")));
+    }
+    wrong
+}
+
+/// Every right on the key names kinds, and together they are the code's.
+pub fn kinds_of_secrets(template: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut all = BTreeSet::new();
+    let of_kms = |s: &Value| texts(&s["Action"]).iter().any(|action| action.starts_with("kms:"));
+    for (name, statement) in by_role(template).into_iter().filter(|(_, s)| of_kms(s)) {
+        let kinds = texts(kinds(statement));
+        if kinds.is_empty() {
+            wrong.push(format!("{name} opens secrets of every kind"));
+        }
+        all.extend(kinds);
+    }
+    let known: BTreeSet<&str> = SecretKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    wrong.extend(known.difference(&all).map(|kind| format!("nobody may use a {kind} secret")));
+    let coming = BTreeSet::from(["inbound-message", "quarantined-body"]);
+    all.retain(|kind| !coming.contains(kind));
+    wrong.extend(all.difference(&known).map(|kind| format!("there is no {kind} secret")));
+    wrong
+}
+
+pub fn tracking_reads(template: &Value) -> Vec<String> {
+    let statements = statements(of_type(template, "AWS::IAM::Role")["TrackingRole"]);
+    let actions = statements.into_iter().flat_map(|s| texts(&s["Action"]));
+    let reads = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"];
+    let others = actions.filter(|action| !reads.contains(action));
+    others.map(|action| format!("the world reaches {action}")).collect()
+}

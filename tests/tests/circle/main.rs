@@ -7,4 +7,5 @@ mod flows;
 mod jobs;
 mod platforms;
 mod registering;
+mod rotating;
 mod template;

@@ -26,6 +26,7 @@ fn routes_by_id(ids: &Named) -> Vec<Route> {
         ("PUT", format!("/v1/email-templates/{template_id}"), Some(template)),
         ("GET", format!("/v1/webhook-endpoints/{endpoint_id}"), None),
         ("PUT", format!("/v1/webhook-endpoints/{endpoint_id}"), Some(endpoint)),
+        ("POST", format!("/v1/webhook-endpoints/{endpoint_id}/rotate-secret"), None),
         ("GET", format!("/v1/channels/{channel}"), None),
         (
             "PATCH",

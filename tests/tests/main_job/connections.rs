@@ -35,8 +35,10 @@ async fn a_corrected_webhook_secret_counts_at_once_and_the_one_before_it_still_d
     assert_eq!(renamed["name"], "Parcels");
     let now = stagepost_app::ports::Clock::now(&world.clock);
     let report = world.easypost.event("1Z999AA10123456784", "in_transit", now);
-    let posted = world.courier.carrier(&world.ids.carrier, &report).await.unwrap();
-    assert_eq!(posted.status, 401, "two changes later the first secret is gone");
+    let status = async || world.courier.carrier(&world.ids.carrier, &report).await.unwrap().status;
+    assert_eq!(status().await, 200, "two changes later the first secret still counts");
+    world.pass(24 * 3_600).await;
+    assert_eq!(status().await, 401, "for a day");
 }
 
 #[tokio::test]

@@ -60,3 +60,13 @@ pub async fn delete<S: Stores, K: Secrets + 'static>(
     config::remove(&api.core, caller.shop(), Removal::Endpoint(&id), expected).await?;
     Ok(Gone)
 }
+
+pub async fn rotate_secret<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Admin>,
+    Named(id): Named<EndpointId>,
+) -> Answer<Found<EndpointView>> {
+    let rotated = config::rotate_endpoint_secret(&api.core, &api.secrets, caller.shop(), &id);
+    let (endpoint, secret) = rotated.await?;
+    Ok(Found(EndpointView::with_secret(endpoint, Some(secret))))
+}

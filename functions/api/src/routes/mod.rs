@@ -173,6 +173,14 @@ fn configuration<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Route
             endpoints::delete,
             about("deleteEndpoint", "Delete a webhook endpoint").conflict(IN_USE),
         )
+        .post(
+            "/v1/webhook-endpoints/{id}/rotate-secret",
+            endpoints::rotate_secret,
+            about("rotateEndpointSecret", "Give a webhook endpoint a new secret").detail(
+                "The new secret is shown this once. The one before it signs beside it for 24 hours, so that a \
+                 receiver verifies with either until it has been told the new one.",
+            ),
+        )
         .get("/v1/channels", channels::list, about("listChannels", "List sales channels"))
         .post("/v1/channels", channels::create, about("createChannel", "Connect a store"))
         .get("/v1/channels/{id}", channels::read, about("getChannel", "Read a sales channel"))

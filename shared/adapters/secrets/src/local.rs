@@ -63,13 +63,6 @@ mod tests {
 
     use super::*;
 
-    const KINDS: [SecretKind; 4] = [
-        SecretKind::ChannelWebhook,
-        SecretKind::ChannelCredentials,
-        SecretKind::CarrierWebhook,
-        SecretKind::EndpointSecret,
-    ];
-
     fn shop(name: &str) -> ShopId {
         ShopId::parse(name).unwrap()
     }
@@ -81,11 +74,11 @@ mod tests {
     #[tokio::test]
     async fn law_19_a_secret_opens_for_its_own_shop_and_use_only() {
         let secrets = secrets();
-        for kind in KINDS {
+        for kind in SecretKind::ALL {
             let sealed = secrets.seal(&shop("shop_a"), kind, "whsec_sécret").await.unwrap();
             assert_eq!(secrets.open(&shop("shop_a"), kind, &sealed).await.unwrap(), "whsec_sécret");
             assert!(secrets.open(&shop("shop_b"), kind, &sealed).await.is_err());
-            for other in KINDS.into_iter().filter(|other| *other != kind) {
+            for other in SecretKind::ALL.into_iter().filter(|other| *other != kind) {
                 assert!(secrets.open(&shop("shop_a"), other, &sealed).await.is_err());
             }
         }

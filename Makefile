@@ -3,7 +3,7 @@
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 TESTARGS ?=
 
-.PHONY: run demo test fmt lint tls unit doc clean
+.PHONY: run demo test fmt lint tls unit fuzz doc clean
 
 ## Serve everything on http://127.0.0.1:8787 from one process
 run:
@@ -34,6 +34,10 @@ ifeq ($(NEXTEST),yes)
 else
 	cargo test --workspace --quiet $(TESTARGS)
 endif
+
+## Three minutes of good and bad input against a running host, held against its own document
+fuzz:
+	infra/fuzz/run.sh
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet

@@ -168,7 +168,7 @@ fn stale() -> Response {
 
 impl Describe for IfMatch {
     fn describe(operation: &mut Operation<'_>) {
-        let schema = serde_json::json!({"type": "string"});
+        let schema = serde_json::json!({"type": "string", "pattern": "^(\\*|\"[0-9]+\")$"});
         let about = "The `ETag` that was read: refused with 412 if it is another by now.";
         operation.parameter("header", "If-Match", false, schema, about);
         operation.problem(412, "It has changed since it was read; its `version` is told.");

@@ -24,6 +24,7 @@ const PAGE_MAX: usize = 4_000_000;
 #[serde(deny_unknown_fields)]
 pub struct FlowsQuery {
     /// `next` of the page before.
+    #[schemars(with = "Option<FlowId>")]
     cursor: Option<String>,
 }
 

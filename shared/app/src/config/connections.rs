@@ -31,7 +31,7 @@ const BACKFILL_DAYS: u16 = 30;
 #[derive(Clone, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
-pub struct Plain(String);
+pub struct Plain(#[cfg_attr(feature = "schema", schemars(length(min = 1, max = 500)))] String);
 
 impl fmt::Debug for Plain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -47,6 +47,7 @@ pub struct ChannelInput {
     /// `shopify` or `woocommerce`.
     pub platform: Platform,
     /// Name.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 80)))]
     pub name: String,
     /// `{shop}.myshopify.com`, or the WooCommerce site's URL.
     pub store: String,
@@ -67,6 +68,7 @@ pub struct ChannelInput {
 #[serde(deny_unknown_fields, default)]
 pub struct ChannelPatch {
     /// Name.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 80)))]
     pub name: Option<String>,
     /// Signs its notifications from now on; the one before it counts for a day more.
     pub webhook_secret: Option<Plain>,
@@ -84,6 +86,7 @@ pub struct ChannelPatch {
 #[serde(deny_unknown_fields, default)]
 pub struct CarrierPatch {
     /// Name.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 80)))]
     pub name: Option<String>,
     /// Signs its notifications from now on; the one before it counts for a day more.
     pub webhook_secret: Option<Plain>,
@@ -105,6 +108,7 @@ pub struct CarrierInput {
     /// `easypost`.
     pub kind: CarrierKind,
     /// Name.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 80)))]
     pub name: String,
     /// Signs its notifications.
     pub webhook_secret: Plain,

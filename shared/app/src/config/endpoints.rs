@@ -19,8 +19,10 @@ use crate::ports::{ConfigChange, ConfigStore, SecretKind, Secrets};
 #[serde(deny_unknown_fields)]
 pub struct EndpointInput {
     /// Name.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 80)))]
     pub name: String,
     /// Where to.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 2048), extend("format" = "uri")))]
     pub url: String,
     /// Whether anything is sent there; a new one is enabled, one that is edited stays as it is unless said.
     pub enabled: Option<bool>,

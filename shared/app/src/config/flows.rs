@@ -25,10 +25,13 @@ pub struct StageInput {
     /// Given for a stage that exists.
     pub id: Option<StageId>,
     /// Name.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 80)))]
     pub name: String,
     /// `#rrggbb`.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^#[0-9a-fA-F]{6}$")))]
     pub color: Option<String>,
     /// Description.
+    #[cfg_attr(feature = "schema", schemars(length(max = 500)))]
     pub description: Option<String>,
     /// Visible unless said otherwise.
     #[serde(default = "visible")]
@@ -105,8 +108,10 @@ fn automations<'de, D: Deserializer<'de>>(input: D) -> Result<Automations, D::Er
 #[serde(deny_unknown_fields)]
 pub struct FlowInput {
     /// Name.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 80)))]
     pub name: String,
     /// In order of position.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 50)))]
     pub stages: Vec<StageInput>,
     /// The first stage unless said otherwise.
     pub default_stage: Option<String>,

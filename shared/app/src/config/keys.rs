@@ -19,6 +19,7 @@ const PREFIX_LETTERS: usize = 9;
 #[serde(deny_unknown_fields)]
 pub struct KeyInput {
     /// Name: whose it is, or what for.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 80)))]
     pub name: String,
     /// What it may do; at most what the caller may.
     pub role: Role,

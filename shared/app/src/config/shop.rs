@@ -17,10 +17,13 @@ use crate::ports::{ConfigChange, ConfigStore};
 #[serde(deny_unknown_fields)]
 pub struct SettingsInput {
     /// Name that customers know.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 80)))]
     pub name: Option<String>,
     /// Sender of its mails.
+    #[cfg_attr(feature = "schema", schemars(length(min = 3, max = 254), extend("format" = "email")))]
     pub from_email: Option<String>,
     /// Grace of its mails, 0 to 300.
+    #[cfg_attr(feature = "schema", schemars(range(max = 300)))]
     pub grace_seconds: Option<u32>,
 }
 

@@ -15,12 +15,16 @@ use crate::ports::{ConfigChange, ConfigStore};
 #[serde(deny_unknown_fields)]
 pub struct TemplateInput {
     /// Name.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 80)))]
     pub name: String,
     /// Subject line.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 300)))]
     pub subject: String,
     /// HTML part.
+    #[cfg_attr(feature = "schema", schemars(length(max = 100_000)))]
     pub html: Option<String>,
     /// Plain part.
+    #[cfg_attr(feature = "schema", schemars(length(max = 100_000)))]
     pub text: Option<String>,
 }
 

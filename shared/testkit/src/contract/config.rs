@@ -122,7 +122,7 @@ pub async fn a_key_is_listed_noted_and_revoked<S: ConfigStore>(store: &S) {
     store.note_use(&key, seconds(7)).await.unwrap();
     let used = ApiKey { last_used_at: Some(seconds(7)), ..key.clone() };
     assert_eq!(store.api_key(&key.hash).await.unwrap(), Some(used.clone()));
-    assert_eq!(store.api_keys(&shop()).await.unwrap(), [used.clone()]);
+    assert_eq!(store.api_keys(&shop()).await.unwrap(), vec![used.clone()]);
     assert_eq!(store.api_keys(&other_shop()).await.unwrap(), []);
     save(store, ConfigChange::NoKey(used.clone()), 3).await;
     store.note_use(&used, seconds(9)).await.unwrap();

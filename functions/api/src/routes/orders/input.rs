@@ -14,6 +14,7 @@ use stagepost_domain::text::{Invalid, required_name, tidy};
 #[serde(deny_unknown_fields)]
 pub struct OrderInput {
     /// The caller's own id of the order: the same again is the same order.
+    #[schemars(length(min = 1, max = 100))]
     external_id: String,
     /// As the shop prints it; the external id unless said.
     number: Option<String>,
@@ -22,6 +23,7 @@ pub struct OrderInput {
     customer: CustomerInput,
     /// What was ordered.
     #[serde(default)]
+    #[schemars(length(max = 100))]
     lines: Vec<LineInput>,
     /// Total, as a person would read it.
     total: Option<String>,
@@ -31,6 +33,7 @@ pub struct OrderInput {
     #[serde(default)]
     ship_to: Vec<String>,
     /// Its parcels; left out, they stay as they are.
+    #[schemars(length(max = 50))]
     packages: Option<Vec<PackageInput>>,
     /// The flow for an order that is new.
     flow: Option<FlowId>,

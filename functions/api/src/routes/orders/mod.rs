@@ -30,6 +30,7 @@ pub use input::PackageInput;
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
     /// A stage's id.
+    #[schemars(with = "Option<StageId>")]
     stage: Option<String>,
     /// True for the orders that are in no flow.
     #[serde(default)]

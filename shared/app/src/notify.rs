@@ -16,6 +16,7 @@ use stagepost_domain::template::{EmailTemplate, Rendered, Variables};
 use stagepost_domain::webhook::message_id;
 
 use crate::Core;
+use crate::config::disable_endpoint;
 use crate::governor::admits;
 use crate::ports::{
     ActError, Answer, ConfigStore, GovernorStore, Mail, MailError, Mailer, OrderStore, Post, RunStore,
@@ -276,7 +277,9 @@ where
     }
     let endpoint = match core.store.endpoint(&event.shop, endpoint).await? {
         None => return Ok(skip(core, id, &run, SkipReason::TargetGone).await?),
-        Some(e) if !e.enabled => return Ok(skip(core, id, &run, SkipReason::EndpointDisabled).await?),
+        Some(e) if e.disabled.is_some() => {
+            return Ok(skip(core, id, &run, SkipReason::EndpointDisabled).await?);
+        }
         Some(endpoint) => endpoint,
     };
     let Some(body) = core.store.webhook_body(&id.order, id.seq).await? else {
@@ -299,9 +302,18 @@ where
         Ok(post) => sender.post(&post).await,
         Err(unsigned) => Err(unsigned),
     };
+    let gone = matches!(answer, Ok(Answer { status: GONE, .. }));
     let outcome = judge(answer);
-    Ok(finish(core, id, &claimed, &attempt, &outcome).await?)
+    let answered = finish(core, id, &claimed, &attempt, &outcome).await?;
+    if gone && let Err(error) = disable_endpoint(core, &endpoint).await {
+        // The run has ended; the next call will hear the same.
+        tracing::error!(endpoint = %endpoint.id, %error, "an endpoint that is gone could not be switched off");
+    }
+    Ok(answered)
 }
+
+/// The receiver wants no more: Standard Webhooks has the endpoint switched off then (integrations §6).
+const GONE: u16 = 410;
 
 /// A webhook looks at the order again only where a person may have taken the move back.
 async fn hesitate<S: OrderStore>(
@@ -370,9 +382,9 @@ fn judge(answer: Result<Answer, ActError>) -> AttemptOutcome {
         Ok(Answer { status: status @ 200..=299, .. }) => {
             AttemptOutcome::Success { detail: format!("HTTP {status}") }
         }
-        Ok(Answer { status: 410, .. }) => AttemptOutcome::Failure {
+        Ok(Answer { status: GONE, .. }) => AttemptOutcome::Failure {
             disposition: Disposition::Permanent,
-            error: "HTTP 410: the receiver wants no more of these".into(),
+            error: "HTTP 410: the receiver wants no more; its endpoint is switched off".into(),
         },
         Ok(Answer { status, retry_after }) => AttemptOutcome::Failure {
             disposition: Disposition::Retry { after: retry_after },

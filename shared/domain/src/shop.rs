@@ -168,10 +168,31 @@ pub struct Endpoint {
     pub url: Url,
     /// `whsec_…` secrets; each that counts signs.
     pub secrets: Keyring,
-    /// Off refuses new runs, e.g. after the receiver answered 410.
-    pub enabled: bool,
+    /// Switched off, if it is: nothing is sent there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Disabled>,
     /// Counts edits, from 1.
     pub version: u64,
+}
+
+/// Since when and why an endpoint is switched off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disabled {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: DisabledReason,
+}
+
+/// Why an endpoint is switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum DisabledReason {
+    /// Somebody did it.
+    ByHand,
+    /// Its receiver answered 410: it wants no more (integrations §6).
+    ReceiverGone,
 }
 
 /// What a key or a person may do; each role includes those before it.

@@ -215,7 +215,7 @@ pub fn endpoint(shop: &ShopId) -> Endpoint {
         name: "Warehouse".to_owned(),
         url: url::Url::parse("https://warehouse.test/hook").unwrap(),
         secrets: Keyring::new(Sealed("sealed-secret".to_owned())),
-        enabled: true,
+        disabled: None,
         version: 1,
     }
 }

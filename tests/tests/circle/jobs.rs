@@ -188,17 +188,18 @@ async fn runs_that_failed_for_good_are_listed_and_recovered_together() {
     let world = World::start().await;
     let orders: Vec<String> = (0..3).map(|n| world.woo_order(&world.woo.create_order(&small(n)))).collect();
     world.deliver_woo().await;
-    world.receiver.reply(Reply::Status(410), 3);
+    let endpoint = format!("/v1/webhook-endpoints/{}", world.ids.endpoint);
+    let url = world.receiver.url();
     for order in &orders {
+        // Each switches the endpoint off.
+        world.receiver.reply(Reply::Status(410), 1);
         world.move_to(order, "Printing").await.ok();
+        world.pass(11).await;
+        world.api.put(&endpoint, &json!({"name": "ERP", "url": url, "enabled": true})).await.ok();
     }
-    world.pass(11).await;
     let listed = world.api.get("/v1/runs").await.ok();
     assert_eq!(listed["items"].as_array().unwrap().len(), 3, "{listed}");
     assert_eq!(listed["items"][0]["state"], "failed");
-    let endpoint = format!("/v1/webhook-endpoints/{}", world.ids.endpoint);
-    let url = world.receiver.url();
-    world.api.put(&endpoint, &json!({"name": "ERP", "url": url, "enabled": true})).await.ok();
     let since = ago(&world, 3_600);
     let asked = json!({"since": since, "action": "webhook", "target": world.ids.endpoint});
     world.api.post("/v1/runs/recover", &asked).await.ok();

@@ -1,6 +1,7 @@
 //! Law 11: webhooks are at least once, the same on every attempt.
 
 use serde_json::json;
+use stagepost_app::ports::Clock;
 use stagepost_standins::Reply;
 use stagepost_tests::World;
 
@@ -64,4 +65,14 @@ async fn gone_ends_it_at_once_and_patience_is_honoured() {
     world.pass(61).await;
     assert_eq!(world.receiver.received().len(), 2);
     assert_eq!(world.states(&id, "webhook").await, ["failed"]);
+    let path = format!("/v1/webhook-endpoints/{}", world.ids.endpoint);
+    let endpoint = world.api.get(&path).await.ok();
+    assert_eq!(
+        (&endpoint["enabled"], &endpoint["disabled_reason"]),
+        (&json!(false), &json!("receiver_gone"))
+    );
+    assert_eq!(endpoint["disabled_since"], world.clock.now().to_string());
+    let body = json!({"name": "ERP", "url": world.receiver.url(), "enabled": true});
+    let endpoint = world.api.put(&path, &body).await.ok();
+    assert_eq!((&endpoint["enabled"], &endpoint["disabled_reason"]), (&json!(true), &json!(null)));
 }

@@ -6,7 +6,7 @@ use stagepost_domain::Timestamp;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, KeyId, ShopId, TemplateId};
 use stagepost_domain::order::Platform;
-use stagepost_domain::shop::{ApiKey, CarrierIntegration, CarrierKind, Channel, Endpoint, Role, Settings};
+use stagepost_domain::shop::{ApiKey, CarrierIntegration, CarrierKind, Channel, DisabledReason, Endpoint, Role, Settings};
 use stagepost_domain::template::EmailTemplate;
 
 use crate::answer::Versioned;
@@ -135,6 +135,12 @@ pub struct EndpointView {
     url: String,
     /// Whether anything is sent there.
     enabled: bool,
+    /// Since when nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled_since: Option<Timestamp>,
+    /// Why nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled_reason: Option<DisabledReason>,
     /// Counts edits, from 1.
     version: u64,
     /// `whsec_…`: only in the answer to the call that made it.
@@ -151,8 +157,16 @@ impl EndpointView {
 
 impl From<Endpoint> for EndpointView {
     fn from(e: Endpoint) -> Self {
-        let url = e.url.to_string();
-        Self { id: e.id, name: e.name, url, enabled: e.enabled, version: e.version, secret: None }
+        Self {
+            id: e.id,
+            name: e.name,
+            url: e.url.to_string(),
+            enabled: e.disabled.is_none(),
+            disabled_since: e.disabled.as_ref().map(|d| d.since),
+            disabled_reason: e.disabled.map(|d| d.reason),
+            version: e.version,
+            secret: None,
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Webhook endpoints: the merchant's own receivers.
 
 use serde::Deserialize;
+use stagepost_domain::Timestamp;
 use stagepost_domain::id::{EndpointId, ShopId};
 use stagepost_domain::keyring::Keyring;
-use stagepost_domain::shop::Endpoint;
+use stagepost_domain::shop::{Disabled, DisabledReason, Endpoint};
 use stagepost_domain::signing::webhook_secret;
 use stagepost_domain::text::{Invalid, required_name};
 use url::Url;
@@ -68,7 +69,7 @@ pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
             Some(old) => Endpoint {
                 name: name.clone(),
                 url: url.clone(),
-                enabled: input.enabled.unwrap_or(old.enabled),
+                disabled: switched(input.enabled, old.disabled, core.now()),
                 version: old.version.saturating_add(1),
                 ..old
             },
@@ -80,7 +81,7 @@ pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
                     name: name.clone(),
                     url: url.clone(),
                     secrets: Keyring::new(sealed.clone()),
-                    enabled: input.enabled.unwrap_or(true),
+                    disabled: switched(input.enabled, None, core.now()),
                     version: 1,
                 }
             }
@@ -90,6 +91,36 @@ pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
             return Ok((endpoint, shown));
         }
         tried = Some(endpoint);
+    }
+    Err(ConfigError::Busy)
+}
+
+/// As somebody wants it; unless said, as it was.
+fn switched(enabled: Option<bool>, before: Option<Disabled>, now: Timestamp) -> Option<Disabled> {
+    match enabled {
+        None => before,
+        Some(true) => None,
+        Some(false) => before.or(Some(Disabled { since: now, reason: DisabledReason::ByHand })),
+    }
+}
+
+/// Switches an endpoint off whose receiver wants no more. Only as it was when it was called: whoever has edited
+/// it since may have mended just that.
+///
+/// # Errors
+/// The store failed, or others kept changing the configuration.
+pub async fn disable_endpoint<S: ConfigStore>(core: &Core<S>, called: &Endpoint) -> Result<(), ConfigError> {
+    for _ in 0..TRIES_MAX {
+        let mut settings = edited(core, &called.shop).await?;
+        let there = core.store.endpoint(&called.shop, &called.id).await?;
+        let Some(old) = there.filter(|there| there.version == called.version) else { return Ok(()) };
+        let gone = Disabled { since: core.now(), reason: DisabledReason::ReceiverGone };
+        let version = old.version.saturating_add(1);
+        let endpoint = Endpoint { disabled: Some(gone), version, ..old };
+        settings.endpoints.insert(endpoint.id.clone(), version);
+        if saved(core, ConfigChange::Endpoint(endpoint), &settings).await? {
+            return Ok(());
+        }
     }
     Err(ConfigError::Busy)
 }

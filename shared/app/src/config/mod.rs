@@ -13,7 +13,7 @@ pub use connections::{
     CarrierInput, CarrierPatch, ChannelInput, ChannelPatch, create_carrier, create_channel,
     reconciliation_of, update_carrier, update_channel,
 };
-pub use endpoints::{EndpointInput, put_endpoint, rotate_endpoint_secret};
+pub use endpoints::{EndpointInput, disable_endpoint, put_endpoint, rotate_endpoint_secret};
 pub use flows::{FlowInput, StageInput, put_flow};
 pub use keys::{KeyInput, create_key, make_key, revoke_key};
 pub use removal::{Removal, remove};

@@ -1,13 +1,14 @@
 //! Webhooks: at least once, with one id and one body (laws 11 and 12).
 
-use stagepost_app::ports::{ActError, ConfigChange, Post};
+use stagepost_app::config::disable_endpoint;
+use stagepost_app::ports::{ActError, ConfigChange, ConfigStore, Post};
 use stagepost_app::run::Answered;
 use stagepost_domain::SignedDuration;
 use stagepost_domain::event::Action;
 use stagepost_domain::keyring::Keyring;
 use stagepost_domain::outcome::SkipReason;
 use stagepost_domain::run::{RunId, RunState};
-use stagepost_domain::shop::Sealed;
+use stagepost_domain::shop::{Disabled, DisabledReason, Endpoint, Sealed};
 use stagepost_domain::signing::{webhook_key, webhook_signature};
 use stagepost_testkit::build;
 
@@ -108,6 +109,38 @@ fn a_receiver_that_is_gone_ends_it() {
 }
 
 #[test]
+fn a_receiver_that_is_gone_gets_no_more_and_its_endpoint_says_why() {
+    let (world, call) = ripe();
+    world.receiver.then(Reply::Status(410));
+    world.ring_to(&call);
+    let there = endpoint(&world);
+    let disabled = Disabled { since: world.core.now(), reason: DisabledReason::ReceiverGone };
+    assert_eq!((there.disabled, there.version), (Some(disabled), 2));
+    assert_eq!(done(world.store.settings(&there.shop)).unwrap().unwrap().endpoints[&there.id], 2);
+    world.enter("new");
+    let next = world.run_of(world.enter("packing"), Action::Webhook);
+    assert!(matches!(world.ring_to(&next), RunState::Skipped { why: SkipReason::EndpointDisabled, .. }));
+    assert_eq!(world.receiver.posts().len(), 1);
+}
+
+#[test]
+fn an_endpoint_that_was_edited_since_the_call_stays_as_it_was_edited() {
+    let (world, _) = ripe();
+    let called = endpoint(&world);
+    world.save(ConfigChange::Endpoint(Endpoint { version: 2, ..called.clone() }));
+    done(disable_endpoint(&world.plain, &called)).unwrap();
+    let there = endpoint(&world);
+    assert_eq!((&there.disabled, there.version), (&None, 2));
+    done(disable_endpoint(&world.plain, &there)).unwrap();
+    done(disable_endpoint(&world.plain, &there)).unwrap();
+    assert_eq!(endpoint(&world).version, 3, "once");
+}
+
+fn endpoint(world: &World) -> Endpoint {
+    done(world.store.endpoint(&build::shop(), &build::endpoint_id())).unwrap().unwrap()
+}
+
+#[test]
 fn law_11_a_silent_attempt_is_sent_again_after_its_lease_with_the_same_id() {
     let (world, call) = ripe();
     world.receiver.then(Reply::Hangs);
@@ -147,7 +180,7 @@ fn law_11_a_crash_after_the_receivers_yes_sends_it_once_more_and_no_more() {
 fn an_endpoint_that_is_switched_off_or_gone_is_a_visible_skip() {
     let (world, call) = ripe();
     let mut endpoint = build::endpoint(&build::shop());
-    endpoint.enabled = false;
+    endpoint.disabled = Some(Disabled { since: world.core.now(), reason: DisabledReason::ByHand });
     world.save(ConfigChange::Endpoint(endpoint));
     let disabled = SkipReason::EndpointDisabled;
     assert!(matches!(world.ring_to(&call), RunState::Skipped { why, .. } if why == disabled));

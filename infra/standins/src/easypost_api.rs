@@ -116,7 +116,7 @@ impl EasyPostAccount {
 impl Handler for Inner {
     async fn handle(&self, request: Request) -> Option<Answer> {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-        let code = body["tracker"]["tracking_code"].as_str().map(str::to_owned);
+        let code = body.pointer("/tracker/tracking_code").and_then(Value::as_str).map(str::to_owned);
         let writes = request.method == Method::POST;
         let what = format!("{} {}", request.method, if writes { "trackers" } else { "tracker" });
         if let Some(refused) = self.desk.refused(writes) {
@@ -152,7 +152,9 @@ impl Inner {
 
     /// The same number again is the same tracker, not another one.
     fn make(&self, body: &Value) -> Answer {
-        let Some(code) = body["tracker"]["tracking_code"].as_str().filter(|code| !code.is_empty()) else {
+        let Some(code) =
+            body.pointer("/tracker/tracking_code").and_then(Value::as_str).filter(|code| !code.is_empty())
+        else {
             return error(422, "TRACKER.INVALID_PARAMS", "tracking_code is required.");
         };
         let mut state = lock(&self.state);

@@ -1,6 +1,11 @@
 //! The rest of the circle: what goes on round the main job, over HTTP, with stand-ins at the far ends.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests: what does not hold ends the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests: what does not hold ends the test"
+)]
 
 mod calls;
 mod flows;

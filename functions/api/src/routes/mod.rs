@@ -89,7 +89,7 @@ const EDITED: &str = "Somebody else changed the same thing meanwhile.";
 
 /// Every route of the API.
 pub fn all<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
-    let routes = orders(configuration(Routes::new()));
+    let routes = orders(connections(configuration(Routes::new())));
     routes
         .get("/v1/runs/{id}", runs::read, about("getRun", "Read a run"))
         .post(
@@ -181,6 +181,10 @@ fn configuration<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Route
                  receiver verifies with either until it has been told the new one.",
             ),
         )
+}
+
+fn connections<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K> {
+    routes
         .get("/v1/channels", channels::list, about("listChannels", "List sales channels"))
         .post("/v1/channels", channels::create, about("createChannel", "Connect a store"))
         .get("/v1/channels/{id}", channels::read, about("getChannel", "Read a sales channel"))

@@ -6,7 +6,9 @@ use stagepost_domain::Timestamp;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, KeyId, ShopId, TemplateId};
 use stagepost_domain::order::Platform;
-use stagepost_domain::shop::{ApiKey, CarrierIntegration, CarrierKind, Channel, DisabledReason, Endpoint, Role, Settings};
+use stagepost_domain::shop::{
+    ApiKey, CarrierIntegration, CarrierKind, Channel, DisabledReason, Endpoint, Role, Settings,
+};
 use stagepost_domain::template::EmailTemplate;
 
 use crate::answer::Versioned;

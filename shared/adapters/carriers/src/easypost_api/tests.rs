@@ -9,11 +9,14 @@ use stagepost_domain::shop::{CarrierIntegration, CarrierKind, Sealed};
 
 use super::*;
 
+/// Method with address, and body.
+type Asked = (String, Option<Value>);
+
 /// Answers in turn, and keeps what was asked.
 #[derive(Clone, Default)]
 struct Wire {
     answers: Arc<Mutex<Vec<Result<ApiAnswer, ActError>>>>,
-    asked: Arc<Mutex<Vec<(String, Option<Value>)>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
     authorized: Arc<Mutex<Vec<String>>>,
 }
 

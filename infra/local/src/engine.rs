@@ -5,6 +5,8 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -52,6 +54,7 @@ pub enum EngineError {
 #[derive(Debug)]
 pub struct Engine {
     asked: Sender<Asked>,
+    away: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -79,13 +82,19 @@ impl Engine {
         // A thread of its own: SQLite works on the thread that asks it.
         let thread =
             std::thread::Builder::new().name("engine".to_owned()).spawn(move || work(&database, &calls))?;
-        Ok(Self { asked, thread: Some(thread) })
+        Ok(Self { asked, away: Arc::default(), thread: Some(thread) })
+    }
+
+    /// Makes the engine one that cannot be reached, or reachable again: what is asked meanwhile fails as a call
+    /// does that finds nobody.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
     }
 
     /// An SDK client whose calls the engine answers.
     #[must_use]
     pub fn client(&self) -> Client {
-        let connector = SharedHttpConnector::new(InProcess(self.asked.clone()));
+        let connector = SharedHttpConnector::new(InProcess(self.asked.clone(), Arc::clone(&self.away)));
         stagepost_dynamodb::client_over(http_client_fn(move |_, _| connector.clone()))
     }
 
@@ -163,10 +172,13 @@ fn put<T: Serialize>(answer: &T) -> Result<String, DynoxideError> {
 
 /// The SDK's way to the engine.
 #[derive(Debug)]
-struct InProcess(Sender<Asked>);
+struct InProcess(Sender<Asked>, Arc<AtomicBool>);
 
 impl HttpConnector for InProcess {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        if self.1.load(Ordering::SeqCst) {
+            return HttpConnectorFuture::ready(Err(ConnectorError::io("the engine is away".into())));
+        }
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let body = request.body().bytes().unwrap_or_default().to_vec();

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_http::{Request, service_fn};
@@ -16,8 +17,9 @@ use stagepost_domain::search::SearchKey;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_email_runner::EmailRunner;
 use stagepost_fulfillment_runner::FulfillmentRunner;
+use stagepost_inbound_runner::InboundRunner;
 use stagepost_job_runner::JobRunner;
-use stagepost_lambda::inbound::Inbound;
+use stagepost_lambda::inbound::{Inbound, Intake};
 use stagepost_lambda::links::SignedLinks;
 use stagepost_outbound_http::{Guard, OutboundHttp, check_url};
 use stagepost_secrets::LocalSecrets;
@@ -32,8 +34,12 @@ use url::Url;
 
 use crate::gateway::{Functions, HttpFunction, function};
 use crate::mailbox::Mailbox;
-use crate::pulse::LocalDoorbell;
-use crate::queues::{LocalQueues, Source, SqsFunction, TIMEOUTS};
+use crate::pulse::{LocalDoorbell, LocalInboundQueue};
+use crate::queues::{LocalQueues, RECEIVES_MAX, Source, SqsFunction, TIMEOUTS};
+
+/// How long the inbound functions try to decide: no sender hangs up here, and an unoptimised build on a busy
+/// machine is slow.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the functions act through.
 pub struct Ports {
@@ -49,6 +55,8 @@ pub struct Ports {
     pub mailbox: Mailbox,
     /// The queues.
     pub doorbell: LocalDoorbell,
+    /// Where notifications wait.
+    pub inbound: LocalInboundQueue,
     /// For messages that nobody can read.
     pub dead: Dead,
     /// Calls to the outside, loopback included.
@@ -66,6 +74,7 @@ pub struct Dead {
     fulfillment: Arc<SqsDeadLetters>,
     jobs: Arc<SqsDeadLetters>,
     tracker: Arc<SqsDeadLetters>,
+    inbound: Arc<SqsDeadLetters>,
 }
 
 impl Dead {
@@ -78,6 +87,7 @@ impl Dead {
             fulfillment: from("fulfillment-runner"),
             jobs: from("job-runner"),
             tracker: from("tracker-runner"),
+            inbound: from("inbound-runner"),
         }
     }
 }
@@ -107,40 +117,56 @@ impl Ports {
         }))
     }
 
+    fn intake(&self) -> Arc<Intake<LocalInboundQueue>> {
+        Arc::new(Intake::new(self.inbound.clone(), PATIENCE))
+    }
+
     fn shopify_webhook(&self) -> HttpFunction {
         let inbound = Arc::new(Inbound::new(self.core.clone(), self.secrets.clone()));
+        let intake = self.intake();
         function(service_fn(move |request: Request| {
-            let inbound = Arc::clone(&inbound);
-            async move { Ok::<_, Infallible>(stagepost_shopify_webhook::handle(&inbound, request).await) }
+            let (inbound, intake) = (Arc::clone(&inbound), Arc::clone(&intake));
+            async move { Ok::<_, Infallible>(stagepost_shopify_webhook::handle(&inbound, &intake, request).await) }
         }))
     }
 
     fn woocommerce_webhook(&self) -> HttpFunction {
         let inbound = Arc::new(Inbound::new(self.core.clone(), self.secrets.clone()));
+        let intake = self.intake();
         function(service_fn(move |request: Request| {
-            let inbound = Arc::clone(&inbound);
-            async move { Ok::<_, Infallible>(stagepost_woocommerce_webhook::handle(&inbound, request).await) }
+            let (inbound, intake) = (Arc::clone(&inbound), Arc::clone(&intake));
+            async move {
+                Ok::<_, Infallible>(stagepost_woocommerce_webhook::handle(&inbound, &intake, request).await)
+            }
         }))
     }
 
     fn carrier_webhook(&self) -> HttpFunction {
         let carriers = Arc::new(Carriers::new(self.core.clone(), self.secrets.clone()));
+        let intake = self.intake();
         function(service_fn(move |request: Request| {
-            let carriers = Arc::clone(&carriers);
-            async move { Ok::<_, Infallible>(carriers.handle(request).await) }
+            let (carriers, intake) = (Arc::clone(&carriers), Arc::clone(&intake));
+            async move { Ok::<_, Infallible>(carriers.handle(&intake, request).await) }
         }))
     }
 
     /// The runners with their queues.
-    pub fn sources(&self, queues: &LocalQueues) -> [Source; 5] {
+    pub fn sources(&self, queues: &LocalQueues) -> [Source; 6] {
         let [email, webhook, fulfillment, tracker] = TIMEOUTS;
-        let source = |url: &String, timeout, function| Source { url: url.clone(), timeout, function };
+        let source = |url: &String, timeout, function| Source {
+            url: url.clone(),
+            timeout,
+            receives: RECEIVES_MAX,
+            function,
+        };
+        let inbound = source(&queues.inbound, stagepost_inbound_runner::TIMEOUT, self.inbound_runner());
         [
             source(&queues.urls.email, email, self.email_runner()),
             source(&queues.urls.webhook, webhook, self.webhook_runner()),
             source(&queues.urls.fulfillment, fulfillment, self.fulfillment_runner()),
             source(&queues.urls.jobs, JOB_TIMEOUT, self.job_runner()),
             source(&queues.urls.tracker, tracker, self.tracker_runner()),
+            Source { receives: stagepost_inbound_runner::RECEIVES_MAX, ..inbound },
         ]
     }
 
@@ -215,6 +241,15 @@ impl Ports {
         sqs(move |event| {
             let runner = Arc::clone(&runner);
             async move { stagepost_tracker_runner::handle(&runner, event).await }
+        })
+    }
+
+    fn inbound_runner(&self) -> SqsFunction {
+        let runner = InboundRunner::new(&self.core, &self.secrets, Arc::clone(&self.dead.inbound));
+        let runner = Arc::new(runner);
+        sqs(move |event| {
+            let runner = Arc::clone(&runner);
+            async move { stagepost_inbound_runner::handle(&runner, event).await }
         })
     }
 

@@ -20,7 +20,7 @@ use stagepost_lambda::system::{SystemClock, SystemEntropy};
 use stagepost_outbound_http::{BuildError, Guard, OutboundHttp};
 use stagepost_secrets::{KEY_LEN, KeyFileError, LocalSecrets};
 use stagepost_shopify::ApiBase;
-use stagepost_sqs::SqsDoorbell;
+use stagepost_sqs::{SqsDoorbell, SqsInboundQueue};
 use stagepost_wake::Wake;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, watch};
@@ -32,7 +32,7 @@ use crate::functions::{Dead, Ports};
 use crate::gateway;
 use crate::invoke::invoke;
 use crate::mailbox::Mailbox;
-use crate::pulse::{LocalDoorbell, Pulse};
+use crate::pulse::{LocalDoorbell, LocalInboundQueue, Pulse};
 use crate::queues::{Gauge, LocalQueues, Poller, QueueError};
 use crate::tap::{Stream, tap};
 
@@ -245,6 +245,10 @@ fn ports(
             SqsDoorbell::new(queues.client.clone(), queues.urls.clone()),
             pulse.clone(),
         ),
+        inbound: LocalInboundQueue::new(
+            SqsInboundQueue::new(queues.client.clone(), queues.inbound.clone()),
+            pulse.clone(),
+        ),
         dead: Dead::of(queues),
         http: OutboundHttp::new(Guard::LoopbackAllowed)?,
         shopify: config.shopify_base.clone().map_or(ApiBase::Shopify, ApiBase::Override),
@@ -337,6 +341,16 @@ impl Host {
     /// queue took it. For tests: only so is it seen what becomes of a message that nobody can read.
     pub async fn inject_message(&self, runner: Action, body: &str) -> bool {
         self.queues.inject(runner, body).await
+    }
+
+    /// Makes the store one that cannot be reached, or reachable again. For tests of an outage.
+    pub fn set_store_away(&self, away: bool) {
+        self.engine.set_away(away);
+    }
+
+    /// How many notifications wait in the inbound queue.
+    pub async fn waiting_notifications(&self) -> usize {
+        self.queues.waiting().await
     }
 
     /// Stops the runners from taking messages; what they work on, they finish.

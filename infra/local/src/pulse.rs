@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use stagepost_app::ports::{Doorbell, DoorbellError, JobDoorbell, Ring};
+use stagepost_app::envelope::Envelope;
+use stagepost_app::ports::{Doorbell, DoorbellError, InboundQueue, JobDoorbell, QueueError, Ring};
 use stagepost_domain::id::{JobId, ShopId};
-use stagepost_sqs::SqsDoorbell;
+use stagepost_sqs::{SqsDoorbell, SqsInboundQueue};
 use tokio::sync::watch;
 
 /// Counts what has begun and what is not finished. Clones share the counts.
@@ -86,5 +87,27 @@ impl JobDoorbell for LocalDoorbell {
         let rung = self.sqs.ring_job(shop, job).await;
         self.pulse.ring();
         rung
+    }
+}
+
+/// The inbound queue in process, which wakes its poller at once.
+#[derive(Debug, Clone)]
+pub struct LocalInboundQueue {
+    sqs: SqsInboundQueue,
+    pulse: Pulse,
+}
+
+impl LocalInboundQueue {
+    /// A queue that is `sqs`.
+    pub fn new(sqs: SqsInboundQueue, pulse: Pulse) -> Self {
+        Self { sqs, pulse }
+    }
+}
+
+impl InboundQueue for LocalInboundQueue {
+    async fn keep(&self, packed: &Envelope) -> Result<(), QueueError> {
+        let kept = self.sqs.keep(packed).await;
+        self.pulse.ring();
+        kept
     }
 }

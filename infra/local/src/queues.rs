@@ -30,8 +30,8 @@ const BATCH: i32 = 10;
 const INVOCATIONS: usize = 5;
 /// How often a queue is looked into without a ring, for messages whose delay has passed.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// Receives of one message before it goes to the dead letters.
-const RECEIVES_MAX: u32 = 20;
+/// Receives of one doorbell message before it goes to the dead letters.
+pub const RECEIVES_MAX: u32 = 20;
 /// Longest wait of a message that comes back. On AWS that is the visibility timeout; nobody wants to wait
 /// for that on a laptop.
 const COMES_BACK_MAX: u32 = 60;
@@ -54,6 +54,8 @@ pub struct Source {
     pub url: String,
     /// The function's timeout.
     pub timeout: Duration,
+    /// Receives of one message before it goes to the dead letters.
+    pub receives: u32,
     /// The function.
     pub function: SqsFunction,
 }
@@ -65,6 +67,8 @@ pub struct LocalQueues {
     pub client: Client,
     /// In front of the runners.
     pub urls: Queues,
+    /// In front of `inbound-runner`.
+    pub inbound: String,
     dead_letters: String,
 }
 
@@ -89,17 +93,25 @@ impl LocalQueues {
             .credentials_provider(aws.credentials_provider())
             .http_client(aws.http_client());
         let client = stagepost_sqs::client(config);
-        let dead_letters = make(&client, "stagepost-dead-letters", Duration::from_secs(5), None).await?;
+        let dead_letters = make(&client, "stagepost-dead-letters", Duration::from_secs(5), &[]).await?;
         let arn = arn(&client, &dead_letters).await?;
         let [email, webhook, fulfillment, tracker] = TIMEOUTS;
-        let urls = Queues {
-            email: make(&client, "stagepost-email", email, Some(&arn)).await?,
-            webhook: make(&client, "stagepost-webhook", webhook, Some(&arn)).await?,
-            fulfillment: make(&client, "stagepost-fulfillment", fulfillment, Some(&arn)).await?,
-            jobs: make(&client, "stagepost-jobs", JOB_TIMEOUT, Some(&arn)).await?,
-            tracker: make(&client, "stagepost-tracker", tracker, Some(&arn)).await?,
+        let to_dead = |receives: u32| {
+            let policy = json!({"deadLetterTargetArn": arn, "maxReceiveCount": receives}).to_string();
+            [(QueueAttributeName::RedrivePolicy, policy)]
         };
-        Ok(Self { client, urls, dead_letters })
+        let urls = Queues {
+            email: make(&client, "stagepost-email", email, &to_dead(RECEIVES_MAX)).await?,
+            webhook: make(&client, "stagepost-webhook", webhook, &to_dead(RECEIVES_MAX)).await?,
+            fulfillment: make(&client, "stagepost-fulfillment", fulfillment, &to_dead(RECEIVES_MAX)).await?,
+            jobs: make(&client, "stagepost-jobs", JOB_TIMEOUT, &to_dead(RECEIVES_MAX)).await?,
+            tracker: make(&client, "stagepost-tracker", tracker, &to_dead(RECEIVES_MAX)).await?,
+        };
+        let [redrive] = to_dead(stagepost_inbound_runner::RECEIVES_MAX);
+        let whole = (QueueAttributeName::MaximumMessageSize, stagepost_sqs::MESSAGE_MAX.to_string());
+        let timeout = stagepost_inbound_runner::TIMEOUT;
+        let inbound = make(&client, "stagepost-inbound", timeout, &[redrive, whole]).await?;
+        Ok(Self { client, urls, inbound, dead_letters })
     }
 
     /// Where messages go that nobody can read.
@@ -118,6 +130,11 @@ impl LocalQueues {
         self.client.send_message().queue_url(url).message_body(body).send().await.is_ok()
     }
 
+    /// How many messages the inbound queue holds, those in flight not counted.
+    pub async fn waiting(&self) -> usize {
+        count(&self.client, &self.inbound, &[QueueAttributeName::ApproximateNumberOfMessages]).await
+    }
+
     /// How many messages the dead letters hold.
     pub async fn buried(&self) -> usize {
         count(&self.client, &self.dead_letters, &[QueueAttributeName::ApproximateNumberOfMessages]).await
@@ -128,14 +145,13 @@ async fn make(
     client: &Client,
     name: &str,
     timeout: Duration,
-    dead_letters: Option<&str>,
+    attributes: &[(QueueAttributeName, String)],
 ) -> Result<String, QueueError> {
     let visibility = timeout.as_secs().saturating_mul(VISIBILITY).to_string();
     let mut request =
         client.create_queue().queue_name(name).attributes(QueueAttributeName::VisibilityTimeout, visibility);
-    if let Some(arn) = dead_letters {
-        let policy = json!({"deadLetterTargetArn": arn, "maxReceiveCount": RECEIVES_MAX});
-        request = request.attributes(QueueAttributeName::RedrivePolicy, policy.to_string());
+    for (name, value) in attributes {
+        request = request.attributes(name.clone(), value);
     }
     let made = request.send().await.map_err(|e| QueueError(e.to_string()))?;
     made.queue_url.ok_or_else(|| QueueError("a queue has no URL".to_owned()))
@@ -313,7 +329,7 @@ impl Invocation {
             return;
         }
         self.forget(messages);
-        let again = messages.iter().filter(|m| receives(m) < RECEIVES_MAX).map(|m| id(m).to_owned());
+        let again = messages.iter().filter(|m| receives(m) < self.source.receives).map(|m| id(m).to_owned());
         self.back.lock().unwrap_or_else(PoisonError::into_inner).extend(again);
         let request = self.client.change_message_visibility_batch().queue_url(&self.source.url);
         if let Err(error) = request.set_entries(Some(entries)).send().await {
@@ -402,7 +418,12 @@ mod tests {
             Box::pin(std::future::ready(response))
         });
         let queues = LocalQueues::create().await.unwrap();
-        let source = Source { url: queues.urls.email.clone(), timeout: Duration::from_secs(5), function };
+        let source = Source {
+            url: queues.urls.email.clone(),
+            timeout: Duration::from_secs(5),
+            receives: RECEIVES_MAX,
+            function,
+        };
         let invocation = Invocation { client: queues.client, source, back: Arc::default() };
         invocation.failed(&[message("a"), message("b")]).await.into_iter().collect()
     }
@@ -422,6 +443,7 @@ mod tests {
         let source = Source {
             url: queues.urls.email.clone(),
             timeout: Duration::from_secs(5),
+            receives: RECEIVES_MAX,
             function: moody(Arc::clone(&calls)),
         };
         let (_open, is_open) = watch::channel(true);

@@ -63,6 +63,7 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// For facts that are decided as they come.
     pub(crate) fn context<'a>(&'a self, shop: &'a ShopId, id: &'a OrderId, now: Timestamp) -> Context<'a> {
         Context {
             shop,
@@ -73,15 +74,34 @@ impl Known {
             entry: self.entry.as_ref(),
             playbook: self.playbook.as_ref(),
             now,
+            received_at: now,
         }
     }
 }
 
-/// Applies a fact to an order: read, decide, write, and once more for whoever lost a race.
+/// Applies a fact as it comes to an order: read, decide, write, and once more for whoever lost a race.
 ///
 /// # Errors
 /// The store failed, or the order stayed busy. Nothing is half-written; the fact can be applied again.
 pub async fn apply<S>(core: &Core<S>, shop: &ShopId, id: &OrderId, fact: &Fact) -> Result<Outcome, ApplyError>
+where
+    S: OrderStore + ConfigStore + InboundStore,
+{
+    apply_received(core, shop, id, fact, core.now()).await
+}
+
+/// The same for a fact that reached us at `received_at` and may have waited since: what it waited makes it no
+/// older (law 4).
+///
+/// # Errors
+/// As [`apply`].
+pub async fn apply_received<S>(
+    core: &Core<S>,
+    shop: &ShopId,
+    id: &OrderId,
+    fact: &Fact,
+    received_at: Timestamp,
+) -> Result<Outcome, ApplyError>
 where
     S: OrderStore + ConfigStore + InboundStore,
 {
@@ -90,7 +110,8 @@ where
         if known.order.as_ref().is_some_and(|o| o.shop != *shop) {
             return Ok(Outcome::Refused(Refused::UnknownOrder));
         }
-        let changes = match decide(known.context(shop, id, core.now()), fact) {
+        let context = Context { received_at, ..known.context(shop, id, core.now()) };
+        let changes = match decide(context, fact) {
             Decision::NoOp(reason) => return Ok(Outcome::NoOp(reason)),
             Decision::Refused(refused) => return Ok(Outcome::Refused(refused)),
             Decision::Ignored(why) => {
@@ -154,7 +175,7 @@ fn missed_entry(order: &Order, fact: &Fact) -> Option<u64> {
 /// Packages are read only where a decision may look at them: an order that gets its flow has them registered.
 fn wants_packages(order: &Order, fact: &Fact) -> bool {
     match fact {
-        Fact::Tracking(_) | Fact::Packages { .. } | Fact::Shipment(_) => true,
+        Fact::Tracking(_) | Fact::ShipmentReport(_) | Fact::Packages { .. } | Fact::Shipment(_) => true,
         Fact::Order(fact) => {
             order.packages.total > 0
                 || fact.fulfillment.packages.as_ref().is_some_and(|p| !p.is_empty())
@@ -226,6 +247,7 @@ async fn keep_ignored<S: InboundStore>(
         Fact::Order(f) => ("order", f.updated_at),
         Fact::Shipment(f) => ("fulfillment", Some(f.shipment.updated_at)),
         Fact::Tracking(f) => ("tracking", Some(f.occurred_at)),
+        Fact::ShipmentReport(f) => ("shipment_report", Some(f.report.at)),
         Fact::Trashed => ("trashed", None),
         Fact::Move(_) => ("move", None),
         Fact::Packages { .. } => ("packages", None),

@@ -9,7 +9,7 @@ use stagepost_domain::run::later;
 use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::Core;
-use crate::apply::{ApplyError, Outcome, apply};
+use crate::apply::{ApplyError, Outcome, apply_received};
 use crate::ports::{ConfigStore, InboundStore, OrderStore, ParkedFact, StoreError};
 
 /// When the order of a parked report is looked for, counted from its parking. An order that comes later
@@ -35,11 +35,11 @@ pub enum Tracked {
     Parked,
 }
 
-/// Applies a carrier's report, or parks it. The put of a parked report is followed by a second look at
-/// the index: whichever of the two writers comes last sees the other.
+/// Applies a carrier's report as it comes, or parks it. The put of a parked report is followed by a second
+/// look at the index: whichever of the two writers comes last sees the other.
 ///
 /// # Errors
-/// The store failed; the carrier will send it again.
+/// The store failed; the report can be applied again.
 pub async fn track<S>(
     core: &Core<S>,
     shop: &ShopId,
@@ -49,7 +49,24 @@ pub async fn track<S>(
 where
     S: OrderStore + ConfigStore + InboundStore,
 {
-    let applied = to_orders(core, shop, fact).await?;
+    track_received(core, shop, carrier, fact, core.now()).await
+}
+
+/// The same for a report that reached us at `received_at` and may have waited since.
+///
+/// # Errors
+/// As [`track`].
+pub async fn track_received<S>(
+    core: &Core<S>,
+    shop: &ShopId,
+    carrier: &CarrierId,
+    fact: &TrackingFact,
+    received_at: Timestamp,
+) -> Result<Tracked, ApplyError>
+where
+    S: OrderStore + ConfigStore + InboundStore,
+{
+    let applied = to_orders(core, shop, fact, received_at).await?;
     if !applied.is_empty() {
         return Ok(Tracked::Applied(applied));
     }
@@ -65,13 +82,15 @@ pub(crate) async fn to_orders<S>(
     core: &Core<S>,
     shop: &ShopId,
     fact: &TrackingFact,
+    received_at: Timestamp,
 ) -> Result<Vec<(OrderId, Outcome)>, ApplyError>
 where
     S: OrderStore + ConfigStore + InboundStore,
 {
     let (mut applied, mut failed) = (Vec::new(), None);
     for order in core.store.orders_with_number(shop, &fact.number).await? {
-        match Box::pin(apply(core, shop, &order, &Fact::Tracking(fact.clone()))).await {
+        let report = Fact::Tracking(fact.clone());
+        match Box::pin(apply_received(core, shop, &order, &report, received_at)).await {
             // An entry of the index may be older or younger than the order's word.
             Ok(Outcome::NoOp(NoOpReason::UnknownPackage | NoOpReason::UnknownOrder)) => {}
             Ok(outcome) => applied.push((order, outcome)),
@@ -98,7 +117,7 @@ pub async fn retry_parked<S>(core: &Core<S>, parked: &ParkedFact) -> Result<bool
 where
     S: OrderStore + ConfigStore + InboundStore,
 {
-    if to_orders(core, &parked.shop, &parked.fact).await?.is_empty() {
+    if to_orders(core, &parked.shop, &parked.fact, core.now()).await?.is_empty() {
         return Ok(false);
     }
     core.store.unpark(parked).await?;
@@ -120,8 +139,8 @@ pub(crate) async fn keep_in_sight<S: InboundStore>(
     packages: &[Package],
 ) -> Result<(), StoreError> {
     for number in come_into_use(before, packages) {
-        for parked in core.store.parked(shop, number).await? {
-            let now = core.now();
+        let now = core.now();
+        for parked in core.store.parked(shop, number, now).await? {
             if next_look(&parked, now).is_none() {
                 core.store.park(&parked, later(now, FIRST_LOOK)).await?;
             }
@@ -137,7 +156,8 @@ where
 {
     let left = |error: &dyn std::fmt::Display| tracing::warn!(%shop, %error, "left to the next look");
     for number in come_into_use(before, packages) {
-        let parked = core.store.parked(shop, number).await.inspect_err(|e| left(e)).unwrap_or_default();
+        let parked = core.store.parked(shop, number, core.now()).await;
+        let parked = parked.inspect_err(|e| left(e)).unwrap_or_default();
         for parked in parked {
             if let Err(error) = Box::pin(retry_parked(core, &parked)).await {
                 left(&error);

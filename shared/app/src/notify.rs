@@ -282,7 +282,7 @@ where
         }
         Some(endpoint) => endpoint,
     };
-    let Some(body) = core.store.webhook_body(&id.order, id.seq).await? else {
+    let Some(body) = core.store.webhook_body(&id.order, id.seq, core.now()).await? else {
         return fail_unsent(core, id, &run, "the stored body has expired".into()).await;
     };
     let post = match signed(core, secrets, &endpoint, id, body).await {
@@ -365,7 +365,7 @@ async fn signing_keys<K: Secrets>(
 ) -> Result<Vec<Vec<u8>>, SecretError> {
     let mut keys = Vec::new();
     for (sealed, until) in endpoint.secrets.at(now) {
-        match secrets.open(&endpoint.shop, SecretKind::EndpointSecret, sealed).await {
+        match secrets.open((&endpoint.shop).into(), SecretKind::EndpointSecret, sealed).await {
             Ok(secret) => keys.extend(webhook_key(&secret).ok()),
             Err(error) if until.is_some() && error.disposition == Disposition::Permanent => {
                 tracing::error!(endpoint = %endpoint.id, %error, "a former secret signs no more");

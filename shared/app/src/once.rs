@@ -133,7 +133,7 @@ pub async fn begin<S: CallStore, K: Secrets>(
     let (seed, record) = match there {
         None => {
             let seed = core.entropy.bytes();
-            let sealed = secrets.seal(call.shop, SecretKind::Call, &hex(&seed)).await?;
+            let sealed = secrets.seal(call.shop.into(), SecretKind::Call, &hex(&seed)).await?;
             let record = CallRecord {
                 shop: call.shop.clone(),
                 id,
@@ -148,7 +148,7 @@ pub async fn begin<S: CallStore, K: Secrets>(
         Some(there) => match again(secrets, call, there, now).await? {
             Err(begun) => return Ok(begun),
             Ok(there) => {
-                let plain = secrets.open(call.shop, SecretKind::Call, &there.seed).await?;
+                let plain = secrets.open(call.shop.into(), SecretKind::Call, &there.seed).await?;
                 let version = there.version.saturating_add(1);
                 let state = CallState::Running { until };
                 let seed = unhex(&plain).ok_or(OnceError::Corrupt)?;
@@ -180,7 +180,7 @@ async fn again<K: Secrets>(
         CallState::Running { until } if now < *until => Err(Begun::InProgress { until: *until }),
         CallState::Running { .. } => Ok(there),
         CallState::Answered { answer } => {
-            let plain = secrets.open(call.shop, SecretKind::Call, answer).await?;
+            let plain = secrets.open(call.shop.into(), SecretKind::Call, answer).await?;
             Err(Begun::Replay(serde_json::from_str(&plain).map_err(|_| OnceError::Corrupt)?))
         }
     })
@@ -200,7 +200,7 @@ pub async fn finish<S: CallStore, K: Secrets>(
     let state = match ended {
         Ended::Done(answered) => {
             let plain = serde_json::to_string(answered).map_err(|_| OnceError::Corrupt)?;
-            let answer = secrets.seal(&record.shop, SecretKind::Call, &plain).await?;
+            let answer = secrets.seal((&record.shop).into(), SecretKind::Call, &plain).await?;
             CallState::Answered { answer }
         }
         Ended::Refused => CallState::Refused,

@@ -13,7 +13,7 @@ use stagepost_domain::fact::{Coverage, ShipmentId, TrackingFact};
 use stagepost_domain::flow::Flow;
 use stagepost_domain::governor::Governor;
 use stagepost_domain::id::{
-    CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, ShopId, StageId, TemplateId,
+    CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, QuarantineId, ShopId, StageId, TemplateId,
 };
 use stagepost_domain::job::Job;
 use stagepost_domain::order::{Order, Platform, Snapshot, Source};
@@ -23,6 +23,9 @@ use stagepost_domain::run::{Run, RunId, RunKey};
 use stagepost_domain::search::Entry;
 use stagepost_domain::shop::{ApiKey, CarrierIntegration, Channel, Endpoint, Sealed, Settings};
 use stagepost_domain::template::EmailTemplate;
+
+use crate::envelope::Envelope;
+use crate::inbound::Route;
 
 // ---------------------------------------------------------------- time, ids, chance
 
@@ -61,6 +64,12 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// An item was written by a later release than this one: after a roll-back the later one comes again.
+    #[error("stored item {item} has a schema that is newer than this program")]
+    Newer {
+        /// Its key.
+        item: String,
+    },
     /// The item would be larger than the store takes.
     #[error("the item is too large to store")]
     TooLarge,
@@ -71,7 +80,7 @@ impl StoreError {
     #[must_use]
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Throttled | Self::Unavailable(_) => Disposition::RETRY,
+            Self::Throttled | Self::Unavailable(_) | Self::Newer { .. } => Disposition::RETRY,
             Self::Corrupt { .. } | Self::TooLarge => Disposition::Permanent,
         }
     }
@@ -182,12 +191,14 @@ pub trait OrderStore: Send + Sync {
     /// One event, strongly consistent.
     fn event(&self, id: &OrderId, seq: u64)
     -> impl Future<Output = Result<Option<Event>, StoreError>> + Send;
-    /// The timeline, newest first; at most `limit` events with the ignored facts between them.
+    /// The timeline, newest first; at most `limit` events with the ignored facts between them that have not
+    /// expired by `now`.
     fn timeline(
         &self,
         id: &OrderId,
         cursor: Option<&str>,
         limit: usize,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Page<TimelineEntry>, StoreError>> + Send;
     /// Orders of a shop, newest entry first (from an index, so possibly a moment old).
     fn orders(
@@ -230,11 +241,12 @@ pub trait RunStore: Send + Sync {
         expected: &Run,
         next: &Run,
     ) -> impl Future<Output = Result<Event, CommitError>> + Send;
-    /// The frozen webhook body of an event.
+    /// The frozen webhook body of an event, unless it has expired by `now`.
     fn webhook_body(
         &self,
         order: &OrderId,
         seq: u64,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Option<String>, StoreError>> + Send;
     /// What is due, oldest first, over all shards of the index; at most `limit`, and fewer only when the
     /// index holds no more. An item that cannot be read is put off and never given.
@@ -306,48 +318,61 @@ pub struct ParkedFact {
     pub fact: TrackingFact,
 }
 
-/// A notification that was authentic but could not be read.
+/// A notification that was authentic but could not be read, without its body.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Quarantined {
+pub struct QuarantineEntry {
+    /// Its id; ids sort by the time of arrival.
+    pub id: QuarantineId,
     /// Its tenant.
     pub shop: ShopId,
-    /// The channel or integration it came by.
-    pub came_by: String,
+    /// The route that it came by.
+    pub route: Route,
     /// Topic or kind as told.
     pub topic: String,
     /// When it came.
     pub at: Timestamp,
     /// Why it could not be read.
     pub reason: String,
-    /// The raw body.
-    pub body: Vec<u8>,
+    /// Length of its body.
+    pub bytes: u64,
 }
 
-/// Bytes of a quarantined body that a listing carries.
-pub const QUARANTINE_HEAD: usize = 2_048;
-
-/// A quarantined notification as a listing shows it.
+/// A notification in quarantine, whole. The body may hold people, so the store only sees it sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QuarantineEntry {
-    /// The notification, its body cut after [`QUARANTINE_HEAD`] bytes: a hundred whole ones are more than a
-    /// function holds.
-    pub item: Quarantined,
-    /// Length of the whole body.
-    pub bytes: u64,
+pub struct Quarantined {
+    /// What a listing shows of it.
+    pub entry: QuarantineEntry,
+    /// Its body.
+    pub body: Envelope,
 }
 
 /// What came in and found no home.
 pub trait InboundStore: Send + Sync {
     /// Keeps a refused fact; the same fact again changes nothing.
     fn keep_ignored(&self, fact: &IgnoredFact) -> impl Future<Output = Result<(), StoreError>> + Send;
-    /// Keeps an unreadable notification.
+    /// Keeps an unreadable notification for 30 days; the same id again replaces it.
     fn quarantine(&self, item: &Quarantined) -> impl Future<Output = Result<(), StoreError>> + Send;
-    /// The shop's quarantine, newest first.
+    /// The shop's quarantine, newest first, without what has expired by `now`.
     fn quarantined(
         &self,
         shop: &ShopId,
+        cursor: Option<&str>,
         limit: usize,
-    ) -> impl Future<Output = Result<Vec<QuarantineEntry>, StoreError>> + Send;
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Page<QuarantineEntry>, StoreError>> + Send;
+    /// One notification of the shop's quarantine, whole, unless it has expired by `now`.
+    fn quarantined_item(
+        &self,
+        shop: &ShopId,
+        id: &QuarantineId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Quarantined>, StoreError>> + Send;
+    /// Removes a notification from the quarantine, there or not.
+    fn release(
+        &self,
+        shop: &ShopId,
+        id: &QuarantineId,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Orders that hold a package with this number (normalised here).
     fn orders_with_number(
         &self,
@@ -357,11 +382,12 @@ pub trait InboundStore: Send + Sync {
     /// Parks a report until an order wants it; it stands in the due index from `due` on. Reports of one
     /// number with one status and one time are one, by whatever integration and in whatever words.
     fn park(&self, fact: &ParkedFact, due: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
-    /// Reports parked for a number.
+    /// Reports parked for a number that have not expired by `now`.
     fn parked(
         &self,
         shop: &ShopId,
         number: &str,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Vec<ParkedFact>, StoreError>> + Send;
     /// Forgets a parked report.
     fn unpark(&self, fact: &ParkedFact) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -604,6 +630,39 @@ pub trait DeadLetters: Send + Sync {
     fn bury(&self, body: &str) -> impl Future<Output = Result<(), DoorbellError>> + Send;
 }
 
+// ---------------------------------------------------------------- inbound queue
+
+/// The queue in front of `inbound-runner`: where notifications wait while the store is away.
+pub trait InboundQueue: Send + Sync {
+    /// Keeps a packed arrival until it could be decided.
+    fn keep(&self, packed: &Envelope) -> impl Future<Output = Result<(), QueueError>> + Send;
+}
+
+/// A queue did not take a message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QueueError {
+    /// It is away, or refuses for now.
+    #[error("the queue did not take it: {0}")]
+    Away(String),
+    /// No message of this size is ever taken.
+    #[error("a message of {bytes} bytes is more than the queue takes")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+}
+
+impl QueueError {
+    /// What to do about it. A message kept twice is decided once, so trying again is safe.
+    #[must_use]
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            Self::Away(_) => Disposition::RETRY,
+            Self::TooLarge { .. } => Disposition::Permanent,
+        }
+    }
+}
+
 // ---------------------------------------------------------------- acting
 
 /// Why something was not done, or not known to be done.
@@ -828,8 +887,10 @@ pub trait FulfillmentPlatform: Send + Sync {
 pub struct ListedOrder {
     /// What it says, as a notification of it would be read.
     pub reading: crate::inbound::Reading,
-    /// The raw order, for the quarantine.
+    /// The raw order in the shape of its notification, for the quarantine.
     pub raw: Vec<u8>,
+    /// The topic under which that is read.
+    pub topic: &'static str,
 }
 
 /// A page of a platform's orders.
@@ -909,16 +970,23 @@ pub enum SecretKind {
     EndpointSecret,
     /// What a call under an idempotency key makes and answers.
     Call,
+    /// Opens one message of the inbound queue.
+    InboundMessage,
+    /// Opens one body in quarantine.
+    QuarantinedBody,
 }
 
 impl SecretKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::ChannelWebhook,
         Self::ChannelCredentials,
         Self::CarrierWebhook,
         Self::CarrierCredentials,
         Self::EndpointSecret,
+        Self::Call,
+        Self::InboundMessage,
+        Self::QuarantinedBody,
     ];
 
     /// Stable word in the encryption context.
@@ -931,6 +999,8 @@ impl SecretKind {
             Self::CarrierCredentials => "carrier-credentials",
             Self::EndpointSecret => "endpoint-secret",
             Self::Call => "call",
+            Self::InboundMessage => "inbound-message",
+            Self::QuarantinedBody => "quarantined-body",
         }
     }
 
@@ -995,19 +1065,45 @@ impl SecretError {
     }
 }
 
-/// Encrypts secrets at rest, bound to shop and kind.
+/// Whose a secret is: part of the encryption context, like its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// One tenant's.
+    Shop(&'a ShopId),
+    /// The deployment's own: of what comes in before anybody can tell whose it is.
+    Deployment,
+}
+
+impl std::fmt::Display for Scope<'_> {
+    /// Stable text in the encryption context. A shop's id begins with `shop_`, so the two never meet.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Shop(shop) => shop.fmt(f),
+            Self::Deployment => f.write_str("deployment"),
+        }
+    }
+}
+
+impl<'a> From<&'a ShopId> for Scope<'a> {
+    fn from(shop: &'a ShopId) -> Self {
+        Self::Shop(shop)
+    }
+}
+
+/// Encrypts small secrets at rest, bound to their scope and kind. For anything large a key is sealed here that
+/// is used once: [`envelope`](crate::envelope).
 pub trait Secrets: Send + Sync {
-    /// Encrypts.
+    /// Encrypts; at most 4 KB.
     fn seal(
         &self,
-        shop: &ShopId,
+        scope: Scope<'_>,
         kind: SecretKind,
         plain: &str,
     ) -> impl Future<Output = Result<Sealed, SecretError>> + Send;
     /// Decrypts.
     fn open(
         &self,
-        shop: &ShopId,
+        scope: Scope<'_>,
         kind: SecretKind,
         sealed: &Sealed,
     ) -> impl Future<Output = Result<String, SecretError>> + Send;

@@ -219,7 +219,13 @@ impl Scene {
                 let mut fact = self.as_seen();
                 fact.fulfillment.coverage = Coverage::Complete;
                 let id = ShipmentId(format!("simulated-{}", self.order().map_or(0, |o| o.seq)));
-                let shipment = ShipmentSeen { id, updated_at: self.now, active: true, packages: Vec::new() };
+                let shipment = ShipmentSeen {
+                    id,
+                    updated_at: self.now,
+                    active: true,
+                    packages: Vec::new(),
+                    report: None,
+                };
                 fact.fulfillment.shipments.push(shipment);
                 vec![Fact::Order(Box::new(fact))]
             }

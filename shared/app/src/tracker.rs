@@ -123,7 +123,7 @@ where
         return Ok(Some(Err(ActError::permanent(why))));
     };
     // Tried again, but not for ever: the key service may be away, or the key be another one.
-    Ok(Some(match secrets.open(shop, SecretKind::CarrierCredentials, &sealed).await {
+    Ok(Some(match secrets.open(shop.into(), SecretKind::CarrierCredentials, &sealed).await {
         Ok(credentials) => Ok(CarrierAccess { carrier, credentials }),
         Err(_) => Err(ActError::retry("the carrier integration's API key cannot be opened")),
     }))
@@ -152,7 +152,7 @@ where
     S: OrderStore + ConfigStore + InboundStore,
 {
     match fact {
-        Some(fact) => to_orders(core, shop, fact).await,
+        Some(fact) => to_orders(core, shop, fact, core.now()).await,
         None => Ok(Vec::new()),
     }
 }

@@ -155,6 +155,10 @@ impl Sweep {
             }
             Ok(false) => Look::Next(next_look(parked, now)),
             Err(ApplyError::Busy) => soon,
+            Err(ApplyError::Store(StoreError::Newer { item })) => {
+                tracing::warn!(shop = %parked.shop, item, "a parked report is left to the later release");
+                soon
+            }
             Err(ApplyError::Store(error @ (StoreError::Corrupt { .. } | StoreError::TooLarge))) => {
                 tracing::warn!(shop = %parked.shop, %error, "a parked report is left for its next look");
                 Look::Next(next_look(parked, now))

@@ -81,7 +81,7 @@ pub enum Cause {
     Carrier {
         /// The parcel.
         package: PackageId,
-        /// The integration, if it came by one.
+        /// The integration, if it came by one; a platform tells of the parcels that it follows, too.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         carrier: Option<CarrierId>,
     },
@@ -168,6 +168,13 @@ pub enum Change {
         /// Which.
         package: PackageId,
         /// Where it is now.
+        status: TrackingStatus,
+    },
+    /// The packages of a fulfillment, as its platform follows them.
+    Shipment {
+        /// Which fulfillment.
+        shipment: ShipmentId,
+        /// Where they are now.
         status: TrackingStatus,
     },
     /// Packages added or taken away.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Actor;
 use crate::id::{FlowId, StageId};
 use crate::order::{Lifecycle, Snapshot, Source};
-use crate::package::{PackagePatch, PackageSeen, TrackingStatus};
+use crate::package::{Checkpoint, PackagePatch, PackageSeen, TrackingStatus};
 
 /// Identity of one fulfillment on its platform: Shopify's fulfillment id, or for WooCommerce, which has
 /// none, the completion time (`completed@…`).
@@ -54,6 +54,8 @@ pub struct ShipmentSeen {
     pub active: bool,
     /// Its parcels.
     pub packages: Vec<PackageSeen>,
+    /// How they stand, where the platform follows them itself.
+    pub report: Option<Checkpoint>,
 }
 
 /// The fulfillment part of an order as a platform shows it.
@@ -141,6 +143,18 @@ pub struct TrackingFact {
     pub detail: Option<String>,
 }
 
+/// The parcels of a fulfillment as its platform follows them, told without their numbers (Shopify
+/// `fulfillment_events/create`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShipmentReport {
+    /// Where the order comes from.
+    pub source: Source,
+    /// Which fulfillment.
+    pub shipment: ShipmentId,
+    /// How its parcels stand.
+    pub report: Checkpoint,
+}
+
 /// A person or a program wants the order elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MoveFact {
@@ -224,6 +238,8 @@ pub enum Fact {
     Trashed,
     /// A parcel as seen by its carrier.
     Tracking(TrackingFact),
+    /// The parcels of a fulfillment as its platform follows them.
+    ShipmentReport(ShipmentReport),
     /// A move requested.
     Move(MoveFact),
     /// A flow for the order.

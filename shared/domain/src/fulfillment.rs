@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::fact::{Coverage, FulfillmentSeen, Settlement, ShipmentId, ShipmentSeen};
 use crate::flow::FulfilledWhen;
 use crate::id::AttemptId;
+use crate::package::Report;
 use crate::run::{RunId, RunKey, later};
 
 /// Most fulfillments remembered of one order.
@@ -123,6 +124,10 @@ pub struct Fulfillment {
     /// Every fulfillment seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub shipments: BTreeMap<ShipmentId, Shipment>,
+    /// What the platform reported last of fulfillments whose parcels it has not named yet; without its words,
+    /// which may name a person.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reports: BTreeMap<ShipmentId, Report>,
     /// Held while a run calls the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<Lock>,

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -125,17 +126,19 @@ ids! {
     KeyId = "key";
     /// A package of an order.
     PackageId = "pkg";
+    /// A notification in quarantine.
+    QuarantineId = "quar";
     /// A job of a shop.
     JobId = "job";
 }
 
 /// Lower-case hex of the first `bytes` bytes of a SHA-256 over the parts, each with its length, so that
 /// no two lists of parts collide by concatenation.
-fn digest_hex(parts: &[&str], bytes: usize) -> String {
+fn digest_hex<P: AsRef<[u8]>>(parts: &[P], bytes: usize) -> String {
     let mut hash = Sha256::new();
-    for part in parts {
+    for part in parts.iter().map(AsRef::as_ref) {
         hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part.as_bytes());
+        hash.update(part);
     }
     hash.finalize().iter().take(bytes).map(|b| format!("{b:02x}")).collect()
 }
@@ -154,6 +157,15 @@ impl PackageId {
     #[must_use]
     pub fn derive(identity: &str) -> Self {
         Self(format!("pkg_{}", digest_hex(&[identity], 8)))
+    }
+}
+
+impl QuarantineId {
+    /// By the time of arrival, which ids sort by, then by content: the same notification kept twice is one.
+    #[must_use]
+    pub fn derive(at: Timestamp, came_by: &str, topic: &str, body: &[u8]) -> Self {
+        let content = digest_hex(&[came_by.as_bytes(), topic.as_bytes(), body], 10);
+        Self(format!("quar_{:013}{content}", at.as_millisecond().max(0)))
     }
 }
 
@@ -177,7 +189,7 @@ pub fn content_key(parts: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proptest::{prop_assert_eq, proptest};
+    use proptest::{prop_assert, prop_assert_eq, proptest};
 
     use super::*;
 
@@ -219,12 +231,16 @@ mod tests {
         }
 
         #[test]
-        fn a_derived_id_is_an_id(parts in ["\\PC{0,30}", "\\PC{0,30}"]) {
+        fn a_derived_id_is_an_id(parts in ["\\PC{0,30}", "\\PC{0,30}"], at in 0_i64..4_000_000_000_000) {
             let shop = ShopId::from_body("a").unwrap();
             let order = OrderId::derive(&shop, "shopify", &parts[0], &parts[1]);
             prop_assert_eq!(OrderId::parse(order.as_str()), Ok(order));
             let package = PackageId::derive(&parts[0]);
             prop_assert_eq!(PackageId::parse(package.as_str()), Ok(package));
+            let at = Timestamp::from_millisecond(at).unwrap();
+            let kept = QuarantineId::derive(at, &parts[0], &parts[1], parts[1].as_bytes());
+            prop_assert_eq!(QuarantineId::parse(kept.as_str()), Ok(kept.clone()));
+            prop_assert!(kept < QuarantineId::derive(Timestamp::from_millisecond(4_000_000_000_001).unwrap(), "", "", b""));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The laws of the design, each by a table or a property named after it.
 
 mod law_01_marks;
+mod law_01_reports;
 mod law_02_fulfilled;
 mod law_03_04_silence;
 mod law_05_06_07_loops;

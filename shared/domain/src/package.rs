@@ -160,6 +160,21 @@ pub struct Checkpoint {
     pub detail: Option<String>,
 }
 
+/// Where a parcel was reported to be, without words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Where.
+    pub status: TrackingStatus,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl From<Report> for Checkpoint {
+    fn from(report: Report) -> Self {
+        Self { at: report.at, status: report.status, detail: None }
+    }
+}
+
 /// A parcel of an order, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {

@@ -123,6 +123,8 @@ pub struct Channel {
 pub enum CarrierKind {
     /// EasyPost trackers.
     Easypost,
+    /// Our own documented format, signed as Standard Webhooks (docs/carriers.md).
+    Generic,
 }
 
 impl CarrierKind {
@@ -131,6 +133,7 @@ impl CarrierKind {
     pub fn registers(self) -> bool {
         match self {
             Self::Easypost => true,
+            Self::Generic => false,
         }
     }
 }

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
+use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
 use unicode_normalization::UnicodeNormalization;
 
@@ -142,7 +143,7 @@ pub fn easypost_v1(secret: &str, body: &[u8]) -> String {
 }
 
 /// Prefix of a Standard Webhooks secret.
-const WHSEC: &str = "whsec_";
+pub const WHSEC: &str = "whsec_";
 
 /// Text that is not a Standard Webhooks secret of 24 to 64 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -174,6 +175,50 @@ pub fn webhook_signature(keys: &[Vec<u8>], id: &str, timestamp: i64, body: &[u8]
         .map(|key| format!("v1,{}", STANDARD.encode(digest(key, &parts))))
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// How far a notification's time may be from ours, in both directions: what the Standard Webhooks libraries
+/// allow (integrations §6).
+pub const WEBHOOK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+/// Longest list of signatures that is looked at: a sender that rotates its secret has two.
+const SIGNATURES_MAX: usize = 1_000;
+
+/// The headers of Standard Webhooks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WebhookHeaders<'a> {
+    /// `webhook-id`.
+    pub id: Option<&'a str>,
+    /// `webhook-timestamp`: seconds since 1970.
+    pub timestamp: Option<&'a str>,
+    /// `webhook-signature`: one or more of `v1,` and base64, with spaces between.
+    pub signature: Option<&'a str>,
+}
+
+/// Standard Webhooks as received: any signature of the list by any of our secrets, and a time close to
+/// `received_at`. A secret with the prefix `whsec_` is base64 of the key. Without it, it is the key itself, or
+/// its base64 without the prefix, which the official libraries take for the same.
+pub fn webhook_matches<'a>(
+    mut secrets: impl Iterator<Item = &'a str>,
+    body: &[u8],
+    headers: WebhookHeaders<'_>,
+    received_at: Timestamp,
+) -> bool {
+    let (Some(id), Some(timestamp), Some(list)) = (headers.id, headers.timestamp, headers.signature) else {
+        return false;
+    };
+    let at = timestamp.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let timely = at.is_some_and(|at| received_at.duration_since(at).abs() <= WEBHOOK_TOLERANCE);
+    if !timely || list.len() > SIGNATURES_MAX {
+        return false;
+    }
+    let signatures = list.split_ascii_whitespace().filter_map(|one| one.strip_prefix("v1,"));
+    let signatures: Vec<Vec<u8>> = signatures.filter_map(|one| STANDARD.decode(one).ok()).collect();
+    let parts = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body];
+    let signed = |key: &[u8]| signatures.iter().any(|signature| verify(key, &parts, signature));
+    secrets.any(|secret| {
+        let whole = !secret.starts_with(WHSEC) && signed(secret.as_bytes());
+        whole || webhook_key(secret).is_ok_and(|key| signed(&key))
+    })
 }
 
 #[cfg(test)]
@@ -290,6 +335,53 @@ mod tests {
         // Two spellings of one secret: composed and decomposed.
         let headers = EasypostHeaders { v1: Some(&easypost_v1("caf\u{e9}", BODY)), ..Default::default() };
         assert!(easypost_matches(["cafe\u{301}"].into_iter(), BODY, headers));
+    }
+
+    #[test]
+    fn a_standard_webhook_is_taken_with_any_of_its_signatures_and_on_time_only() {
+        let at: Timestamp = "2026-11-20T17:00:00Z".parse().unwrap();
+        let (secret, raw) = (webhook_secret(&[7; 32]), "a secret that a person made up");
+        let key = webhook_key(&secret).unwrap();
+        let seconds = at.as_second().to_string();
+        let good = webhook_signature(std::slice::from_ref(&key), "msg_1", at.as_second(), BODY);
+        let by_raw = webhook_signature(&[raw.as_bytes().to_vec()], "msg_1", at.as_second(), BODY);
+        let rotated = format!("v1a,AAAA {} {good}", webhook_signature(&[vec![1; 24]], "msg_1", 0, BODY));
+        let ok = |secrets: &[&str], signature: &str, received_at: Timestamp| {
+            let (id, timestamp) = (Some("msg_1"), Some(seconds.as_str()));
+            let headers = WebhookHeaders { id, timestamp, signature: Some(signature) };
+            webhook_matches(secrets.iter().copied(), BODY, headers, received_at)
+        };
+        let minutes = SignedDuration::from_mins;
+        let second = SignedDuration::from_secs(1);
+        let cases = [
+            ("one", ok(&[&secret], &good, at), true),
+            ("without the prefix", ok(&[&secret[WHSEC.len()..]], &good, at), true),
+            ("a raw secret", ok(&[raw], &by_raw, at), true),
+            ("one of ours is old", ok(&["old", &secret], &good, at), true),
+            ("one of theirs is old", ok(&[&secret], &rotated, at), true),
+            ("five minutes late", ok(&[&secret], &good, at + minutes(5)), true),
+            ("five minutes early", ok(&[&secret], &good, at - minutes(5)), true),
+            ("later", ok(&[&secret], &good, at + minutes(5) + second), false),
+            ("earlier", ok(&[&secret], &good, at - minutes(5) - second), false),
+            ("another secret", ok(&[raw], &good, at), false),
+            ("the text of a secret is not its key", ok(&[&secret], &by_raw, at), false),
+            ("no version", ok(&[&secret], &good[3..], at), false),
+            ("an overlong list", ok(&[&secret], &format!("{good}{}", " ".repeat(1_000)), at), false),
+            ("an empty secret signs nothing", ok(&[""], &good, at), false),
+        ];
+        for (what, taken, expected) in cases {
+            assert_eq!(taken, expected, "{what}");
+        }
+        let one_missing = [
+            WebhookHeaders { id: None, timestamp: Some(&seconds), signature: Some(&good) },
+            WebhookHeaders { id: Some("msg_1"), timestamp: None, signature: Some(&good) },
+            WebhookHeaders { id: Some("msg_1"), timestamp: Some("now"), signature: Some(&good) },
+            WebhookHeaders { id: Some("msg_2"), timestamp: Some(&seconds), signature: Some(&good) },
+            WebhookHeaders { id: Some("msg_1"), timestamp: Some(&seconds), signature: None },
+        ];
+        for headers in one_missing {
+            assert!(!webhook_matches([secret.as_str()].into_iter(), BODY, headers, at), "{headers:?}");
+        }
     }
 
     #[test]

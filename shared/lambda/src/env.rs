@@ -17,6 +17,8 @@ pub const FULFILLMENT_QUEUE_URL: &str = "FULFILLMENT_QUEUE_URL";
 pub const JOBS_QUEUE_URL: &str = "JOBS_QUEUE_URL";
 /// URL of the queue in front of `tracker-runner`. `dispatch` and `wake`.
 pub const TRACKER_QUEUE_URL: &str = "TRACKER_QUEUE_URL";
+/// URL of the queue in front of `inbound-runner`. `api` and the three functions behind `/webhooks/`.
+pub const INBOUND_QUEUE_URL: &str = "INBOUND_QUEUE_URL";
 /// URL of the queue for messages that nobody can read. The runners.
 pub const DEAD_LETTER_QUEUE_URL: &str = "DEAD_LETTER_QUEUE_URL";
 /// Start of the links in mails, `https://track.example.com/`. `api` and `email-runner`.

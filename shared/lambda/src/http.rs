@@ -6,7 +6,7 @@ use serde::Serialize;
 use stagepost_domain::text::Invalid;
 
 /// Largest notification body that is read. API Gateway itself stops at 10 MB, Lambda at 6 MB.
-pub const NOTIFICATION_MAX: usize = 4 * 1024 * 1024;
+pub const NOTIFICATION_MAX: usize = stagepost_app::inbound::BODY_MAX;
 
 /// The body's bytes: API Gateway's base64 is already undone, so that a signature is checked over what was
 /// sent.

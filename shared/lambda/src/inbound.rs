@@ -1,27 +1,150 @@
-//! What the two order notifications share: the channel from the route, its secrets, and the answer.
+//! What the inbound functions share: the arrival from the request, the channel with its secrets, the answer.
 //!
-//! 2xx is given only after the write. The order of checks is fixed: route, size, signature, and only then
-//! does anything read the body.
+//! 2xx is given only after a write: into the store, or, when the store is away or the order stays busy, into
+//! the inbound queue (law 13). The order of checks is fixed: route, size, signature, and only then does
+//! anything read the body. `inbound-runner` decides what waited in the queue by the same functions.
+
+use std::time::Duration;
 
 use lambda_http::http::StatusCode;
+use lambda_http::http::header::{HeaderValue, RETRY_AFTER};
 use lambda_http::{Body, Request, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 use stagepost_app::Core;
-use stagepost_app::apply::{ApplyError, Outcome, apply};
-use stagepost_app::inbound::Reading;
+use stagepost_app::apply::{ApplyError, Outcome, apply_received};
+use stagepost_app::inbound::{Arrival, Proof, Reading, Route};
 use stagepost_app::ports::{
-    ConfigStore, InboundStore, OrderStore, Quarantined, SecretKind, Secrets, StoreError,
+    ConfigStore, InboundQueue, InboundStore, OrderStore, SecretKind, Secrets, StoreError,
 };
+use stagepost_app::quarantine::{self, QuarantineError};
 use stagepost_domain::Timestamp;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::id::{ChannelId, ShopId};
 use stagepost_domain::keyring::Keyring;
 use stagepost_domain::order::Platform;
 use stagepost_domain::shop::Channel;
-use stagepost_domain::text::truncated;
 
 use crate::cache::Warm;
-use crate::http::{NOTIFICATION_MAX, Problem, body_bytes, empty, json as json_answer, last_segment};
+use crate::http::{NOTIFICATION_MAX, Problem, body_bytes, empty, header, json as json_answer};
+
+/// How long a function on AWS tries to decide: Shopify hangs up after 5 seconds (integrations §1.4) and ends a
+/// subscription that has failed eight times in a row, so that a store that does not answer at all must not cost
+/// more.
+pub const PATIENCE: Duration = Duration::from_millis(3_500);
+/// Seconds after which a sender may come again, if both store and queue are away.
+const COME_AGAIN_IN: HeaderValue = HeaderValue::from_static("30");
+
+/// What became of a notification, for the answer and the log.
+pub type Taken = Result<Value, NotTaken>;
+
+/// Why a notification was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotTaken {
+    /// It never will be: nobody's route, a wrong signature.
+    Refused(StatusCode),
+    /// Nothing could be decided just now.
+    Later {
+        /// Its signature is known to be right.
+        checked: bool,
+        /// In words, without content.
+        why: String,
+    },
+}
+
+impl NotTaken {
+    fn later(checked: bool, why: &impl ToString) -> Self {
+        Self::Later { checked, why: why.to_string() }
+    }
+}
+
+/// The arrival that a request is. `topic` is the sender's word for it, `headers` names those that the signature
+/// needs.
+///
+/// # Errors
+/// 413 for a body that is too large.
+pub fn arrived(
+    request: &Request,
+    route: Route,
+    topic: &str,
+    headers: &[&str],
+    received_at: Timestamp,
+) -> Result<Arrival, Response<Body>> {
+    let body = body_bytes(request);
+    if body.len() > NOTIFICATION_MAX {
+        return Err(empty(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    let all = request.headers();
+    let named = |name: &&str| header(all, name).map(|value| ((*name).to_owned(), value.to_owned()));
+    Ok(Arrival {
+        route,
+        topic: topic.to_owned(),
+        headers: headers.iter().filter_map(named).collect(),
+        body: body.to_vec(),
+        received_at,
+        proof: Proof::Signature,
+    })
+}
+
+/// Answers senders, and keeps for later what cannot be decided now.
+pub struct Intake<Q> {
+    queue: Q,
+    patience: Duration,
+}
+
+impl<Q: InboundQueue> Intake<Q> {
+    /// Keeps in `queue` what is not decided within `patience`.
+    pub fn new(queue: Q, patience: Duration) -> Self {
+        Self { queue, patience }
+    }
+
+    /// Answers an arrival by what `taking` makes of it.
+    pub async fn answer<S, K: Secrets>(
+        &self,
+        core: &Core<S>,
+        secrets: &K,
+        arrival: &Arrival,
+        taking: impl Future<Output = Taken>,
+    ) -> Response<Body> {
+        let taken = tokio::time::timeout(self.patience, taking).await;
+        match taken.unwrap_or_else(|_| Err(NotTaken::later(false, &"no decision in time"))) {
+            Ok(outcome) => json_answer(StatusCode::OK, &outcome),
+            Err(NotTaken::Refused(status)) => empty(status),
+            Err(NotTaken::Later { checked, why }) => {
+                let proof = if checked { Proof::Checked } else { Proof::Signature };
+                let kept = Arrival { proof, ..arrival.clone() };
+                self.keep(core, secrets, &kept, &why).await
+            }
+        }
+    }
+
+    async fn keep<S, K: Secrets>(
+        &self,
+        core: &Core<S>,
+        secrets: &K,
+        arrival: &Arrival,
+        why: &str,
+    ) -> Response<Body> {
+        let packed = match arrival.pack(secrets, &*core.entropy).await {
+            Ok(packed) => packed,
+            Err(error) => return away(&error),
+        };
+        match self.queue.keep(&packed).await {
+            Ok(()) => {
+                tracing::warn!(?arrival, why, "kept in the inbound queue");
+                json_answer(StatusCode::OK, &json!({"outcome": "queued"}))
+            }
+            Err(error) => away(&error),
+        }
+    }
+}
+
+/// Neither store nor queue: the sender is to come again.
+fn away(error: &dyn std::fmt::Display) -> Response<Body> {
+    tracing::error!(%error, "neither the store nor the inbound queue takes it");
+    let mut response = Problem::unavailable().response();
+    response.headers_mut().insert(RETRY_AFTER, COME_AGAIN_IN);
+    response
+}
 
 /// A channel with its secrets opened.
 #[derive(Clone)]
@@ -32,22 +155,16 @@ pub struct Armed {
     pub secrets: Opened,
 }
 
-/// Secrets that may have signed a notification, each with its end if it has one: they are kept warm, and one
-/// may end meanwhile.
+/// Secrets that may have signed a notification, each with its end if it has one. Also those that have ended: a
+/// notification that waited was signed with what counted when it came.
 #[derive(Clone, Default)]
 pub struct Opened(Vec<(String, Option<Timestamp>)>);
 
 impl Opened {
-    /// Those that count at `now`.
-    #[must_use]
-    pub fn at(mut self, now: Timestamp) -> Self {
-        self.0.retain(|(_, until)| until.is_none_or(|until| now < until));
-        self
-    }
-
-    /// All that are here.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(secret, _)| secret.as_str())
+    /// Those that counted at `at`.
+    pub fn at(&self, at: Timestamp) -> impl Iterator<Item = &str> {
+        let counted = self.0.iter().filter(move |(_, until)| until.is_none_or(|until| at < until));
+        counted.map(|(secret, _)| secret.as_str())
     }
 }
 
@@ -74,98 +191,118 @@ where
         &self.core
     }
 
-    /// The channel that the route names, of this platform, after the size of the body was checked.
-    ///
-    /// # Errors
-    /// 404 for a channel that is not there, 413 for a body that is too large, 503 when the store is away.
-    pub async fn channel(&self, request: &Request, platform: Platform) -> Result<Armed, Response<Body>> {
-        let id = ChannelId::parse(last_segment(request)).map_err(|_| empty(StatusCode::NOT_FOUND))?;
-        let armed = self.channels.get(&id, self.core.now(), self.arm(&id)).await;
-        let armed = armed.map_err(|e| store_away(&e))?;
-        let armed =
-            armed.filter(|a| a.channel.platform == platform).ok_or_else(|| empty(StatusCode::NOT_FOUND))?;
-        if body_bytes(request).len() > NOTIFICATION_MAX {
-            return Err(empty(StatusCode::PAYLOAD_TOO_LARGE));
-        }
-        Ok(Armed { secrets: armed.secrets.at(self.core.now()), ..armed })
+    /// What opens secrets.
+    #[must_use]
+    pub fn secrets(&self) -> &K {
+        &self.secrets
     }
 
-    /// The channel, if one of its secrets signed the request by `signed`'s word. The cached secrets may be a
-    /// minute old, and one that was just corrected must not cost a notification: WooCommerce sends none twice.
+    /// The channel with this id, if it is of this platform.
     ///
     /// # Errors
-    /// 401 without a body, 503 when the store is away.
-    pub async fn signed(
+    /// The store failed.
+    pub async fn channel(&self, id: &ChannelId, platform: Platform) -> Result<Option<Armed>, StoreError> {
+        let armed = self.channels.get(id, self.core.now(), self.arm(id)).await?;
+        Ok(armed.filter(|armed| armed.channel.platform == platform))
+    }
+
+    /// The channel of an arrival, if one of its secrets signed it by `signed`'s word, unless that was checked
+    /// before. The cached secrets may be a minute old, and one that was just corrected must not cost a
+    /// notification: WooCommerce sends none twice.
+    ///
+    /// # Errors
+    /// 404 for a channel that is not there, 401 for a wrong signature; later, if the store is away.
+    pub async fn authentic(
         &self,
-        armed: Armed,
+        id: &ChannelId,
+        platform: Platform,
+        arrival: &Arrival,
         signed: impl Fn(&Armed) -> bool,
-    ) -> Result<Armed, Response<Body>> {
-        let id = armed.channel.id.clone();
-        let proven = self.channels.proven(&id, self.core.now(), armed, signed, self.arm(&id)).await;
-        proven.map_err(|e| store_away(&e))?.ok_or_else(|| empty(StatusCode::UNAUTHORIZED))
+    ) -> Result<Channel, NotTaken> {
+        let checked = arrival.proof != Proof::Signature;
+        let later = |error: StoreError| NotTaken::later(checked, &error);
+        let armed = self.channel(id, platform).await.map_err(later)?;
+        let armed = armed.ok_or(NotTaken::Refused(StatusCode::NOT_FOUND))?;
+        if checked {
+            return Ok(armed.channel);
+        }
+        let proven = self.channels.proven(id, self.core.now(), armed, signed, self.arm(id)).await;
+        let armed = proven.map_err(later)?.ok_or(NotTaken::Refused(StatusCode::UNAUTHORIZED))?;
+        Ok(armed.channel)
     }
 
     async fn arm(&self, id: &ChannelId) -> Result<Option<Armed>, StoreError> {
         let Some(channel) = self.core.store.channel(id).await? else { return Ok(None) };
         let kind = SecretKind::ChannelWebhook;
-        let now = self.core.now();
-        let secrets = open_all(&self.secrets, &channel.shop, kind, &channel.webhook_secrets, now).await?;
+        let secrets = open_all(&self.secrets, &channel.shop, kind, &channel.webhook_secrets).await?;
         Ok(Some(Armed { channel, secrets }))
     }
 
-    /// Applies what was read and answers.
-    pub async fn take(
-        &self,
-        channel: &Channel,
-        topic: &str,
-        body: &[u8],
-        reading: Reading,
-    ) -> Response<Body> {
+    /// Applies what was read.
+    ///
+    /// # Errors
+    /// Later, if the store is away or the order stays busy.
+    pub async fn take(&self, channel: &Channel, arrival: &Arrival, reading: Reading) -> Taken {
+        let shop = &channel.shop;
         let (outcome, order) = match reading {
             Reading::UnknownTopic => (json!({"outcome": "no_op", "reason": "unknown_topic"}), None),
             Reading::NoOp(reason) => (json!({"outcome": "no_op", "reason": reason}), None),
             Reading::Unreadable { reason } => {
-                let kept =
-                    quarantine(&self.core, &channel.shop, channel.id.as_str(), topic, reason, body).await;
-                if let Err(e) = kept {
-                    return store_away(&e);
-                }
-                (json!({"outcome": "quarantined"}), None)
+                (quarantined(&self.core, &self.secrets, shop, arrival, reason).await?, None)
             }
             Reading::Fact { source, fact } => {
-                let id = source.order_id(&channel.shop);
-                match apply(&self.core, &channel.shop, &id, &fact).await {
+                let id = source.order_id(shop);
+                match apply_received(&self.core, shop, &id, &fact, arrival.received_at).await {
                     Ok(outcome) => (told(&outcome), Some(id)),
-                    Err(e) => {
-                        let came_by = channel.id.as_str();
-                        return not_applied(&self.core, &channel.shop, came_by, topic, body, &e).await;
-                    }
+                    Err(e) => (not_applied(&self.core, &self.secrets, shop, arrival, &e).await?, Some(id)),
                 }
             }
         };
-        tracing::info!(channel = %channel.id, topic, order = order.as_ref().map(tracing::field::display), %outcome, "notification");
-        json_answer(StatusCode::OK, &outcome)
+        tracing::info!(channel = %channel.id, topic = arrival.topic, order = order.as_ref().map(tracing::field::display), %outcome, "notification");
+        Ok(outcome)
     }
 }
 
-/// Answers a fact that could not be applied. One that the store can never take is kept raw, as an unreadable
-/// one is: sent again it would fail again, until the sender gives up. Any other is to be sent again.
-pub async fn not_applied<S: InboundStore>(
+/// What becomes of an authentic arrival whose fact could not be applied. One that the store can never take is
+/// kept raw, as an unreadable one is: tried again it would fail again. Any other is for later.
+///
+/// # Errors
+/// Later.
+pub async fn not_applied<S: InboundStore, K: Secrets>(
     core: &Core<S>,
+    secrets: &K,
     shop: &ShopId,
-    came_by: &str,
-    topic: &str,
-    body: &[u8],
+    arrival: &Arrival,
     error: &ApplyError,
-) -> Response<Body> {
+) -> Taken {
     if error.disposition() != Disposition::Permanent {
-        tracing::error!(%error, "not decided");
-        return Problem::unavailable().response();
+        return Err(NotTaken::later(true, error));
     }
-    match quarantine(core, shop, came_by, topic, error.to_string(), body).await {
-        Ok(()) => json_answer(StatusCode::OK, &json!({"outcome": "quarantined"})),
-        Err(e) => store_away(&e),
-    }
+    quarantined(core, secrets, shop, arrival, error.to_string()).await
+}
+
+/// Keeps an authentic arrival in quarantine.
+///
+/// # Errors
+/// Later, if the store or the key service is away.
+pub async fn quarantined<S: InboundStore, K: Secrets>(
+    core: &Core<S>,
+    secrets: &K,
+    shop: &ShopId,
+    arrival: &Arrival,
+    reason: String,
+) -> Taken {
+    let kept = quarantine::keep(core, secrets, shop, arrival, reason).await;
+    kept.map_err(|error: QuarantineError| NotTaken::later(true, &error))?;
+    Ok(json!({"outcome": QUARANTINED}))
+}
+
+const QUARANTINED: &str = "quarantined";
+
+/// Whether an outcome says that the notification is in quarantine (still, or now).
+#[must_use]
+pub fn is_quarantined(outcome: &Value) -> bool {
+    outcome.get("outcome").and_then(Value::as_str) == Some(QUARANTINED)
 }
 
 /// Opens the secrets that may have signed a notification.
@@ -178,11 +315,10 @@ pub async fn open_all<K: Secrets>(
     shop: &ShopId,
     kind: SecretKind,
     sealed: &Keyring,
-    now: Timestamp,
 ) -> Result<Opened, StoreError> {
     let mut opened = Vec::new();
-    for (one, until) in sealed.at(now) {
-        match secrets.open(shop, kind, one).await {
+    for (one, until) in sealed.at(Timestamp::MIN) {
+        match secrets.open(shop.into(), kind, one).await {
             Ok(secret) => opened.push((secret, until)),
             Err(error) if error.disposition == Disposition::Permanent => {
                 tracing::error!(%shop, %error, "a secret does not open");
@@ -196,34 +332,9 @@ pub async fn open_all<K: Secrets>(
     Ok(Opened(opened))
 }
 
-/// Keeps an authentic but unreadable notification, whole: whoever takes it has bounded it by
-/// [`NOTIFICATION_MAX`].
-///
-/// # Errors
-/// The store failed.
-pub async fn quarantine<S: InboundStore>(
-    core: &Core<S>,
-    shop: &ShopId,
-    came_by: &str,
-    topic: &str,
-    reason: String,
-    body: &[u8],
-) -> Result<(), StoreError> {
-    tracing::error!(came_by, topic, reason, "quarantined");
-    let item = Quarantined {
-        shop: shop.clone(),
-        came_by: came_by.to_owned(),
-        topic: truncated(topic, 100),
-        at: core.now(),
-        reason,
-        body: body.to_vec(),
-    };
-    core.store.quarantine(&item).await
-}
-
 /// An outcome in JSON, for the answer and the log.
 #[must_use]
-pub fn told(outcome: &Outcome) -> serde_json::Value {
+pub fn told(outcome: &Outcome) -> Value {
     match outcome {
         Outcome::Changed(changes) => {
             json!({"outcome": "changed", "order": changes.order.id, "seq": changes.event.seq})
@@ -234,53 +345,5 @@ pub fn told(outcome: &Outcome) -> serde_json::Value {
     }
 }
 
-/// The sender is to try again.
-#[must_use]
-pub fn store_away(error: &StoreError) -> Response<Body> {
-    tracing::error!(%error, "the store is away");
-    Problem::unavailable().response()
-}
-
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use stagepost_testkit::{Fault, ManualClock, MemoryStore, SeededEntropy, build};
-
-    use super::*;
-
-    fn core(store: &MemoryStore) -> Core<MemoryStore> {
-        let clock = Arc::new(ManualClock::new(build::at(build::START)));
-        Core { store: store.clone(), clock, entropy: Arc::new(SeededEntropy::new(1)) }
-    }
-
-    fn corrupt() -> StoreError {
-        StoreError::Corrupt { item: "ORDER".into(), reason: "its version is from the future".into() }
-    }
-
-    async fn answered(store: &MemoryStore, error: impl Into<ApplyError>) -> (u16, usize) {
-        let (shop, error) = (build::shop(), error.into());
-        let answer = not_applied(&core(store), &shop, "car_x", "tracking", b"{}", &error).await;
-        (answer.status().as_u16(), store.quarantined(&shop, 10).await.unwrap().len())
-    }
-
-    #[tokio::test]
-    async fn what_the_store_can_never_take_is_kept_and_what_it_may_take_later_comes_again() {
-        let store = MemoryStore::new();
-        assert_eq!(answered(&store, StoreError::Throttled).await, (503, 0));
-        assert_eq!(answered(&store, StoreError::Unavailable("down".into())).await, (503, 0));
-        assert_eq!(answered(&store, ApplyError::Busy).await, (503, 0));
-        assert_eq!(answered(&store, corrupt()).await, (200, 1));
-        store.inject(Fault::Down);
-        assert_eq!(answered(&store, StoreError::TooLarge).await, (503, 1), "2xx only after the write");
-    }
-
-    #[tokio::test]
-    async fn an_unreadable_body_is_kept_whole() {
-        let (store, shop) = (MemoryStore::new(), build::shop());
-        let body = vec![b'x'; NOTIFICATION_MAX];
-        quarantine(&core(&store), &shop, "chan_x", "orders/create", "no id".into(), &body).await.unwrap();
-        let kept = store.quarantined(&shop, 10).await.unwrap();
-        assert_eq!(kept[0].bytes, NOTIFICATION_MAX as u64);
-    }
-}
+mod tests;

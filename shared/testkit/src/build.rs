@@ -335,6 +335,7 @@ pub fn shipment(id: &str, updated: i64, numbers: &[&str]) -> ShipmentSeen {
         updated_at: seconds(updated),
         active: true,
         packages: numbers.iter().map(|number| parcel(number)).collect(),
+        report: None,
     }
 }
 
@@ -398,6 +399,7 @@ impl Stored {
             entry: None,
             playbook: Some(&playbook),
             now,
+            received_at: now,
         };
         decide(context, fact)
     }

@@ -9,8 +9,10 @@ pub mod chance;
 pub mod clock;
 pub mod contract;
 pub mod memory;
+pub mod queue;
 pub mod sim;
 
 pub use chance::SeededEntropy;
 pub use clock::ManualClock;
 pub use memory::{Fault, MemoryStore};
+pub use queue::{MemoryInboundQueue, QueueFault};

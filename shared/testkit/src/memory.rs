@@ -15,19 +15,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stagepost_app::ports::{
     CallRecord, CommitError, IgnoredFact, Indexed, ParkedFact, Quarantined, StoreError,
 };
-use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::governor::Governor;
 use stagepost_domain::id::{
-    CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, PackageId, ShopId, TemplateId,
+    CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, PackageId, QuarantineId, ShopId, TemplateId,
 };
 use stagepost_domain::job::Job;
 use stagepost_domain::order::{Order, Snapshot};
 use stagepost_domain::package::Package;
+use stagepost_domain::run::later;
 use stagepost_domain::search::Entry;
 use stagepost_domain::shop::{ApiKey, CarrierIntegration, Channel, Endpoint, Settings};
 use stagepost_domain::template::EmailTemplate;
+use stagepost_domain::{SignedDuration, Timestamp};
 
 /// What goes wrong with the next write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +85,7 @@ struct State {
     indexed: BTreeMap<OrderId, Indexed>,
     ignored: Vec<IgnoredFact>,
     parked: Vec<StoredParked>,
-    quarantine: Vec<Quarantined>,
+    quarantine: BTreeMap<(ShopId, QuarantineId), Quarantined>,
     settings: BTreeMap<ShopId, Settings>,
     flows: BTreeMap<(ShopId, FlowId), Flow>,
     templates: BTreeMap<(ShopId, TemplateId, u64), EmailTemplate>,
@@ -178,6 +179,11 @@ impl State {
             false => Ok(()),
         }
     }
+}
+
+/// What expires is kept for 30 days.
+fn expired(at: Timestamp, now: Timestamp) -> bool {
+    later(at, SignedDuration::from_hours(30 * 24)).as_second() <= now.as_second()
 }
 
 fn bad_cursor() -> StoreError {

@@ -8,9 +8,13 @@
 )]
 
 mod calls;
+mod carriers;
 mod flows;
 mod jobs;
+mod outage;
 mod platforms;
+mod quarantine;
 mod registering;
 mod rotating;
+mod support;
 mod template;

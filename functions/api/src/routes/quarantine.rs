@@ -15,6 +15,6 @@ pub async fn list<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Member>,
 ) -> Answer<Found<List<QuarantineView>>> {
-    let items = api.core.store.quarantined(caller.shop(), QUARANTINE_SHOWN).await?;
-    Ok(List::whole(items.into_iter().map(QuarantineView::from)))
+    let page = api.core.store.quarantined(caller.shop(), None, QUARANTINE_SHOWN, api.core.now()).await?;
+    Ok(List::whole(page.items.into_iter().map(QuarantineView::from)))
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use stagepost_app::ports::{QuarantineEntry, TimelineEntry};
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::{Action, Cause, Change, Event, Refusal, Transition};
-use stagepost_domain::id::OrderId;
+use stagepost_domain::id::{OrderId, QuarantineId};
 use stagepost_domain::outcome::{IgnoreReason, SkipReason};
 use stagepost_domain::run::{Run, RunId, RunKey, RunState};
 
@@ -176,6 +176,8 @@ impl From<Event> for EventView {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Quarantined")]
 pub struct QuarantineView {
+    /// Its id.
+    id: QuarantineId,
     /// When it came.
     at: Timestamp,
     /// The channel or integration it came by.
@@ -190,7 +192,7 @@ pub struct QuarantineView {
 
 impl From<QuarantineEntry> for QuarantineView {
     fn from(entry: QuarantineEntry) -> Self {
-        let q = entry.item;
-        Self { at: q.at, came_by: q.came_by, topic: q.topic, reason: q.reason, bytes: entry.bytes }
+        let QuarantineEntry { id, route, topic, at, reason, bytes, .. } = entry;
+        Self { id, at, came_by: route.came_by().to_owned(), topic, reason, bytes }
     }
 }

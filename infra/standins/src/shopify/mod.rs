@@ -197,6 +197,26 @@ impl ShopifyStore {
         Ok(())
     }
 
+    /// The same with the event that brought it, as `fulfillmentEventCreate` makes one:
+    /// `fulfillment_events/create` before the others.
+    ///
+    /// # Errors
+    /// No such order.
+    pub fn shipment_event(&self, order: &str, status: &str, message: &str) -> Result<(), ScriptError> {
+        let at = self.inner.desk.tick();
+        let mut state = lock(&self.inner.state);
+        let found = order_of(&mut state, order)?;
+        let (order, shipped) = (found.id, found.set_shipment_status(status, at));
+        for fulfillment in shipped {
+            let shipment = Shipment { order, fulfillment };
+            let body = payload::fulfillment_event(shipment, status, message, at);
+            let notification = self.inner.action(&mut state).build("fulfillment_events/create", &body);
+            self.inner.desk.outbox.send(notification);
+            self.inner.announce_update(&mut state, shipment);
+        }
+        Ok(())
+    }
+
     /// Puts what remains on Shopify's own hold, or releases it. Sends nothing of the topics we follow.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::state::{Fulfillment, Order, OrderLine};
+use super::state::{Fulfillment, Order, OrderLine, Shipment};
 use crate::json::{money, time};
 
 /// The store's zone, in hours from UTC: payloads carry its offset.
@@ -238,4 +238,25 @@ pub(super) fn fulfillment(order: &Order, f: &Fulfillment) -> Value {
         fields.insert("destination".to_owned(), address(order));
     }
     body
+}
+
+/// What happened to a fulfillment's parcels; it names none of them.
+pub(super) fn fulfillment_event(shipment: Shipment, status: &str, message: &str, at: Timestamp) -> Value {
+    // As many events as seconds: their ids only have to differ.
+    let id = at.as_second();
+    json!({
+        "id": id,
+        "admin_graphql_api_id": format!("gid://shopify/FulfillmentEvent/{id}"),
+        "fulfillment_id": shipment.fulfillment,
+        "order_id": shipment.order,
+        "shop_id": 548_380_009,
+        "status": status,
+        "message": message,
+        "happened_at": local(at),
+        "created_at": local(at),
+        "updated_at": local(at),
+        "estimated_delivery_at": null,
+        "city": null, "province": null, "country": "CZ", "zip": null, "address1": null,
+        "latitude": null, "longitude": null,
+    })
 }

@@ -7,8 +7,7 @@ use stagepost_domain::fact::TrackingFact;
 use stagepost_domain::package::{PackageSeen, TrackingStatus};
 use stagepost_domain::text::tidy;
 
-/// Longest description that is kept, in bytes.
-const DETAIL_MAX: usize = 200;
+use crate::{DETAIL_MAX, text, unreadable};
 
 /// Reads a notification whose signature has been checked.
 ///
@@ -90,16 +89,8 @@ fn status(word: &str) -> TrackingStatus {
     }
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
-    value.get(key)?.as_str().filter(|text| !text.is_empty())
-}
-
 fn time(value: &Value, key: &str) -> Option<Timestamp> {
     text(value, key)?.parse().ok()
-}
-
-fn unreadable(reason: &str) -> TrackingReading {
-    TrackingReading::Unreadable { reason: reason.to_owned() }
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ impl Plan {
 /// The package index as it will be. A carrier's report changes no number: it leaves the index alone.
 fn index_steps(commit: &Commit) -> Result<Vec<Step>, StoreError> {
     let changes = &commit.changes;
-    if matches!(changes.event.change, Change::Package { .. }) {
+    if matches!(changes.event.change, Change::Package { .. } | Change::Shipment { .. }) {
         return Ok(Vec::new());
     }
     let numbered = |package: &Package| {

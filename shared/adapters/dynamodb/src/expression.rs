@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use stagepost_domain::Timestamp;
+
 use crate::row::{Row, number};
-use crate::table::{PK, SK};
+use crate::table::{PK, SK, TTL};
 
 /// An update or a condition, or both.
 #[derive(Debug, Clone, Default)]
@@ -82,4 +84,10 @@ pub(crate) fn replacing(row: Row, without: &[&str], condition: Expression) -> Ex
 /// No item stands there yet.
 pub(crate) fn absent() -> Expression {
     Expression::condition("attribute_not_exists(pk)")
+}
+
+/// No item stands there whose time is not over.
+pub(crate) fn absent_or_expired(now: Timestamp) -> Expression {
+    let now = AttributeValue::N(now.as_second().to_string());
+    Expression::condition("attribute_not_exists(pk) OR #t <= :now").name("t", TTL).value("now", now)
 }

@@ -3,59 +3,109 @@
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
+use stagepost_app::envelope::Envelope;
 use stagepost_app::ports::{
-    IgnoredFact, InboundStore, ParkedFact, QUARANTINE_HEAD, QuarantineEntry, Quarantined, StoreError,
+    IgnoredFact, InboundStore, Page, ParkedFact, QuarantineEntry, Quarantined, StoreError,
 };
 use stagepost_domain::Timestamp;
-use stagepost_domain::id::{OrderId, ShopId, content_key};
+use stagepost_domain::id::{OrderId, QuarantineId, ShopId, content_key};
+use stagepost_domain::shop::Sealed;
 
-use crate::expression::absent;
+use crate::expression::absent_or_expired;
 use crate::keys::{self, Key};
-use crate::row::{Row, corrupt, document, expire, key_of, place_due, read_document};
+use crate::row::{Row, corrupt, document, expire, expired, key_of, key_row, place_due, read_document};
 use crate::store::{DynamoStore, Span, WriteError};
 
 /// Bytes of a body that one item holds; the table's limit is 400 KB with everything.
 const PART_MAX: usize = 350_000;
 /// Orders or reports that one number leads to.
 const SAME_NUMBER_MAX: usize = 100;
-/// Longest listing of the quarantine.
+/// Longest page of the quarantine.
 const QUARANTINED_MAX: usize = 100;
+/// The attribute with a part of a body.
+const BODY: &str = "b";
 
 impl InboundStore for DynamoStore {
     async fn keep_ignored(&self, fact: &IgnoredFact) -> Result<(), StoreError> {
         let key = ignored_key(fact)?;
         let mut row = document(&key, fact)?;
         expire(&mut row, fact.at);
-        match self.put(row, Some(absent())).await {
+        match self.put(row, Some(absent_or_expired(fact.at))).await {
             Ok(()) | Err(WriteError::Condition(_)) => Ok(()),
             Err(error) => Err(error.plain()),
         }
     }
 
     async fn quarantine(&self, item: &Quarantined) -> Result<(), StoreError> {
-        let name = quarantine_name(item);
-        let head = item.body.get(..QUARANTINE_HEAD).unwrap_or(&item.body);
-        // A long body stands apart, so that a listing reads none of it; it goes first, so that what is
-        // listed is whole.
-        if head.len() < item.body.len() {
-            for (n, part) in item.body.chunks(PART_MAX).enumerate() {
-                let mut row = document(&part_key(&item.shop, &name, n), &name)?;
-                row.insert("b".to_owned(), AttributeValue::B(Blob::new(part)));
-                expire(&mut row, item.at);
-                self.put(row, None).await.map_err(WriteError::plain)?;
-            }
+        let entry = &item.entry;
+        // The body stands apart, so that a listing reads none of it; it goes first, so that what is listed is
+        // whole.
+        let parts = item.body.data.chunks(PART_MAX);
+        let head = Head { entry: entry.clone(), key: item.body.key.clone(), parts: parts.len() };
+        for (n, part) in parts.enumerate() {
+            let mut row = document(&part_key(&entry.shop, &entry.id, n), &entry.id)?;
+            row.insert(BODY.to_owned(), AttributeValue::B(Blob::new(part)));
+            expire(&mut row, entry.at);
+            self.put(row, None).await.map_err(WriteError::plain)?;
         }
-        let mut row = document(&quarantine_key(&item.shop, &name), &Head::of(item))?;
-        row.insert("b".to_owned(), AttributeValue::B(Blob::new(head)));
-        expire(&mut row, item.at);
+        let mut row = document(&quarantine_key(&entry.shop, &entry.id), &head)?;
+        expire(&mut row, entry.at);
         self.put(row, None).await.map_err(WriteError::plain)
     }
 
-    async fn quarantined(&self, shop: &ShopId, limit: usize) -> Result<Vec<QuarantineEntry>, StoreError> {
+    async fn quarantined(
+        &self,
+        shop: &ShopId,
+        cursor: Option<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page<QuarantineEntry>, StoreError> {
+        let after = cursor.map(|c| keys::parse_cursor(c, |id| QuarantineId::parse(id).ok())).transpose()?;
         let mut span = Span::prefix(keys::shop_pk(shop), keys::QUARANTINE);
         span.newest_first = true;
-        let rows = self.query(&span, limit.clamp(1, QUARANTINED_MAX)).await?;
-        rows.into_iter().map(entry).collect()
+        span.start = after.map(|id| key_row(&quarantine_key(shop, &id)));
+        let limit = limit.clamp(1, QUARANTINED_MAX);
+        let rows = self.query(&span, limit.saturating_add(1)).await?;
+        // The oldest expire first: behind one that has expired there is nothing.
+        let alive = rows.into_iter().take_while(|row| !expired(row, now));
+        let mut items: Vec<QuarantineEntry> =
+            alive.map(|row| Ok(read_document::<Head>(row)?.entry)).collect::<Result<_, StoreError>>()?;
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(|entry| keys::cursor(entry.id.as_str()));
+        Ok(Page { items, next })
+    }
+
+    async fn quarantined_item(
+        &self,
+        shop: &ShopId,
+        id: &QuarantineId,
+        now: Timestamp,
+    ) -> Result<Option<Quarantined>, StoreError> {
+        let row = self.get(&quarantine_key(shop, id)).await?.filter(|row| !expired(row, now));
+        let Some(row) = row else { return Ok(None) };
+        let Head { entry, key, parts } = read_document(row)?;
+        let span = Span::prefix(keys::shop_pk(shop), &part_prefix(id));
+        let rows = self.query(&span, parts).await?;
+        // Somebody is just removing it.
+        if rows.len() < parts {
+            return Ok(None);
+        }
+        let mut data = Vec::new();
+        for row in &rows {
+            data.extend_from_slice(bytes_of(row)?);
+        }
+        Ok(Some(Quarantined { entry, body: Envelope { key, data } }))
+    }
+
+    async fn release(&self, shop: &ShopId, id: &QuarantineId) -> Result<(), StoreError> {
+        let head = quarantine_key(shop, id);
+        let Some(row) = self.get(&head).await? else { return Ok(()) };
+        // The body first: should this stop half-way, what is still listed can be removed again.
+        for n in 0..read_document::<Head>(row)?.parts {
+            self.delete(&part_key(shop, id, n)).await?;
+        }
+        self.delete(&head).await
     }
 
     async fn orders_with_number(&self, shop: &ShopId, number: &str) -> Result<Vec<OrderId>, StoreError> {
@@ -72,10 +122,15 @@ impl InboundStore for DynamoStore {
         self.put(row, None).await.map_err(WriteError::plain)
     }
 
-    async fn parked(&self, shop: &ShopId, number: &str) -> Result<Vec<ParkedFact>, StoreError> {
+    async fn parked(
+        &self,
+        shop: &ShopId,
+        number: &str,
+        now: Timestamp,
+    ) -> Result<Vec<ParkedFact>, StoreError> {
         let span = Span::prefix(keys::track_pk(shop, number), keys::PARKED);
         let rows = self.query(&span, SAME_NUMBER_MAX).await?;
-        rows.into_iter().map(read_document).collect()
+        rows.into_iter().filter(|row| !expired(row, now)).map(read_document).collect()
     }
 
     async fn unpark(&self, fact: &ParkedFact) -> Result<(), StoreError> {
@@ -99,55 +154,31 @@ pub(crate) fn parked_key(fact: &ParkedFact) -> Key {
     Key::new(keys::track_pk(&fact.shop, &report.number), format!("{}{content}", keys::PARKED))
 }
 
-/// A quarantined notification without its body, of which the first bytes stand beside it.
+/// A quarantined notification without its body.
 #[derive(Serialize, Deserialize)]
 struct Head {
-    shop: ShopId,
-    came_by: String,
-    topic: String,
-    at: Timestamp,
-    reason: String,
-    /// Length of the whole body.
-    bytes: u64,
+    #[serde(flatten)]
+    entry: QuarantineEntry,
+    /// Opens the body, once it is opened itself.
+    key: Sealed,
+    /// Items that hold the body.
+    parts: usize,
 }
 
-impl Head {
-    fn of(item: &Quarantined) -> Self {
-        Self {
-            shop: item.shop.clone(),
-            came_by: item.came_by.clone(),
-            topic: item.topic.clone(),
-            at: item.at,
-            reason: item.reason.clone(),
-            bytes: u64::try_from(item.body.len()).unwrap_or(u64::MAX),
-        }
-    }
+fn quarantine_key(shop: &ShopId, id: &QuarantineId) -> Key {
+    Key::new(keys::shop_pk(shop), format!("{}{id}", keys::QUARANTINE))
 }
 
-/// By time, then by content: the same notification written twice is one.
-fn quarantine_name(item: &Quarantined) -> String {
-    let body = String::from_utf8_lossy(&item.body);
-    let content = content_key(&[&item.came_by, &item.topic, &body]);
-    format!("{}#{content}", keys::time_text(item.at))
+fn part_prefix(id: &QuarantineId) -> String {
+    format!("QPART#{id}#")
 }
 
-fn quarantine_key(shop: &ShopId, name: &str) -> Key {
-    Key::new(keys::shop_pk(shop), format!("{}{name}", keys::QUARANTINE))
+fn part_key(shop: &ShopId, id: &QuarantineId, part: usize) -> Key {
+    Key::new(keys::shop_pk(shop), format!("{}{part:06}", part_prefix(id)))
 }
 
-fn part_key(shop: &ShopId, name: &str, part: usize) -> Key {
-    Key::new(keys::shop_pk(shop), format!("QPART#{name}#{part:06}"))
-}
-
-/// A line of the listing.
-fn entry(row: Row) -> Result<QuarantineEntry, StoreError> {
-    let body = bytes_of(&row)?;
-    let Head { shop, came_by, topic, at, reason, bytes } = read_document(row)?;
-    Ok(QuarantineEntry { item: Quarantined { shop, came_by, topic, at, reason, body }, bytes })
-}
-
-fn bytes_of(row: &Row) -> Result<Vec<u8>, StoreError> {
-    let bytes = row.get("b").and_then(|value| value.as_b().ok());
+fn bytes_of(row: &Row) -> Result<&[u8], StoreError> {
+    let bytes = row.get(BODY).and_then(|value| value.as_b().ok());
     let bytes = bytes.ok_or_else(|| corrupt(key_of(row).name(), "it has no body"))?;
-    Ok(bytes.as_ref().to_vec())
+    Ok(bytes.as_ref())
 }

@@ -11,7 +11,7 @@
 //! | job, governor | `SHOP#{shop}` | `JOB#{job}`, `GOVERNOR` |
 //! | mails of a window | `MAILS#{shop}` | `W#{window}` |
 //! | configuration | `SHOP#{shop}` | `FLOW#…` `TEMPLATE#…` `TEMPLATEV#…#{version}` `ENDPOINT#…` `CHANNEL#…` `CARRIER#…` `KEY#…` |
-//! | quarantine, a long body's parts | `SHOP#{shop}` | `Q#{time}#{content}`, `QPART#{time}#{content}#{n}` |
+//! | quarantine, the body's parts | `SHOP#{shop}` | `Q#{id}`, `QPART#{id}#{n}` |
 //! | lookups | `CHANNEL#{id}` `CARRIER#{id}` `KEY#{hash}` | `LOOKUP` |
 //!
 //! GSI1 lists a shop's orders by stage, newest first; it projects what a listing shows and never the

@@ -12,7 +12,7 @@ use stagepost_domain::fact::{Coverage, ShipmentId};
 use stagepost_domain::fulfillment::{Attribution, Fulfillment, Lock, Shipment};
 use stagepost_domain::id::{AttemptId, ChannelId, FlowId, OrderId, ShopId, StageId};
 use stagepost_domain::order::{Hold, Lifecycle, Order, Placement, Platform, Source, Visit};
-use stagepost_domain::package::Rollup;
+use stagepost_domain::package::{Report, Rollup, TrackingStatus};
 use stagepost_domain::run::RunKey;
 
 use crate::expression::{Expression, replacing};
@@ -118,8 +118,19 @@ struct FulfillmentItem {
     /// Shipments.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     s: BTreeMap<String, ShipmentItem>,
+    /// Reports of shipments whose packages are not known yet.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    r: BTreeMap<String, ReportItem>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     l: Option<LockItem>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ReportItem {
+    /// Status.
+    s: TrackingStatus,
+    /// When.
+    a: Stamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -285,6 +296,7 @@ fn fulfillment_item(fulfillment: &Fulfillment) -> FulfillmentItem {
         t: fulfillment.at.map(Stamp),
         d: fulfillment.edge_spent,
         s: fulfillment.shipments.iter().map(|(id, s)| (id.0.clone(), shipment(s))).collect(),
+        r: fulfillment.reports.iter().map(|(id, r)| (id.0.clone(), report_item(r))).collect(),
         l: fulfillment.lock.as_ref().map(|lock| LockItem {
             s: lock.seq,
             r: lock.run.clone(),
@@ -293,6 +305,14 @@ fn fulfillment_item(fulfillment: &Fulfillment) -> FulfillmentItem {
             u: Stamp(lock.until),
         }),
     }
+}
+
+fn report_item(report: &Report) -> ReportItem {
+    ReportItem { s: report.status, a: Stamp(report.at) }
+}
+
+fn report(item: &ReportItem) -> Report {
+    Report { status: item.s, at: item.a.0 }
 }
 
 /// The order of an item.
@@ -343,6 +363,7 @@ fn fulfillment(item: FulfillmentItem) -> Fulfillment {
         at: item.t.map(|stamp| stamp.0),
         edge_spent: item.d,
         shipments: item.s.into_iter().map(|(id, s)| (ShipmentId(id), shipment(s))).collect(),
+        reports: item.r.into_iter().map(|(id, r)| (ShipmentId(id), report(&r))).collect(),
         lock: item.l.map(|lock| Lock {
             seq: lock.s,
             run: lock.r,

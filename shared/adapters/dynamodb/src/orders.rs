@@ -16,7 +16,7 @@ use crate::expression::Expression;
 use crate::keys;
 use crate::order_item::Company;
 use crate::patience::Patience;
-use crate::row::{Row, key_row, number, number_of, read_document, text, text_of};
+use crate::row::{Row, expired, key_row, number, number_of, read_document, text, text_of};
 use crate::store::{Bounds, DynamoStore, Span, WriteError, holds};
 use crate::table::{GSI1, SK};
 use crate::{event_item, order_item};
@@ -89,6 +89,7 @@ impl OrderStore for DynamoStore {
         id: &OrderId,
         cursor: Option<&str>,
         limit: usize,
+        now: Timestamp,
     ) -> Result<Page<TimelineEntry>, StoreError> {
         let after =
             cursor.map(|c| keys::parse_cursor(c, |inner| serde_json::from_str(inner).ok())).transpose()?;
@@ -96,7 +97,7 @@ impl OrderStore for DynamoStore {
         let mut events = self.events_after(id, after.as_ref(), limit.saturating_add(1)).await?;
         let more = events.len() > limit;
         events.truncate(limit);
-        let ignored = self.ignored(id).await?;
+        let ignored = self.ignored(id, now).await?;
         Ok(timeline_page(events, ignored, after.as_ref(), more))
     }
 
@@ -186,10 +187,10 @@ impl DynamoStore {
     }
 
     /// Newest first. Their keys are content, not time (a duplicate must meet its like), so all are read.
-    async fn ignored(&self, id: &OrderId) -> Result<Vec<IgnoredFact>, StoreError> {
+    async fn ignored(&self, id: &OrderId, now: Timestamp) -> Result<Vec<IgnoredFact>, StoreError> {
         let span = Span::prefix(keys::order_pk(id), keys::IGNORED);
-        let rows = self.query(&span, IGNORED_MAX).await?;
-        let mut facts: Vec<IgnoredFact> = rows.into_iter().map(read_document).collect::<Result<_, _>>()?;
+        let rows = self.query(&span, IGNORED_MAX).await?.into_iter().filter(|row| !expired(row, now));
+        let mut facts: Vec<IgnoredFact> = rows.map(read_document).collect::<Result<_, _>>()?;
         facts.sort_by_key(|fact| Reverse(fact.at));
         Ok(facts)
     }

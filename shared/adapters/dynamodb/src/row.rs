@@ -79,7 +79,7 @@ pub(crate) fn read<T: DeserializeOwned>(row: Row) -> Result<T, StoreError> {
     let key = key_of(&row);
     match number_of(&row, "sv") {
         Some(version) if version <= SCHEMA => {}
-        Some(_) => return Err(corrupt(key.name(), "its schema is newer than this program")),
+        Some(_) => return Err(StoreError::Newer { item: key.name() }),
         None => return Err(corrupt(key.name(), "it has no schema version")),
     }
     serde_dynamo::from_item(row).map_err(|_| corrupt(key.name(), "it does not match its schema"))

@@ -48,8 +48,14 @@ impl RunStore for DynamoStore {
         if keeps_place { self.replace_run(&change).await } else { self.replace_and_place(&change).await }
     }
 
-    async fn webhook_body(&self, order: &OrderId, seq: u64) -> Result<Option<String>, StoreError> {
-        self.get(&keys::body(order, seq)).await?.map(read_document).transpose()
+    async fn webhook_body(
+        &self,
+        order: &OrderId,
+        seq: u64,
+        now: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        let row = self.get(&keys::body(order, seq)).await?;
+        row.filter(|row| !expired(row, now)).map(read_document).transpose()
     }
 
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueItem>, StoreError> {

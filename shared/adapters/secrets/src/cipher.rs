@@ -2,13 +2,12 @@
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
-use stagepost_app::ports::SecretKind;
-use stagepost_domain::id::ShopId;
+use stagepost_app::ports::{Scope, SecretKind};
 
 /// Size of a key, in bytes.
 pub const KEY_LEN: usize = 32;
 
-/// Seals and opens under one key. A sealed text is nonce, ciphertext and tag; `{shop}|{kind}` is authenticated
+/// Seals and opens under one key. A sealed text is nonce, ciphertext and tag; `{scope}|{kind}` is authenticated
 /// with it, so that one moved to another shop or another use does not open.
 ///
 /// Nonces are random: with 96 bits, billions of seals under one key stay safe, and secrets are sealed by hand.
@@ -26,7 +25,7 @@ impl Cipher {
     }
 
     /// `None` for an overlong text, or without random bytes.
-    pub fn seal(&self, shop: &ShopId, kind: SecretKind, plain: &str) -> Option<Vec<u8>> {
+    pub fn seal(&self, scope: Scope<'_>, kind: SecretKind, plain: &str) -> Option<Vec<u8>> {
         if plain.len() > kind.plain_max() {
             return None;
         }
@@ -34,22 +33,22 @@ impl Cipher {
         self.random.fill(&mut nonce).ok()?;
         let mut text = plain.as_bytes().to_vec();
         let nonce_used = Nonce::assume_unique_for_key(nonce);
-        self.key.seal_in_place_append_tag(nonce_used, context(shop, kind), &mut text).ok()?;
+        self.key.seal_in_place_append_tag(nonce_used, context(scope, kind), &mut text).ok()?;
         let mut whole = nonce.to_vec();
         whole.append(&mut text);
         Some(whole)
     }
 
     /// `None` for whatever this key did not seal for this shop and this use.
-    pub fn open(&self, shop: &ShopId, kind: SecretKind, sealed: &[u8]) -> Option<String> {
+    pub fn open(&self, scope: Scope<'_>, kind: SecretKind, sealed: &[u8]) -> Option<String> {
         let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let mut text = text.to_vec();
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let plain = self.key.open_in_place(nonce, context(shop, kind), &mut text).ok()?;
+        let plain = self.key.open_in_place(nonce, context(scope, kind), &mut text).ok()?;
         std::str::from_utf8(plain).ok().map(str::to_owned)
     }
 }
 
-fn context(shop: &ShopId, kind: SecretKind) -> Aad<Vec<u8>> {
-    Aad::from(format!("{shop}|{kind}").into_bytes())
+fn context(scope: Scope<'_>, kind: SecretKind) -> Aad<Vec<u8>> {
+    Aad::from(format!("{scope}|{kind}").into_bytes())
 }

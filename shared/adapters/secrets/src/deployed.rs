@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use stagepost_app::ports::{Clock, SecretAction, SecretError, SecretKind, Secrets};
-use stagepost_domain::id::ShopId;
+use stagepost_app::ports::{Clock, Scope, SecretAction, SecretError, SecretKind, Secrets};
 use stagepost_domain::shop::Sealed;
 
 use crate::kms::{KmsSecrets, client};
@@ -44,18 +43,18 @@ impl DeployedSecrets {
 }
 
 impl Secrets for DeployedSecrets {
-    async fn seal(&self, shop: &ShopId, kind: SecretKind, plain: &str) -> Result<Sealed, SecretError> {
+    async fn seal(&self, scope: Scope<'_>, kind: SecretKind, plain: &str) -> Result<Sealed, SecretError> {
         match self {
-            Self::Key(own) => own.seal(shop, kind, plain).await,
-            Self::Kms(kms, _) => kms.seal(shop, kind, plain).await,
+            Self::Key(own) => own.seal(scope, kind, plain).await,
+            Self::Kms(kms, _) => kms.seal(scope, kind, plain).await,
         }
     }
 
-    async fn open(&self, shop: &ShopId, kind: SecretKind, sealed: &Sealed) -> Result<String, SecretError> {
+    async fn open(&self, scope: Scope<'_>, kind: SecretKind, sealed: &Sealed) -> Result<String, SecretError> {
         let by_kms = sealed.0.starts_with(kms::SCHEME);
         match self {
-            Self::Kms(kms, _) if by_kms => kms.open(shop, kind, sealed).await,
-            Self::Key(own) | Self::Kms(_, Some(own)) if !by_kms => own.open(shop, kind, sealed).await,
+            Self::Kms(kms, _) if by_kms => kms.open(scope, kind, sealed).await,
+            Self::Key(own) | Self::Kms(_, Some(own)) if !by_kms => own.open(scope, kind, sealed).await,
             _ => {
                 let why = "it was sealed with a key that is not here";
                 Err(SecretError::hopeless(kind, SecretAction::Open, why))

@@ -115,9 +115,9 @@ mod tests {
         let path = folder.0.join("key");
         let shop = ShopId::parse("shop_a").unwrap();
         let before = LocalSecrets::open_or_create(&path).unwrap();
-        let sealed = before.seal(&shop, SecretKind::EndpointSecret, "whsec_x").await.unwrap();
+        let sealed = before.seal((&shop).into(), SecretKind::EndpointSecret, "whsec_x").await.unwrap();
         let after = LocalSecrets::open_or_create(&path).unwrap();
-        assert_eq!(after.open(&shop, SecretKind::EndpointSecret, &sealed).await.unwrap(), "whsec_x");
+        assert_eq!(after.open((&shop).into(), SecretKind::EndpointSecret, &sealed).await.unwrap(), "whsec_x");
     }
 
     #[test]

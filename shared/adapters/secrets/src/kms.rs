@@ -18,8 +18,7 @@ use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use stagepost_app::ports::{Clock, SecretAction, SecretError, SecretKind, Secrets};
-use stagepost_domain::id::ShopId;
+use stagepost_app::ports::{Clock, Scope, SecretAction, SecretError, SecretKind, Secrets};
 use stagepost_domain::shop::Sealed;
 
 use self::warm::WarmKeys;
@@ -83,9 +82,10 @@ impl KmsSecrets {
     }
 
     /// The cipher under a new data key, and the data key as KMS encrypted it.
-    async fn fresh(&self, shop: &ShopId, kind: SecretKind) -> Result<(Cipher, String), SecretError> {
+    async fn fresh(&self, scope: Scope<'_>, kind: SecretKind) -> Result<(Cipher, String), SecretError> {
         let call = self.client.generate_data_key().key_id(&self.key_id).key_spec(DataKeySpec::Aes256);
-        let call = call.encryption_context("shop", shop.as_str()).encryption_context("kind", kind.as_str());
+        let (name, of) = context(scope);
+        let call = call.encryption_context(name, of).encryption_context("kind", kind.as_str());
         let answer = call.send().await.map_err(|error| failed(kind, SecretAction::Seal, &error))?;
         let cipher = answer.plaintext().and_then(|key| Cipher::new(key.as_ref()));
         let encrypted = answer.ciphertext_blob().map(|key| STANDARD.encode(key));
@@ -97,35 +97,49 @@ impl KmsSecrets {
     ///
     /// No key is named: KMS finds the one that it used, and the role says which may be used. So texts of before a
     /// change of keys open as long as the role has the old key's right.
-    async fn known(&self, shop: &ShopId, kind: SecretKind, encrypted: &str) -> Result<Cipher, SecretError> {
+    async fn known(
+        &self,
+        scope: Scope<'_>,
+        kind: SecretKind,
+        encrypted: &str,
+    ) -> Result<Cipher, SecretError> {
         let now = self.clock.now();
-        if let Some(cipher) = self.warm.get(shop, kind, encrypted, now) {
+        if let Some(cipher) = self.warm.get(scope, kind, encrypted, now) {
             return Ok(cipher);
         }
         let blob = STANDARD.decode(encrypted).map_err(|_| not_sealed(kind))?;
         let call = self.client.decrypt().ciphertext_blob(Blob::new(blob));
-        let call = call.encryption_context("shop", shop.as_str()).encryption_context("kind", kind.as_str());
+        let (name, of) = context(scope);
+        let call = call.encryption_context(name, of).encryption_context("kind", kind.as_str());
         let answer = call.send().await.map_err(|error| failed(kind, SecretAction::Open, &error))?;
         let cipher = answer.plaintext().and_then(|key| Cipher::new(key.as_ref()));
         let cipher = cipher.ok_or_else(|| not_sealed(kind))?;
-        self.warm.put(shop, kind, encrypted, now, &cipher);
+        self.warm.put(scope, kind, encrypted, now, &cipher);
         Ok(cipher)
     }
 }
 
 impl Secrets for KmsSecrets {
-    async fn seal(&self, shop: &ShopId, kind: SecretKind, plain: &str) -> Result<Sealed, SecretError> {
-        let (cipher, encrypted) = self.fresh(shop, kind).await?;
+    async fn seal(&self, scope: Scope<'_>, kind: SecretKind, plain: &str) -> Result<Sealed, SecretError> {
+        let (cipher, encrypted) = self.fresh(scope, kind).await?;
         let too_long = || SecretError::hopeless(kind, SecretAction::Seal, "it is too long");
-        let text = cipher.seal(shop, kind, plain).ok_or_else(too_long)?;
-        self.warm.put(shop, kind, &encrypted, self.clock.now(), &cipher);
+        let text = cipher.seal(scope, kind, plain).ok_or_else(too_long)?;
+        self.warm.put(scope, kind, &encrypted, self.clock.now(), &cipher);
         Ok(Sealed(format!("{SCHEME}{encrypted}:{}", STANDARD.encode(text))))
     }
 
-    async fn open(&self, shop: &ShopId, kind: SecretKind, sealed: &Sealed) -> Result<String, SecretError> {
+    async fn open(&self, scope: Scope<'_>, kind: SecretKind, sealed: &Sealed) -> Result<String, SecretError> {
         let (encrypted, text) = parts(kind, sealed).ok_or_else(|| not_sealed(kind))?;
-        let cipher = self.known(shop, kind, encrypted).await?;
-        cipher.open(shop, kind, &text).ok_or_else(|| not_sealed(kind))
+        let cipher = self.known(scope, kind, encrypted).await?;
+        cipher.open(scope, kind, &text).ok_or_else(|| not_sealed(kind))
+    }
+}
+
+/// The scope in KMS's encryption context.
+fn context(scope: Scope<'_>) -> (&'static str, String) {
+    match scope {
+        Scope::Shop(shop) => ("shop", shop.to_string()),
+        Scope::Deployment => ("scope", scope.to_string()),
     }
 }
 

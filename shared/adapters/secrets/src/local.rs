@@ -2,8 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use stagepost_app::ports::{SecretAction, SecretError, SecretKind, Secrets};
-use stagepost_domain::id::ShopId;
+use stagepost_app::ports::{Scope, SecretAction, SecretError, SecretKind, Secrets};
 use stagepost_domain::shop::Sealed;
 
 use crate::KeyFileError;
@@ -33,26 +32,26 @@ impl LocalSecrets {
         Cipher::new(&key).map(|cipher| Self { cipher }).ok_or(KeyFileError::NotAKey)
     }
 
-    fn sealed(&self, shop: &ShopId, kind: SecretKind, plain: &str) -> Option<Sealed> {
-        Some(Sealed(format!("{SCHEME}{}", STANDARD.encode(self.cipher.seal(shop, kind, plain)?))))
+    fn sealed(&self, scope: Scope<'_>, kind: SecretKind, plain: &str) -> Option<Sealed> {
+        Some(Sealed(format!("{SCHEME}{}", STANDARD.encode(self.cipher.seal(scope, kind, plain)?))))
     }
 
-    fn opened(&self, shop: &ShopId, kind: SecretKind, sealed: &Sealed) -> Option<String> {
+    fn opened(&self, scope: Scope<'_>, kind: SecretKind, sealed: &Sealed) -> Option<String> {
         let whole = STANDARD.decode(sealed.0.strip_prefix(SCHEME)?).ok()?;
-        self.cipher.open(shop, kind, &whole)
+        self.cipher.open(scope, kind, &whole)
     }
 }
 
 impl Secrets for LocalSecrets {
-    async fn seal(&self, shop: &ShopId, kind: SecretKind, plain: &str) -> Result<Sealed, SecretError> {
+    async fn seal(&self, scope: Scope<'_>, kind: SecretKind, plain: &str) -> Result<Sealed, SecretError> {
         let refused = || SecretError::hopeless(kind, SecretAction::Seal, "it is too long");
-        self.sealed(shop, kind, plain).ok_or_else(refused)
+        self.sealed(scope, kind, plain).ok_or_else(refused)
     }
 
-    async fn open(&self, shop: &ShopId, kind: SecretKind, sealed: &Sealed) -> Result<String, SecretError> {
+    async fn open(&self, scope: Scope<'_>, kind: SecretKind, sealed: &Sealed) -> Result<String, SecretError> {
         let refused =
             || SecretError::hopeless(kind, SecretAction::Open, "it was not sealed for this by this key");
-        self.opened(shop, kind, sealed).ok_or_else(refused)
+        self.opened(scope, kind, sealed).ok_or_else(refused)
     }
 }
 
@@ -60,6 +59,7 @@ impl Secrets for LocalSecrets {
 mod tests {
     use proptest::prelude::*;
     use stagepost_domain::disposition::Disposition;
+    use stagepost_domain::id::ShopId;
 
     use super::*;
 
@@ -75,20 +75,22 @@ mod tests {
     async fn law_19_a_secret_opens_for_its_own_shop_and_use_only() {
         let secrets = secrets();
         for kind in SecretKind::ALL {
-            let sealed = secrets.seal(&shop("shop_a"), kind, "whsec_sécret").await.unwrap();
-            assert_eq!(secrets.open(&shop("shop_a"), kind, &sealed).await.unwrap(), "whsec_sécret");
-            assert!(secrets.open(&shop("shop_b"), kind, &sealed).await.is_err());
+            let sealed = secrets.seal((&shop("shop_a")).into(), kind, "whsec_sécret").await.unwrap();
+            assert_eq!(secrets.open((&shop("shop_a")).into(), kind, &sealed).await.unwrap(), "whsec_sécret");
+            assert!(secrets.open((&shop("shop_b")).into(), kind, &sealed).await.is_err());
+            assert!(secrets.open(Scope::Deployment, kind, &sealed).await.is_err());
             for other in SecretKind::ALL.into_iter().filter(|other| *other != kind) {
-                assert!(secrets.open(&shop("shop_a"), other, &sealed).await.is_err());
+                assert!(secrets.open((&shop("shop_a")).into(), other, &sealed).await.is_err());
             }
         }
     }
 
     #[tokio::test]
     async fn another_key_does_not_open_it() {
-        let sealed = secrets().seal(&shop("shop_a"), SecretKind::EndpointSecret, "x").await.unwrap();
+        let sealed = secrets().seal((&shop("shop_a")).into(), SecretKind::EndpointSecret, "x").await.unwrap();
         let other = LocalSecrets::from_key([8; KEY_LEN]).unwrap();
-        let error = other.open(&shop("shop_a"), SecretKind::EndpointSecret, &sealed).await.unwrap_err();
+        let error =
+            other.open((&shop("shop_a")).into(), SecretKind::EndpointSecret, &sealed).await.unwrap_err();
         assert_eq!(error.disposition, Disposition::Permanent);
         assert_eq!(
             error.to_string(),
@@ -99,46 +101,46 @@ mod tests {
     #[tokio::test]
     async fn the_same_secret_never_looks_the_same_twice() {
         let secrets = secrets();
-        let one = secrets.seal(&shop("shop_a"), SecretKind::EndpointSecret, "x").await.unwrap();
-        let two = secrets.seal(&shop("shop_a"), SecretKind::EndpointSecret, "x").await.unwrap();
+        let one = secrets.seal((&shop("shop_a")).into(), SecretKind::EndpointSecret, "x").await.unwrap();
+        let two = secrets.seal((&shop("shop_a")).into(), SecretKind::EndpointSecret, "x").await.unwrap();
         assert_ne!(one, two);
     }
 
     #[tokio::test]
     async fn an_oversized_secret_is_refused() {
         let long = "x".repeat(SecretKind::EndpointSecret.plain_max() + 1);
-        assert!(secrets().seal(&shop("shop_a"), SecretKind::EndpointSecret, &long).await.is_err());
+        assert!(secrets().seal((&shop("shop_a")).into(), SecretKind::EndpointSecret, &long).await.is_err());
     }
 
     #[test]
     fn law_19_debug_output_shows_nothing() {
         assert_eq!(format!("{:?}", secrets()), "LocalSecrets(…)");
-        let sealed = secrets().sealed(&shop("shop_a"), SecretKind::EndpointSecret, "x").unwrap();
+        let sealed = secrets().sealed(Scope::Deployment, SecretKind::EndpointSecret, "x").unwrap();
         assert_eq!(format!("{sealed:?}"), "Sealed(…)");
     }
 
     proptest! {
         #[test]
         fn whatever_is_sealed_opens_again(plain in "\\PC{0,200}") {
-            let sealed = secrets().sealed(&shop("shop_a"), SecretKind::ChannelWebhook, &plain).unwrap();
+            let sealed = secrets().sealed(Scope::Deployment, SecretKind::ChannelWebhook, &plain).unwrap();
             prop_assert!(plain.len() < 8 || !sealed.0.contains(&plain));
-            let opened = secrets().opened(&shop("shop_a"), SecretKind::ChannelWebhook, &sealed);
+            let opened = secrets().opened(Scope::Deployment, SecretKind::ChannelWebhook, &sealed);
             prop_assert_eq!(opened, Some(plain));
         }
 
         #[test]
         fn one_changed_bit_is_refused(at in 0_usize..40, bit in 0_u8..8) {
-            let sealed = secrets().sealed(&shop("shop_a"), SecretKind::ChannelWebhook, "whsec_123456").unwrap();
+            let sealed = secrets().sealed(Scope::Deployment, SecretKind::ChannelWebhook, "whsec_123456").unwrap();
             let mut whole = STANDARD.decode(&sealed.0[SCHEME.len()..]).unwrap();
             prop_assert_eq!(whole.len(), 40);
             whole[at] ^= 1 << bit;
             let forged = Sealed(format!("{SCHEME}{}", STANDARD.encode(whole)));
-            prop_assert_eq!(secrets().opened(&shop("shop_a"), SecretKind::ChannelWebhook, &forged), None);
+            prop_assert_eq!(secrets().opened(Scope::Deployment, SecretKind::ChannelWebhook, &forged), None);
         }
 
         #[test]
         fn garbage_is_refused_without_a_panic(text in "(v1:)?\\PC{0,80}") {
-            prop_assert_eq!(secrets().opened(&shop("shop_a"), SecretKind::ChannelWebhook, &Sealed(text)), None);
+            prop_assert_eq!(secrets().opened(Scope::Deployment, SecretKind::ChannelWebhook, &Sealed(text)), None);
         }
     }
 }

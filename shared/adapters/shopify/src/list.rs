@@ -23,7 +23,7 @@ email phone currencyCode totalPriceSet { shopMoney { amount } } \
 shippingAddress { name firstName lastName company address1 address2 zip city province country phone } \
 billingAddress { name firstName lastName company address1 address2 zip city province country phone } \
 lineItems(first: 50) { nodes { name title sku quantity originalUnitPriceSet { shopMoney { amount } } } } \
-fulfillments(first: 20) { legacyResourceId status createdAt updatedAt \
+fulfillments(first: 20) { legacyResourceId status displayStatus createdAt updatedAt \
 trackingInfo { number url company } } } \
 pageInfo { hasNextPage endCursor } } }";
 /// The topic under which a listed order is read.
@@ -56,7 +56,7 @@ impl<H: PlatformHttp> OrderSource for ShopifyClient<H> {
 fn listed(channel: &Channel, node: &Value, now: Timestamp) -> ListedOrder {
     let raw = notification(node).to_string().into_bytes();
     let reading = read(TOPIC, channel, &raw, now);
-    ListedOrder { reading, raw }
+    ListedOrder { reading, raw, topic: TOPIC }
 }
 
 /// The order in the words of `orders/updated`.
@@ -137,12 +137,14 @@ fn fulfillment(node: &Value) -> Value {
         node,
         &[("legacyResourceId", "id"), ("createdAt", "created_at"), ("updatedAt", "updated_at")],
     );
-    let status = node.get("status").and_then(Value::as_str).map(str::to_lowercase);
+    let lower = |key: &str| node.get(key).and_then(Value::as_str).map(str::to_lowercase);
     let infos = node.get("trackingInfo").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let all = |key: &str| infos.iter().map(|info| info.get(key).cloned().unwrap_or_default()).collect();
     let company = infos.first().and_then(|info| info.get("company")).cloned().unwrap_or_default();
     for (key, value) in [
-        ("status", json!(status)),
+        ("status", json!(lower("status"))),
+        // The words of `shipment_status` and a few more, which say nothing there.
+        ("shipment_status", json!(lower("displayStatus"))),
         ("tracking_numbers", Value::Array(all("number"))),
         ("tracking_urls", Value::Array(all("url"))),
         ("tracking_company", company),
@@ -186,7 +188,7 @@ mod tests {
                 "country": "Germany"},
             "lineItems": {"nodes": [{"name": "Mug - blue", "title": "Mug", "sku": "M", "quantity": 2,
                 "originalUnitPriceSet": {"shopMoney": {"amount": "9.95"}}}]},
-            "fulfillments": [{"legacyResourceId": "255858046", "status": "SUCCESS",
+            "fulfillments": [{"legacyResourceId": "255858046", "status": "SUCCESS", "displayStatus": "DELIVERED",
                 "createdAt": "2026-02-02T00:00:00Z", "updatedAt": "2026-02-02T00:00:00Z",
                 "trackingInfo": [{"number": "1Z1", "url": "https://ups.example/1Z1", "company": "UPS"}]}],
         });
@@ -198,7 +200,8 @@ mod tests {
             "shipping_address": {"name": "Bob Norman", "address1": "Way 1", "zip": "10115", "city": "Berlin",
                 "country": "Germany"},
             "line_items": [{"name": "Mug - blue", "title": "Mug", "sku": "M", "quantity": 2, "price": "9.95"}],
-            "fulfillments": [{"id": 255_858_046, "status": "success", "created_at": "2026-02-02T01:00:00+01:00",
+            "fulfillments": [{"id": 255_858_046, "status": "success", "shipment_status": "delivered",
+                "created_at": "2026-02-02T01:00:00+01:00",
                 "updated_at": "2026-02-02T01:00:00+01:00", "tracking_numbers": ["1Z1"],
                 "tracking_urls": ["https://ups.example/1Z1"], "tracking_company": "UPS"}],
         });

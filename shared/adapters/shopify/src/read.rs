@@ -5,12 +5,13 @@ use serde_json::Value;
 use stagepost_app::inbound::Reading;
 use stagepost_domain::Timestamp;
 use stagepost_domain::fact::{
-    Coverage, Fact, FulfillmentSeen, OrderFact, Origin, ShipmentFact, ShipmentId, ShipmentSeen,
+    Coverage, Fact, FulfillmentSeen, OrderFact, Origin, ShipmentFact, ShipmentId, ShipmentReport,
+    ShipmentSeen,
 };
 use stagepost_domain::fulfillment::SHIPMENTS_MAX;
 use stagepost_domain::order::{Customer, FIELD_MAX, LINES_MAX, Lifecycle, Line, Platform, Snapshot, Source};
 use stagepost_domain::outcome::NoOpReason;
-use stagepost_domain::package::{PACKAGES_MAX, PackageSeen};
+use stagepost_domain::package::{Checkpoint, PACKAGES_MAX, PackageSeen, TrackingStatus};
 use stagepost_domain::shop::Channel;
 use stagepost_domain::text::tidy;
 
@@ -21,6 +22,8 @@ mod tests;
 
 /// Longest order number kept, in bytes: it stands on the small control item.
 const NUMBER_MAX: usize = 64;
+/// Longest words of a carrier that are kept, in bytes.
+const DETAIL_MAX: usize = 200;
 /// One more than an order may have, so that the domain sees that some did not fit.
 const SHIPMENTS_READ: usize = SHIPMENTS_MAX + 1;
 /// The same for parcels.
@@ -28,8 +31,9 @@ const PACKAGES_READ: usize = PACKAGES_MAX + 1;
 
 /// Reads a notification of `channel`.
 ///
-/// Topics: `orders/create|updated|fulfilled|partially_fulfilled|cancelled` (a whole order) and
-/// `fulfillments/create|update` (one fulfillment). State comes from the payload only, and so do all
+/// Topics: `orders/create|updated|fulfilled|partially_fulfilled|cancelled` (a whole order),
+/// `fulfillments/create|update` (one fulfillment) and `fulfillment_events/create` (where a fulfillment's
+/// parcels are). State comes from the payload only, and so do all
 /// times: `_now` is not used, because a fact without a time of its own cannot be ordered (law 1).
 /// The caller caps the size of `body`; nesting is bounded by the parser.
 #[must_use]
@@ -41,6 +45,7 @@ pub fn read(topic: &str, channel: &Channel, body: &[u8], _now: Timestamp) -> Rea
         | "orders/partially_fulfilled"
         | "orders/cancelled" => order,
         "fulfillments/create" | "fulfillments/update" => fulfillment,
+        "fulfillment_events/create" => fulfillment_event,
         _ => return Reading::UnknownTopic,
     };
     let read = match serde_json::from_slice::<Value>(body) {
@@ -146,7 +151,47 @@ fn shipment(payload: Payload<'_>, order_time: Option<Timestamp>) -> Result<Shipm
         .or_else(|| payload.time("created_at"))
         .or(order_time)
         .ok_or("the fulfillment has no time")?;
-    Ok(ShipmentSeen { id: ShipmentId(id), updated_at, active, packages: packages(payload) })
+    let report = shipment_status(payload, updated_at);
+    Ok(ShipmentSeen { id: ShipmentId(id), updated_at, active, packages: packages(payload), report })
+}
+
+/// Where the fulfillment's parcels are. It came there at the latest when the fulfillment was updated last: the
+/// payload has no other time for it. A word of tomorrow says nothing here, so it takes back nothing.
+fn shipment_status(payload: Payload<'_>, updated_at: Timestamp) -> Option<Checkpoint> {
+    let status = status(payload.raw("shipment_status")?)?;
+    Some(Checkpoint { at: updated_at, status, detail: None })
+}
+
+/// Integrations §5.0, column Shopify; `carrier_picked_up` and `delayed` as GraphQL has them, in lower case
+/// (§1.6).
+fn status(word: &str) -> Option<TrackingStatus> {
+    Some(match word.trim() {
+        "label_printed" | "label_purchased" | "confirmed" => TrackingStatus::PreTransit,
+        "in_transit" | "carrier_picked_up" | "delayed" => TrackingStatus::InTransit,
+        "out_for_delivery" => TrackingStatus::OutForDelivery,
+        "ready_for_pickup" => TrackingStatus::AvailableForPickup,
+        "attempted_delivery" => TrackingStatus::AttemptFailed,
+        "delivered" => TrackingStatus::Delivered,
+        "failure" => TrackingStatus::Exception,
+        _ => return None,
+    })
+}
+
+/// It names its fulfillment, and no tracking number (integrations §1.5).
+fn fulfillment_event(channel: &Channel, payload: Payload<'_>) -> Read {
+    let order_id = payload.id("order_id").ok_or("the event has no order id")?;
+    let shipment = payload.id("fulfillment_id").ok_or("the event has no fulfillment id")?;
+    let word = payload.raw("status").ok_or("the event has no status")?;
+    let times = ["happened_at", "created_at", "updated_at"];
+    let at = times.into_iter().find_map(|key| payload.time(key)).ok_or("the event has no time")?;
+    let source = source(channel, order_id);
+    let report = Checkpoint {
+        at,
+        status: status(word).unwrap_or(TrackingStatus::Unknown),
+        detail: payload.text("message", DETAIL_MAX),
+    };
+    let fact = ShipmentReport { source: source.clone(), shipment: ShipmentId(shipment), report };
+    Ok((source, Fact::ShipmentReport(fact)))
 }
 
 fn fulfillment(channel: &Channel, payload: Payload<'_>) -> Read {

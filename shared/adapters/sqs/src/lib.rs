@@ -1,7 +1,9 @@
-//! The doorbell on SQS: small messages that name a run. The run's record is the truth, so a message that
-//! is lost, late or doubled costs nothing but a look.
+//! The queues on SQS. The doorbell's messages are small and name a run: the run's record is the truth, so a
+//! message that is lost, late or doubled costs nothing but a look. The inbound queue's carry a notification
+//! that the store could not take.
 
 mod dead_letters;
+mod inbound;
 mod message;
 
 use std::time::Duration;
@@ -15,6 +17,7 @@ use stagepost_domain::run::Target;
 
 pub use aws_sdk_sqs::Client;
 pub use dead_letters::SqsDeadLetters;
+pub use inbound::{MESSAGE_MAX, SqsInboundQueue, decode_inbound, encode_inbound};
 pub use message::{BadMessage, JobMessage, decode, decode_job, encode, encode_job};
 
 /// Most messages of one call (SQS).

@@ -9,20 +9,21 @@ const VERSION: u32 = 1;
 /// Ours have fewer than 200 bytes.
 const BODY_MAX: usize = 1_024;
 
-/// A message that was not made by [`encode`]: poison, to be put aside and not tried again.
+/// A message that this release cannot read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadMessage {
     /// Not one of ours.
-    #[error("the message is not a doorbell")]
+    #[error("the message is not one of this queue")]
     Garbage,
     /// Made by another release.
     #[error("the message has version {0}, which this release does not know")]
     Version(u32),
 }
 
+/// What all messages of ours have.
 #[derive(Deserialize)]
-struct Envelope {
-    v: u32,
+pub(crate) struct VersionOnly {
+    pub v: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,9 +85,9 @@ fn read<T: DeserializeOwned>(body: &str) -> Result<T, BadMessage> {
     if body.len() > BODY_MAX {
         return Err(BadMessage::Garbage);
     }
-    match serde_json::from_str::<Envelope>(body) {
-        Ok(Envelope { v: VERSION }) => {}
-        Ok(Envelope { v }) => return Err(BadMessage::Version(v)),
+    match serde_json::from_str::<VersionOnly>(body) {
+        Ok(VersionOnly { v: VERSION }) => {}
+        Ok(VersionOnly { v }) => return Err(BadMessage::Version(v)),
         Err(_) => return Err(BadMessage::Garbage),
     }
     serde_json::from_str::<Message<T>>(body).map(|m| m.what).map_err(|_| BadMessage::Garbage)

@@ -1,7 +1,11 @@
 //! The real SDK against an SQS in this process, and against scripted answers.
 
 use aws_sdk_sqs::config::{BehaviorVersion, Builder, Credentials, Region};
+use stagepost_app::envelope::Envelope;
+use stagepost_app::ports::InboundQueue;
+use stagepost_domain::disposition::Disposition;
 use stagepost_domain::run::RunId;
+use stagepost_domain::shop::Sealed;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use winterbaume_core::MockAws;
@@ -166,5 +170,48 @@ fn a_delay_is_rounded_up_and_ends_at_what_a_queue_can_hold() {
         (Duration::MAX, 900),
     ] {
         assert_eq!(delay(wait), seconds, "{wait:?}");
+    }
+}
+
+fn packed(bytes: usize) -> Envelope {
+    let data = (0..bytes).map(|n| (n % 251) as u8).collect();
+    Envelope { key: Sealed("v1:key".to_owned()), data }
+}
+
+#[tokio::test]
+async fn a_packed_arrival_comes_out_of_its_queue_as_it_went_in_up_to_a_mebibyte() {
+    let (client, _) = sqs().await;
+    let made = client.create_queue().queue_name("inbound").send().await.unwrap();
+    let url = made.queue_url.unwrap();
+    let queue = SqsInboundQueue::new(client.clone(), url.clone());
+    // The text around the base64 has 38 bytes.
+    let largest = packed((MESSAGE_MAX - 38) / 4 * 3);
+    for envelope in [packed(0), packed(1_000), largest] {
+        queue.keep(&envelope).await.unwrap();
+        let answer = client.receive_message().queue_url(&url).send().await.unwrap();
+        let message = &answer.messages()[0];
+        assert_eq!(decode_inbound(message.body().unwrap()), Ok(envelope));
+        let handle = message.receipt_handle().unwrap();
+        client.delete_message().queue_url(&url).receipt_handle(handle).send().await.unwrap();
+    }
+    let refused = queue.keep(&packed(MESSAGE_MAX / 4 * 3)).await.unwrap_err();
+    assert_eq!(refused.disposition(), Disposition::Permanent);
+    let nowhere = SqsInboundQueue::new(client, url.replace("inbound", "nowhere"));
+    assert_eq!(nowhere.keep(&packed(1)).await.unwrap_err().disposition(), Disposition::RETRY);
+}
+
+#[test]
+fn an_inbound_message_of_another_release_or_of_nobody_is_told_apart() {
+    assert_eq!(decode_inbound(r#"{"v":2,"parts":[]}"#), Err(BadMessage::Version(2)));
+    let long = format!(r#"{{"v":1,"key":"k","data":"{}"}}"#, "A".repeat(MESSAGE_MAX));
+    for garbage in
+        ["", "null", r#"{"v":1}"#, r#"{"v":1,"key":"k","data":"?"}"#, r#"{"key":"k","data":""}"#, &long]
+    {
+        assert_eq!(
+            decode_inbound(garbage),
+            Err(BadMessage::Garbage),
+            "{}",
+            &garbage[..garbage.len().min(40)]
+        );
     }
 }

@@ -87,7 +87,7 @@ impl<H: PlatformHttp> OrderSource for WooClient<H> {
 fn listed(channel: &Channel, item: &Value, now: Timestamp) -> ListedOrder {
     let raw = item.to_string().into_bytes();
     let reading = read(TOPIC, channel, &raw, now);
-    ListedOrder { reading, raw }
+    ListedOrder { reading, raw, topic: TOPIC }
 }
 
 fn url(store: &str, place: Place) -> Result<Url, ActError> {

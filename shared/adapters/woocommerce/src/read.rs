@@ -77,7 +77,7 @@ fn fact(json: &Value, order: &Order<'_>, channel: &Channel, source: &Source, now
 }
 
 fn fulfillment(order: &Order<'_>, updated_at: Timestamp) -> FulfillmentSeen {
-    let seen = |id, active| ShipmentSeen { id, updated_at, active, packages: Vec::new() };
+    let seen = |id, active| ShipmentSeen { id, updated_at, active, packages: Vec::new(), report: None };
     let standing = order.completion().map(|(id, _)| id).into_iter().chain(order.fulfillments());
     // Named, so that a late word of the completion is known for what it is. A cancelled order does not say
     // that it was taken back.

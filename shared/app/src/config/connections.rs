@@ -9,6 +9,7 @@ use stagepost_domain::keyring::Keyring;
 use stagepost_domain::order::Platform;
 use stagepost_domain::run::later;
 use stagepost_domain::shop::{CarrierIntegration, CarrierKind, Channel, Registrar, Sealed};
+use stagepost_domain::signing::{WHSEC, webhook_key};
 use stagepost_domain::text::{Invalid, required_name};
 use url::Url;
 
@@ -105,7 +106,7 @@ fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Opti
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CarrierInput {
-    /// `easypost`.
+    /// `easypost` or `generic`.
     pub kind: CarrierKind,
     /// Name.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 80)))]
@@ -290,7 +291,7 @@ async fn replaced<S, K: Secrets>(
     let now = core.now();
     let mut same = Vec::new();
     for (one, _) in old.at(now) {
-        if secrets.open(shop, kind, one).await.is_ok_and(|plain| plain == fresh.0) {
+        if secrets.open(shop.into(), kind, one).await.is_ok_and(|plain| plain == fresh.0) {
             same.push(one.clone());
         }
     }
@@ -342,6 +343,7 @@ pub async fn create_carrier<S: ConfigStore, K: Secrets>(
     input: &CarrierInput,
 ) -> Result<CarrierIntegration, ConfigError> {
     let name = required_name("name", &input.name, 80)?;
+    can_sign(input.kind, &input.webhook_secret)?;
     let webhook =
         seal(secrets, shop, SecretKind::CarrierWebhook, "webhook_secret", &input.webhook_secret).await?;
     let credentials = match &input.credentials {
@@ -401,6 +403,7 @@ pub async fn update_carrier<S: ConfigStore, K: Secrets>(
             Some(Some(plain)) => Some(sealed_key(secrets, shop, old.kind, plain).await?),
         };
         let webhook = patch.webhook_secret.as_ref();
+        webhook.map_or(Ok(()), |secret| can_sign(old.kind, secret))?;
         let webhook_secrets =
             replaced(core, secrets, shop, SecretKind::CarrierWebhook, webhook, old.webhook_secrets).await?;
         let carrier = CarrierIntegration {
@@ -441,7 +444,17 @@ async fn sealed_key<K: Secrets>(
             let key = Plain(key.to_owned());
             seal(secrets, shop, SecretKind::CarrierCredentials, "credentials", &key).await
         }
+        CarrierKind::Generic => Err(Invalid::new("credentials", "this format has nothing to call").into()),
     }
+}
+
+/// A secret that says it is one of Standard Webhooks must be one, or no signature would ever be right.
+fn can_sign(kind: CarrierKind, Plain(secret): &Plain) -> Result<(), Invalid> {
+    let prefixed = kind == CarrierKind::Generic && secret.starts_with(WHSEC);
+    if prefixed && let Err(wrong) = webhook_key(secret) {
+        return Err(Invalid::new("webhook_secret", wrong.to_string()));
+    }
+    Ok(())
 }
 
 async fn seal<K: Secrets>(
@@ -454,5 +467,5 @@ async fn seal<K: Secrets>(
     if plain.trim().is_empty() || plain.len() > SECRET_MAX {
         return Err(Invalid::new(field, format!("must have 1 to {SECRET_MAX} bytes")).into());
     }
-    Ok(secrets.seal(shop, kind, plain).await?)
+    Ok(secrets.seal(shop.into(), kind, plain).await?)
 }

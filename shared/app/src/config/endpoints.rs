@@ -49,7 +49,7 @@ pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
     let url = Url::parse(&input.url).map_err(|e| Invalid::new("url", e.to_string()))?;
     check(&url).map_err(|reason| Invalid::new("url", reason))?;
     let secret = webhook_secret(&core.entropy.bytes());
-    let sealed = secrets.seal(shop, SecretKind::EndpointSecret, &secret).await?;
+    let sealed = secrets.seal(shop.into(), SecretKind::EndpointSecret, &secret).await?;
     let fresh = EndpointId::from_body(&core.entropy.id_body())?;
     let shown = id.is_none().then_some(secret);
     let mut tried: Option<Endpoint> = None;
@@ -137,7 +137,7 @@ pub async fn rotate_endpoint_secret<S: ConfigStore, K: Secrets>(
     id: &EndpointId,
 ) -> Result<(Endpoint, String), ConfigError> {
     let secret = webhook_secret(&core.entropy.bytes());
-    let sealed = secrets.seal(shop, SecretKind::EndpointSecret, &secret).await?;
+    let sealed = secrets.seal(shop.into(), SecretKind::EndpointSecret, &secret).await?;
     for _ in 0..TRIES_MAX {
         let mut settings = edited(core, shop).await?;
         let old = core.store.endpoint(shop, id).await?.ok_or(ConfigError::NotFound)?;

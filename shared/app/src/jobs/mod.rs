@@ -24,6 +24,7 @@ use crate::ports::{
     ActError, CommitError, ConfigStore, InboundStore, JobStore, OrderSource, OrderStore, RunStore, Secrets,
     StoreError,
 };
+use crate::quarantine::QuarantineError;
 use crate::run::RECORD_TRIES;
 
 pub(crate) use request::days_before;
@@ -79,6 +80,17 @@ pub(crate) enum PageError {
 impl From<StoreError> for PageError {
     fn from(error: StoreError) -> Self {
         Self::Apply(error.into())
+    }
+}
+
+impl From<QuarantineError> for PageError {
+    fn from(error: QuarantineError) -> Self {
+        match error {
+            QuarantineError::Store(error) => error.into(),
+            QuarantineError::Secret(_) | QuarantineError::Queue(_) => {
+                Self::Act(ActError { disposition: error.disposition(), message: error.to_string() })
+            }
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What changed on a platform and nobody told us of: both platforms lose notifications, and WooCommerce never
 //! sends one twice (integrations §1.4, live notes 25).
 
+use std::collections::BTreeMap;
+
 use stagepost_domain::Timestamp;
 use stagepost_domain::fact::Fact;
 use stagepost_domain::id::{ChannelId, OrderId, ShopId};
@@ -9,15 +11,13 @@ use stagepost_domain::order::{Placement, Platform};
 
 use super::{PageError, Tools};
 use crate::apply::{ApplyError, Outcome, apply};
-use crate::inbound::Reading;
+use crate::inbound::{Arrival, Proof, Reading, Route};
 use crate::platform::access;
 use crate::ports::{
     ActError, ChannelAccess, ConfigStore, InboundStore, JobStore, ListedOrder, OrderPage, OrderSource,
-    OrderStore, Quarantined, RunStore, Secrets, StoreError,
+    OrderStore, RunStore, Secrets, StoreError,
 };
-
-/// What the raw body of a listed order is kept under in quarantine.
-pub const LISTED: &str = "listed-order";
+use crate::quarantine;
 
 impl<S, K, P, Q> Tools<'_, S, K, P, Q>
 where
@@ -67,7 +67,7 @@ where
         match order.reading {
             Reading::NoOp(_) | Reading::UnknownTopic => Ok(Counted::Same),
             Reading::Unreadable { reason } => {
-                self.put_aside(access, order.raw, reason).await?;
+                self.put_aside(access, order.topic, order.raw, reason).await?;
                 Ok(Counted::Refused)
             }
             Reading::Fact { source, fact } => {
@@ -81,7 +81,7 @@ where
                     Ok(Outcome::Ignored(_) | Outcome::Refused(_)) => Ok(Counted::Refused),
                     // One order that the store can never take keeps no other from its turn.
                     Err(ApplyError::Store(error @ (StoreError::Corrupt { .. } | StoreError::TooLarge))) => {
-                        self.put_aside(access, order.raw, error.to_string()).await?;
+                        self.put_aside(access, order.topic, order.raw, error.to_string()).await?;
                         Ok(Counted::Refused)
                     }
                     Err(error) => Err(error.into()),
@@ -99,20 +99,25 @@ where
         Ok(mark.is_some() && fact.updated_at <= mark)
     }
 
+    /// Into quarantine, as the notification that never came.
     async fn put_aside(
         &self,
         access: &ChannelAccess,
+        topic: &str,
         body: Vec<u8>,
         reason: String,
-    ) -> Result<(), StoreError> {
-        let item = Quarantined {
-            shop: access.channel.shop.clone(),
-            came_by: access.channel.id.to_string(),
-            topic: LISTED.to_owned(),
-            at: self.core.now(),
-            reason,
+    ) -> Result<(), PageError> {
+        let channel = &access.channel;
+        let Some(route) = Route::of(channel) else { return Ok(()) };
+        let arrival = Arrival {
+            route,
+            topic: topic.to_owned(),
+            headers: BTreeMap::new(),
             body,
+            received_at: self.core.now(),
+            proof: Proof::Checked,
         };
-        self.core.store.quarantine(&item).await
+        quarantine::keep(self.core, self.secrets, &channel.shop, &arrival, reason).await?;
+        Ok(())
     }
 }

@@ -140,7 +140,7 @@ where
         return never("the sales channel has no credentials; add them under Settings → Integrations");
     };
     // Tried again, but not for ever: the key service may be away, or the key be another one.
-    Ok(match secrets.open(&channel.shop, SecretKind::ChannelCredentials, sealed).await {
+    Ok(match secrets.open((&channel.shop).into(), SecretKind::ChannelCredentials, sealed).await {
         Ok(credentials) => Ok(ChannelAccess { channel, credentials }),
         Err(_) => Err(ActError::retry("the channel's credentials cannot be opened")),
     })

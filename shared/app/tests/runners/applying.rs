@@ -113,7 +113,7 @@ fn law_13_a_refused_fact_is_kept_once_and_shows_on_the_timeline() {
         let outcome = applied(&world, &late).unwrap();
         assert_eq!(outcome, Outcome::Ignored(IgnoreReason::LateScan { status }));
     }
-    let timeline = done(world.store.timeline(&id(), None, 50)).unwrap().items;
+    let timeline = done(world.store.timeline(&id(), None, 50, world.core.now())).unwrap().items;
     let ignored: Vec<_> = timeline
         .into_iter()
         .filter_map(|entry| match entry {

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use stagepost_app::ports::{
     ActError, Answer, CarrierAccess, ChannelAccess, Clock, Doorbell, DoorbellError, FulfillError,
     FulfillRequest, Fulfilled, FulfillmentPlatform, JobDoorbell, Mail, MailError, Mailer, PlatformLook,
-    PlatformShipment, Post, Ring, SecretAction, SecretError, SecretKind, Secrets, Tracker, TrackerService,
-    WebhookSender,
+    PlatformShipment, Post, Ring, Scope, SecretAction, SecretError, SecretKind, Secrets, Tracker,
+    TrackerService, WebhookSender,
 };
 use stagepost_domain::fact::{
     Coverage, Fact, FulfillmentSeen, ShipmentFact, ShipmentId, ShipmentSeen, TrackingFact,
@@ -196,11 +196,11 @@ pub const UNOPENABLE: &str = "sealed with another key";
 pub struct OpenVault;
 
 impl Secrets for OpenVault {
-    async fn seal(&self, _: &ShopId, _: SecretKind, plain: &str) -> Result<Sealed, SecretError> {
+    async fn seal(&self, _: Scope<'_>, _: SecretKind, plain: &str) -> Result<Sealed, SecretError> {
         Ok(Sealed(plain.to_owned()))
     }
 
-    async fn open(&self, _: &ShopId, kind: SecretKind, sealed: &Sealed) -> Result<String, SecretError> {
+    async fn open(&self, _: Scope<'_>, kind: SecretKind, sealed: &Sealed) -> Result<String, SecretError> {
         if sealed.0 == UNOPENABLE {
             return Err(SecretError::hopeless(kind, SecretAction::Open, "sealed with another key"));
         }
@@ -530,7 +530,13 @@ impl Store {
 
 fn seen(made: &Made) -> ShipmentSeen {
     let packages = made.numbers.iter().map(|n| build::parcel(n)).collect();
-    ShipmentSeen { id: made.id.clone(), updated_at: made.updated, active: made.active, packages }
+    ShipmentSeen {
+        id: made.id.clone(),
+        updated_at: made.updated,
+        active: made.active,
+        packages,
+        report: None,
+    }
 }
 
 impl FulfillmentPlatform for Store {

@@ -231,7 +231,7 @@ fn a_parked_report_is_looked_after_for_a_day_and_then_out_of_the_way() {
     let edit = PackageEdit::Add(build::parcel("1Z999"));
     world.tell(&Fact::Packages { edit, actor: build::person() });
     assert_eq!(done(world.store.packages(&id())).unwrap()[0].status, TrackingStatus::Delivered);
-    assert!(done(world.store.parked(&build::shop(), "1Z999")).unwrap().is_empty());
+    assert!(done(world.store.parked(&build::shop(), "1Z999", world.core.now())).unwrap().is_empty());
 }
 
 #[test]

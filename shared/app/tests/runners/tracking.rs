@@ -33,7 +33,7 @@ fn status(world: &World) -> TrackingStatus {
 }
 
 fn parked(world: &World) -> usize {
-    done(world.store.parked(&build::shop(), "1Z999")).unwrap().len()
+    done(world.store.parked(&build::shop(), "1Z999", world.core.now())).unwrap().len()
 }
 
 #[test]

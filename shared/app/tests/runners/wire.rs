@@ -15,7 +15,9 @@ use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::governor::Governor;
-use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, OrderId, ShopId, TemplateId};
+use stagepost_domain::id::{
+    CarrierId, ChannelId, EndpointId, FlowId, OrderId, QuarantineId, ShopId, TemplateId,
+};
 use stagepost_domain::order::{Order, Snapshot};
 use stagepost_domain::package::Package;
 use stagepost_domain::run::{Run, RunId};
@@ -153,8 +155,9 @@ impl OrderStore for Wire {
         id: &OrderId,
         cursor: Option<&str>,
         limit: usize,
+        now: Timestamp,
     ) -> Result<Page<TimelineEntry>, StoreError> {
-        wired!(self.timeline(id, cursor, limit))
+        wired!(self.timeline(id, cursor, limit, now))
     }
     async fn orders(
         &self,
@@ -177,8 +180,13 @@ impl RunStore for Wire {
     async fn update_run(&self, id: &RunId, expected: &Run, next: &Run) -> Result<Event, CommitError> {
         wired!(self.update_run(id, expected, next))
     }
-    async fn webhook_body(&self, order: &OrderId, seq: u64) -> Result<Option<String>, StoreError> {
-        wired!(self.webhook_body(order, seq))
+    async fn webhook_body(
+        &self,
+        order: &OrderId,
+        seq: u64,
+        now: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        wired!(self.webhook_body(order, seq, now))
     }
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueItem>, StoreError> {
         wired!(self.due(now, limit))
@@ -203,8 +211,25 @@ impl InboundStore for Wire {
     async fn quarantine(&self, item: &Quarantined) -> Result<(), StoreError> {
         wired!(self.quarantine(item))
     }
-    async fn quarantined(&self, shop: &ShopId, limit: usize) -> Result<Vec<QuarantineEntry>, StoreError> {
-        wired!(self.quarantined(shop, limit))
+    async fn quarantined(
+        &self,
+        shop: &ShopId,
+        cursor: Option<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page<QuarantineEntry>, StoreError> {
+        wired!(self.quarantined(shop, cursor, limit, now))
+    }
+    async fn quarantined_item(
+        &self,
+        shop: &ShopId,
+        id: &QuarantineId,
+        now: Timestamp,
+    ) -> Result<Option<Quarantined>, StoreError> {
+        wired!(self.quarantined_item(shop, id, now))
+    }
+    async fn release(&self, shop: &ShopId, id: &QuarantineId) -> Result<(), StoreError> {
+        wired!(self.release(shop, id))
     }
     async fn orders_with_number(&self, shop: &ShopId, number: &str) -> Result<Vec<OrderId>, StoreError> {
         wired!(self.orders_with_number(shop, number))
@@ -212,8 +237,13 @@ impl InboundStore for Wire {
     async fn park(&self, fact: &ParkedFact, due: Timestamp) -> Result<(), StoreError> {
         wired!(self.park(fact, due))
     }
-    async fn parked(&self, shop: &ShopId, number: &str) -> Result<Vec<ParkedFact>, StoreError> {
-        wired!(self.parked(shop, number))
+    async fn parked(
+        &self,
+        shop: &ShopId,
+        number: &str,
+        now: Timestamp,
+    ) -> Result<Vec<ParkedFact>, StoreError> {
+        wired!(self.parked(shop, number, now))
     }
     async fn unpark(&self, fact: &ParkedFact) -> Result<(), StoreError> {
         wired!(self.unpark(fact))

@@ -18,8 +18,8 @@ pub const STALE_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub const AUTOMATIC_REENTRIES_MAX: u8 = 3;
 
 /// Why a stage entry runs nothing, if it is to be silent.
-pub(super) fn staleness(fact_at: Option<Timestamp>, now: Timestamp) -> Option<SkipReason> {
-    let age = fact_at.map(|at| now.duration_since(at))?;
+pub(super) fn staleness(fact_at: Option<Timestamp>, received_at: Timestamp) -> Option<SkipReason> {
+    let age = fact_at.map(|at| received_at.duration_since(at))?;
     (age > STALE_AFTER).then_some(SkipReason::StaleFact)
 }
 
@@ -59,7 +59,7 @@ impl Draft<'_> {
         match reason {
             None if self.trips_breaker(visit.automatic) => self.hold(target),
             None => {
-                let silent = staleness(self.fact_at, self.context.now);
+                let silent = staleness(self.fact_at, self.context.received_at);
                 self.enter(playbook, to, silent);
             }
             Some(reason) => {

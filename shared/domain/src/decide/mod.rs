@@ -46,6 +46,9 @@ pub struct Context<'a> {
     pub playbook: Option<&'a Playbook>,
     /// The time.
     pub now: Timestamp,
+    /// When the fact reached us: now, unless it had to wait in the inbound queue. Its age is counted to here,
+    /// because our own delay makes no news old (law 4).
+    pub received_at: Timestamp,
 }
 
 /// A request that cannot be met as the order stands; nothing is written.
@@ -115,6 +118,7 @@ pub fn decide(context: Context<'_>, fact: &Fact) -> Decision {
         Fact::Shipment(fact) => seen::shipment(context, fact),
         Fact::Trashed => seen::trashed(context),
         Fact::Tracking(fact) => tracking::tracked(context, fact),
+        Fact::ShipmentReport(fact) => tracking::shipment_reported(context, fact),
         Fact::Packages { edit, actor } => tracking::edited(context, edit, actor),
         Fact::Move(fact) => manual::moved(context, fact),
         Fact::Assign(fact) => assign::assigned(context, fact),

@@ -7,15 +7,15 @@ use jiff::Timestamp;
 
 use super::entry::staleness;
 use super::manual::changed;
-use super::tracking::all_arrived;
+use super::tracking::{all_arrived, reported};
 use super::{Context, Decision, Draft};
 use crate::event::{Cause, Change};
-use crate::fact::{FulfillmentSeen, OrderFact, Origin, ShipmentFact, ShipmentId};
+use crate::fact::{FulfillmentSeen, OrderFact, Origin, ShipmentFact, ShipmentId, ShipmentSeen};
 use crate::flow::{Flow, FulfilledWhen, Stage};
 use crate::fulfillment::{Attribution, Fulfillment, Observed};
 use crate::order::{Lifecycle, Order, Placement, Platform, Snapshot};
 use crate::outcome::{IgnoreReason, NoOpReason, SkipReason};
-use crate::package::{Package, PackageSeen, Rollup, is_full};
+use crate::package::{Checkpoint, Package, PackageSeen, Report, Rollup, is_full};
 use crate::run::RunId;
 use crate::shop::Playbook;
 
@@ -40,7 +40,8 @@ fn new_order(context: Context<'_>, fact: &OrderFact) -> Order {
     blank_order(context, fact.source.clone(), fact.number.clone(), fact.created_at)
 }
 
-fn blank_order(
+/// An order that nobody has told of itself yet.
+pub(super) fn blank_order(
     context: Context<'_>,
     source: crate::order::Source,
     number: String,
@@ -81,10 +82,11 @@ fn first_sighting(context: Context<'_>, order: Order, fact: &OrderFact) -> Decis
     } else if fact.lifecycle != Lifecycle::Open {
         Some(SkipReason::OrderCancelled)
     } else {
-        staleness(fact.updated_at, context.now)
+        staleness(fact.updated_at, context.received_at)
     };
     let cause = Cause::Platform { channel: fact.source.channel.clone() };
     let mut draft = Draft::new(context, order, cause, fact.updated_at);
+    fulfillment.reports.retain(|id, _| !packages.named.contains(id));
     draft.set_packages(packages.changed);
     draft.order.packages.more = packages.overflow;
     draft.take_in(fact);
@@ -125,7 +127,10 @@ fn again(context: Context<'_>, known: &Order, fact: &OrderFact) -> Decision {
         return Decision::NoOp(told_before(known, &fact.fulfillment));
     }
     let lifecycle = if same_content { &known.lifecycle } else { &fact.lifecycle };
-    let about_packages = !packages.changed.is_empty() || more != known.packages.more;
+    let about_packages = (!packages.changed.is_empty() || more != known.packages.more).then(|| {
+        let told = packages.told_of(context.packages).filter(|_| more == known.packages.more);
+        told.unwrap_or(Change::Packages)
+    });
     let change = what_changed(known, lifecycle, &observed, about_packages);
     let cause = Cause::Platform { channel: fact.source.channel.clone() };
     let mut draft = Draft::new(context, known.clone(), cause, fact.updated_at);
@@ -136,7 +141,7 @@ fn again(context: Context<'_>, known: &Order, fact: &OrderFact) -> Decision {
         draft.snapshot = context.snapshot.is_none_or(|s| *s != fact.snapshot).then(|| fact.snapshot.clone());
         draft.take_in(fact);
     }
-    draft.follow(fulfillment, &observed);
+    draft.follow(fulfillment, &observed, &packages.named, packages.report.as_ref());
     if change == Change::Reopened {
         draft.come_back();
     }
@@ -192,7 +197,12 @@ fn told_before(known: &Order, seen: &FulfillmentSeen) -> NoOpReason {
     if seen.shipments.iter().any(|s| ours(&s.id)) { NoOpReason::OwnFulfillment } else { NoOpReason::Same }
 }
 
-fn what_changed(known: &Order, lifecycle: &Lifecycle, observed: &Observed, packages: bool) -> Change {
+fn what_changed(
+    known: &Order,
+    lifecycle: &Lifecycle,
+    observed: &Observed,
+    packages: Option<Change>,
+) -> Change {
     match (&known.lifecycle, lifecycle) {
         (Lifecycle::Open, Lifecycle::Cancelled { .. }) => return Change::Cancelled,
         (Lifecycle::Open | Lifecycle::Cancelled { .. }, Lifecycle::Trashed) => return Change::Trashed,
@@ -200,13 +210,7 @@ fn what_changed(known: &Order, lifecycle: &Lifecycle, observed: &Observed, packa
         (Lifecycle::Trashed, Lifecycle::Cancelled { .. }) => return Change::Cancelled,
         _ => {}
     }
-    if observed.changed {
-        fulfillment_change(observed)
-    } else if packages {
-        Change::Packages
-    } else {
-        Change::Updated
-    }
+    if observed.changed { fulfillment_change(observed) } else { packages.unwrap_or(Change::Updated) }
 }
 
 fn fulfillment_change(observed: &Observed) -> Change {
@@ -241,12 +245,13 @@ pub(super) fn shipment(context: Context<'_>, fact: &ShipmentFact) -> Decision {
         return Decision::NoOp(if older { NoOpReason::Older } else { told_before(&known, &told) });
     }
     let cause = Cause::Platform { channel: fact.source.channel.clone() };
+    let told = packages.told_of(context.packages).filter(|_| more == known.packages.more);
     let mut draft = Draft::new(context, known, cause, Some(seen.updated_at));
     draft.set_packages(packages.changed);
     draft.order.packages.more = more;
-    draft.follow(fulfillment, &observed);
-    let change = if observed.changed { fulfillment_change(&observed) } else { Change::Packages };
-    changed(draft.finish(change))
+    draft.follow(fulfillment, &observed, &packages.named, packages.report.as_ref());
+    let about_packages = told.unwrap_or(Change::Packages);
+    changed(draft.finish(if observed.changed { fulfillment_change(&observed) } else { about_packages }))
 }
 
 /// WooCommerce's `order.deleted` carries an id and nothing else.
@@ -282,17 +287,31 @@ impl Draft<'_> {
         }
     }
 
-    /// Takes the new fulfillment state and moves where it asks to.
-    fn follow(&mut self, fulfillment: Fulfillment, observed: &Observed) {
+    /// Takes the new fulfillment state and moves where it asks to. `named`: fulfillments whose parcels have
+    /// their reports now; `report`: the last that counted, which tells how old a delivery is.
+    fn follow(
+        &mut self,
+        fulfillment: Fulfillment,
+        observed: &Observed,
+        named: &BTreeSet<ShipmentId>,
+        report: Option<&(ShipmentId, Checkpoint)>,
+    ) {
         let covered_more = fulfillment.coverage > self.order.fulfillment.coverage;
         self.order.fulfillment = fulfillment;
+        self.order.fulfillment.reports.retain(|id, _| !named.contains(id));
         if observed.edge == Some(Attribution::Theirs) {
             self.cause = Cause::PlatformFulfillment { channel: self.order.source.channel.clone() };
             self.move_to_fulfilled_stage();
         }
-        if covered_more && self.transition.is_none() {
-            self.advance_if_delivered();
+        if self.transition.is_some() {
+            return;
         }
+        match report {
+            Some((_, report)) if !covered_more => self.fact_at = Some(report.at),
+            None if !covered_more => return,
+            _ => {}
+        }
+        self.advance_if_delivered();
     }
 
     /// Puts a newly seen order where its state asks for, recording what it jumped.
@@ -329,9 +348,41 @@ struct ToldPackages {
     overflow: bool,
     /// Some list was compared.
     told: bool,
+    /// Fulfillments whose parcels are known here, or that are no more: no report waits for them.
+    named: BTreeSet<ShipmentId>,
+    /// The last report that counted for a parcel.
+    report: Option<(ShipmentId, Checkpoint)>,
 }
 
 impl ToldPackages {
+    /// What changed, if it is only how parcels stand: none came, went or got another number.
+    fn told_of(&self, stored: &[Package]) -> Option<Change> {
+        let (shipment, report) = self.report.as_ref()?;
+        let there = |p: &Package| stored.iter().any(|known| known.id == p.id && known.removed == p.removed);
+        let only = self.edited.is_empty() && self.changed.iter().all(there);
+        only.then(|| Change::Shipment { shipment: shipment.clone(), status: report.status })
+    }
+
+    /// Gives a fulfillment's parcels the reports of its platform, that which waited for them among them.
+    fn follow(&mut self, packages: &mut [Package], seen: &ShipmentSeen, waiting: Option<&Report>) {
+        let listed: BTreeSet<_> = seen.packages.iter().map(PackageSeen::id).collect();
+        let of_it = |p: &&mut Package| {
+            !p.removed && (listed.contains(&p.id) || p.shipment.as_deref() == Some(&seen.id.0))
+        };
+        let waiting = waiting.copied().map(Checkpoint::from);
+        let mut reports: Vec<_> = waiting.iter().chain(&seen.report).collect();
+        reports.sort_by_key(|report| report.at);
+        for package in packages.iter_mut().filter(of_it) {
+            self.named.insert(seen.id.clone());
+            for report in &reports {
+                if let Ok(next) = reported(package, report) {
+                    *package = next;
+                    self.report = Some((seen.id.clone(), (*report).clone()));
+                }
+            }
+        }
+    }
+
     /// Whether the platform tells of more packages than the order takes: as before, if it told of none.
     fn more_than(&self, known: &Order) -> bool {
         if self.told { self.overflow } else { known.packages.more }
@@ -364,14 +415,20 @@ fn told_packages(
             Some(mark) => shipment.updated_at >= mark.mark,
         };
         let was_known = packages.iter().any(|p| p.shipment.as_deref() == Some(tag));
-        if !counts {
-            continue;
+        if counts {
+            let Replaced { changed, overflow } = replace(&mut packages, tag, listed);
+            told.overflow |= overflow;
+            told.told = true;
+            if changed && (shipment.active || was_known) {
+                told.edited.insert(shipment.id.clone());
+            }
         }
-        let Replaced { changed, overflow } = replace(&mut packages, tag, listed);
-        told.overflow |= overflow;
-        told.told = true;
-        if changed && (shipment.active || was_known) {
-            told.edited.insert(shipment.id.clone());
+        let standing = known.shipments.get(&shipment.id).is_none_or(|s| s.active);
+        if shipment.active && standing {
+            // Also by an older list: each parcel has a mark of its own.
+            told.follow(&mut packages, shipment, known.reports.get(&shipment.id));
+        } else {
+            told.named.insert(shipment.id.clone());
         }
     }
     if let Some(listed) = seen.packages.as_ref().filter(|_| current) {

@@ -1,17 +1,24 @@
 //! Parcels: carriers' reports, edits by hand, and the advance on delivery.
 
+use jiff::Timestamp;
+
 use super::manual::changed;
+use super::seen::blank_order;
 use super::{Context, Decision, Draft, Refused, merged};
 use crate::event::{Actor, Cause, Change, Refusal, StageRef};
-use crate::fact::{Coverage, PackageEdit, TrackingFact};
+use crate::fact::{Coverage, PackageEdit, ShipmentId, ShipmentReport, TrackingFact};
+use crate::fulfillment::SHIPMENTS_MAX;
 use crate::id::PackageId;
 use crate::order::Order;
 use crate::outcome::{IgnoreReason, NoOpReason};
 use crate::package::{
-    CHECKPOINTS_MAX, Checkpoint, PACKAGES_MAX, Package, PackagePatch, PackageSeen, Rollup, TrackingStatus,
-    is_full, normalised_number,
+    CHECKPOINTS_MAX, Checkpoint, PACKAGES_MAX, Package, PackagePatch, PackageSeen, Report, Rollup,
+    TrackingStatus, is_full, normalised_number,
 };
 use crate::text::tidy;
+
+/// Longest words of a carrier that are kept, in bytes.
+const DETAIL_MAX: usize = 200;
 
 /// A carrier's report: newer than the parcel's mark, and never back from a delivery.
 pub(super) fn tracked(context: Context<'_>, fact: &TrackingFact) -> Decision {
@@ -25,27 +32,14 @@ pub(super) fn tracked(context: Context<'_>, fact: &TrackingFact) -> Decision {
     if package.removed {
         return Decision::Ignored(IgnoreReason::PackageRemoved);
     }
-    let detail = fact.detail.as_deref().and_then(|d| tidy(d, 200));
-    let last = package.checkpoints.last().and_then(|c| c.detail.as_ref());
-    let same = package.status == fact.status && last == detail.as_ref();
-    match package.mark {
-        // A delivery (or a return) is told once and holds for ever: a scan that its carrier dated later but
-        // that came first does not hide it.
-        Some(mark) if fact.occurred_at < mark && fact.status.rank() <= settled_rank(package) => {
-            return Decision::NoOp(NoOpReason::Older);
-        }
-        _ if same => return Decision::NoOp(NoOpReason::Same),
-        _ => {}
-    }
-    if fact.status.rank() < package.status.rank() && package.status.rank() >= TrackingStatus::Delivered.rank()
-    {
-        return Decision::Ignored(IgnoreReason::LateScan { status: package.status });
-    }
-    // Two scans of one moment: ordered by their content, so that either order of arrival ends the same.
-    if package.mark == Some(fact.occurred_at) && (package.status, last) > (fact.status, detail.as_ref()) {
-        return Decision::NoOp(NoOpReason::Older);
-    }
-    let next = scanned(package, fact, detail);
+    let detail = fact.detail.as_deref().and_then(|d| tidy(d, DETAIL_MAX));
+    let report = Checkpoint { at: fact.occurred_at, status: fact.status, detail };
+    let mut next = match reported(package, &report) {
+        Ok(next) => next,
+        Err(refused) => return refused,
+    };
+    let carrier = fact.carrier.as_deref().and_then(|c| tidy(c, 60));
+    next.seen.fill_from(&PackageSeen { number: None, url: fact.url.clone(), carrier });
     let cause = Cause::Carrier { package: package.id.clone(), carrier: None };
     let mut draft = Draft::new(context, order.clone(), cause, Some(fact.occurred_at));
     draft.set_packages(vec![next.clone()]);
@@ -53,24 +47,122 @@ pub(super) fn tracked(context: Context<'_>, fact: &TrackingFact) -> Decision {
     changed(draft.finish(Change::Package { package: next.id, status: next.status }))
 }
 
-/// What a fact must outrank to count although it is older: at least the states before the delivery.
-fn settled_rank(package: &Package) -> u8 {
-    package.status.rank().max(TrackingStatus::InTransit.rank())
+/// A platform's report of a fulfillment's parcels: the same rules, for each of them. Where it has not told of
+/// the parcels yet, or of the order itself, the report is kept on the order until it does.
+pub(super) fn shipment_reported(context: Context<'_>, fact: &ShipmentReport) -> Decision {
+    let order = context.order.cloned().unwrap_or_else(|| {
+        blank_order(context, fact.source.clone(), fact.source.external_id.clone(), fact.report.at)
+    });
+    if order.fulfillment.shipments.get(&fact.shipment).is_some_and(|s| !s.active) {
+        return Decision::Ignored(IgnoreReason::PackageRemoved);
+    }
+    let parcels = context.packages.iter().filter(|p| !p.removed);
+    let parcels: Vec<_> = parcels.filter(|p| p.shipment.as_deref() == Some(&fact.shipment.0)).collect();
+    let Some(first) = parcels.first() else { return kept(context, order, fact) };
+    let cause = Cause::Carrier { package: first.id.clone(), carrier: None };
+    let (mut next, mut refused) = (Vec::new(), Vec::new());
+    for outcome in parcels.iter().map(|p| reported(p, &fact.report)) {
+        match outcome {
+            Ok(package) => next.push(package),
+            Err(why) => refused.push(why),
+        }
+    }
+    if next.is_empty() {
+        // What a rule refuses is kept for people to see; a duplicate is not.
+        let told = refused.iter().position(|why| matches!(why, Decision::Ignored(_))).unwrap_or_default();
+        return refused.swap_remove(told);
+    }
+    let mut draft = Draft::new(context, order, cause, Some(fact.report.at));
+    draft.order.fulfillment.reports.remove(&fact.shipment);
+    draft.set_packages(next);
+    draft.advance_if_delivered();
+    changed(draft.finish(told_of(&fact.shipment, fact.report.status)))
 }
 
-fn scanned(package: &Package, fact: &TrackingFact, detail: Option<String>) -> Package {
-    let mut next = package.clone();
-    next.status = fact.status;
-    next.mark = next.mark.max(Some(fact.occurred_at));
-    if fact.status == TrackingStatus::Delivered {
-        next.delivered_at = Some(fact.occurred_at);
+/// The report waits on the order, where the parcels will find it.
+fn kept(context: Context<'_>, order: Order, fact: &ShipmentReport) -> Decision {
+    let reports = &order.fulfillment.reports;
+    let known = reports.get(&fact.shipment);
+    let report = Report { status: fact.report.status, at: fact.report.at };
+    if let Err(refused) = weighed(&known.map(Standing::of_report).unwrap_or_default(), &report.into()) {
+        return refused;
     }
-    let carrier = fact.carrier.as_deref().and_then(|c| tidy(c, 60));
-    next.seen.fill_from(&PackageSeen { number: None, url: fact.url.clone(), carrier });
-    next.checkpoints.push(Checkpoint { at: fact.occurred_at, status: fact.status, detail });
+    if known.is_none() && reports.len() >= SHIPMENTS_MAX {
+        return Decision::Ignored(IgnoreReason::TooMany { limit: SHIPMENTS_MAX });
+    }
+    let cause = Cause::Platform { channel: fact.source.channel.clone() };
+    let mut draft = Draft::new(context, order, cause, Some(fact.report.at));
+    draft.order.fulfillment.reports.insert(fact.shipment.clone(), report);
+    changed(draft.finish(told_of(&fact.shipment, fact.report.status)))
+}
+
+fn told_of(shipment: &ShipmentId, status: TrackingStatus) -> Change {
+    Change::Shipment { shipment: shipment.clone(), status }
+}
+
+/// What is known of a parcel when a report of it comes.
+#[derive(Default)]
+struct Standing<'a> {
+    status: TrackingStatus,
+    mark: Option<Timestamp>,
+    detail: Option<&'a String>,
+}
+
+impl<'a> Standing<'a> {
+    fn of_package(package: &'a Package) -> Self {
+        let detail = package.checkpoints.last().and_then(|c| c.detail.as_ref());
+        Self { status: package.status, mark: package.mark, detail }
+    }
+
+    fn of_report(report: &Report) -> Self {
+        Self { status: report.status, mark: Some(report.at), detail: None }
+    }
+
+    /// What a report must outrank to count although it is older: at least the states before the delivery.
+    fn settled_rank(&self) -> u8 {
+        self.status.rank().max(TrackingStatus::InTransit.rank())
+    }
+}
+
+/// Whether a report counts beside what stands, or what it is instead.
+fn weighed(known: &Standing<'_>, report: &Checkpoint) -> Result<(), Decision> {
+    let detail = report.detail.as_ref();
+    match known.mark {
+        // A delivery (or a return) is told once and holds for ever: a scan that its carrier dated later but
+        // that came first does not hide it.
+        Some(mark) if report.at < mark && report.status.rank() <= known.settled_rank() => {
+            return Err(Decision::NoOp(NoOpReason::Older));
+        }
+        // Without words of its own, a report of a known state says nothing.
+        _ if known.status == report.status && (detail.is_none() || known.detail == detail) => {
+            return Err(Decision::NoOp(NoOpReason::Same));
+        }
+        _ => {}
+    }
+    let arrived = known.status.rank() >= TrackingStatus::Delivered.rank();
+    if arrived && report.status.rank() < known.status.rank() {
+        return Err(Decision::Ignored(IgnoreReason::LateScan { status: known.status }));
+    }
+    // Two scans of one moment: ordered by their content, so that either order of arrival ends the same.
+    if known.mark == Some(report.at) && (known.status, known.detail) > (report.status, detail) {
+        return Err(Decision::NoOp(NoOpReason::Older));
+    }
+    Ok(())
+}
+
+/// The parcel with one more report, if it counts.
+pub(super) fn reported(package: &Package, report: &Checkpoint) -> Result<Package, Decision> {
+    weighed(&Standing::of_package(package), report)?;
+    let mut next = package.clone();
+    next.status = report.status;
+    next.mark = next.mark.max(Some(report.at));
+    if report.status == TrackingStatus::Delivered {
+        next.delivered_at = Some(report.at);
+    }
+    next.checkpoints.push(report.clone());
     let extra = next.checkpoints.len().saturating_sub(CHECKPOINTS_MAX);
     next.checkpoints.drain(..extra);
-    next
+    Ok(next)
 }
 
 /// Packages added, corrected or taken away by hand.

@@ -6,7 +6,7 @@ use crate::decide::{Changeset, Context, Decision, Refused, Settled, decide, sett
 use crate::event::{Action, Actor, Event};
 use crate::fact::{
     Coverage, Fact, FulfillmentSeen, MoveFact, OrderFact, Origin, PackageEdit, Settlement, ShipmentFact,
-    ShipmentId, ShipmentSeen, TrackingFact,
+    ShipmentId, ShipmentReport, ShipmentSeen, TrackingFact,
 };
 use crate::flow::{
     AdvanceOnDelivery, Automations, EmailAutomation, Flow, FulfillAutomation, FulfilledWhen, Retired, Stage,
@@ -15,7 +15,7 @@ use crate::flow::{
 use crate::fulfillment::{Attribution, LockRefused};
 use crate::id::{AttemptId, ChannelId, EndpointId, FlowId, KeyId, OrderId, ShopId, StageId, TemplateId};
 use crate::order::{Customer, Lifecycle, Order, Placement, Platform, Snapshot, Source};
-use crate::package::{Package, PackageSeen, TrackingStatus};
+use crate::package::{Checkpoint, Package, PackageSeen, TrackingStatus};
 use crate::run::{Run, RunKey, Target};
 use crate::shop::{Playbook, Settings};
 
@@ -121,12 +121,15 @@ pub struct Scene {
     pub packages: Vec<Package>,
     pub events: Vec<Event>,
     pub now: Timestamp,
+    /// When facts reached us, if not now.
+    pub received_at: Option<Timestamp>,
 }
 
 impl Default for Scene {
     fn default() -> Self {
         let playbook = Playbook { flow: flow(), settings: settings() };
-        Self { playbook, order: None, snapshot: None, packages: vec![], events: vec![], now: t(1_000) }
+        let (packages, events) = (vec![], vec![]);
+        Self { playbook, order: None, snapshot: None, packages, events, now: t(1_000), received_at: None }
     }
 }
 
@@ -160,6 +163,7 @@ impl Scene {
             entry: self.entry(),
             playbook: Some(&self.playbook),
             now: self.now,
+            received_at: self.received_at.unwrap_or(self.now),
         }
     }
 
@@ -400,7 +404,7 @@ impl Seen {
 
 fn shipment_seen(name: &str, at: i64, active: bool, numbers: &[&str]) -> ShipmentSeen {
     let packages = numbers.iter().map(|n| parcel(n)).collect();
-    ShipmentSeen { id: ShipmentId(name.to_owned()), updated_at: t(at), active, packages }
+    ShipmentSeen { id: ShipmentId(name.to_owned()), updated_at: t(at), active, packages, report: None }
 }
 
 /// Shopify's `fulfillments/create` and `fulfillments/update`.
@@ -431,6 +435,17 @@ pub fn scan(number: &str, at: i64, status: TrackingStatus) -> Fact {
         url: None,
         detail: None,
     })
+}
+
+/// How a platform says that parcels stand, at `at`.
+pub fn standing(at: i64, status: TrackingStatus) -> Checkpoint {
+    Checkpoint { at: t(at), status, detail: None }
+}
+
+/// Shopify's `fulfillment_events/create`.
+pub fn report(name: &str, at: i64, status: TrackingStatus) -> Fact {
+    let (source, shipment) = (source(Platform::Shopify), ShipmentId(name.to_owned()));
+    Fact::ShipmentReport(ShipmentReport { source, shipment, report: standing(at, status) })
 }
 
 pub fn is_refused(decision: &Decision) -> Option<&Refused> {

@@ -61,8 +61,10 @@ macro_rules! store_contract {
             a_parked_report_in_other_words_is_the_same_report
             a_parked_report_can_be_put_off
             another_shop_does_not_see_what_is_parked
-            what_is_quarantined_is_listed_newest_first_with_its_body
-            a_listing_of_the_quarantine_carries_no_large_body
+            what_is_quarantined_is_listed_newest_first
+            a_quarantined_notification_is_read_whole_and_removed_whole
+            a_notification_that_is_quarantined_again_stays_one
+            what_has_expired_is_not_there
         }
         $crate::store_contract! { @laws jobs $make;
             a_job_is_claimed_by_one

@@ -10,7 +10,7 @@ use stagepost_domain::fulfillment::{Attribution, Lock, Shipment};
 use stagepost_domain::id::{AttemptId, OrderId};
 use stagepost_domain::order::{Hold, HoldReason, Lifecycle, Order, Placement, Visit};
 use stagepost_domain::outcome::IgnoreReason;
-use stagepost_domain::package::{PACKAGES_KEPT_MAX, PACKAGES_MAX, Package, TrackingStatus};
+use stagepost_domain::package::{PACKAGES_KEPT_MAX, PACKAGES_MAX, Package, Report, TrackingStatus};
 use stagepost_domain::run::{RunKey, Target};
 
 use crate::build::{
@@ -141,6 +141,8 @@ pub async fn everything_that_an_order_can_carry_comes_back_as_it_was<S: OrderSto
     full.fulfillment.at = Some("1969-12-31T00:00:00Z".parse().unwrap());
     full.fulfillment.edge_spent = true;
     full.fulfillment.lock = Some(lock());
+    let report = Report { status: TrackingStatus::OutForDelivery, at: seconds(5) };
+    full.fulfillment.reports.insert(ShipmentId("f2".to_owned()), report);
     for (name, active, by) in
         [("f1", true, Attribution::Ours { seq: 4 }), ("completed@2026", false, Attribution::Theirs)]
     {
@@ -285,7 +287,7 @@ async fn whole_timeline<S: OrderStore>(store: &S, id: &OrderId, limit: usize) ->
     let mut entries = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
-        let page = store.timeline(id, cursor.as_deref(), limit).await.unwrap();
+        let page = store.timeline(id, cursor.as_deref(), limit, seconds(1_000)).await.unwrap();
         let events = page.items.iter().filter(|e| matches!(e, TimelineEntry::Event(_))).count();
         assert!(events <= limit);
         entries.extend(page.items);
@@ -400,7 +402,7 @@ pub async fn a_cursor_that_is_not_ours_is_refused<S: OrderStore>(store: &S) {
     for bad in ["", "x", "%%%", "T1JERVIjMQ", "eyJzIjotMX0", "ÄÖ"] {
         let orders = store.orders(&shop(), &filter, Some(bad), 10).await;
         assert!(matches!(orders, Err(StoreError::Corrupt { ref item, .. }) if item == "cursor"), "{bad}");
-        let timeline = store.timeline(&order_id(1), Some(bad), 10).await;
+        let timeline = store.timeline(&order_id(1), Some(bad), 10, seconds(1_000)).await;
         assert!(matches!(timeline, Err(StoreError::Corrupt { ref item, .. }) if item == "cursor"), "{bad}");
     }
 }

@@ -260,8 +260,10 @@ pub async fn the_webhook_body_is_kept_as_frozen<S: OrderStore + RunStore>(store:
     let body = "{\"type\":\"order.stage_entered\", \"name\":\"Zoë \\u0000 🎉\"}".to_owned();
     create.webhook_body = Some(body.clone());
     store.commit(&create).await.unwrap();
-    assert_eq!(store.webhook_body(&id, 1).await.unwrap(), Some(body));
-    assert_eq!(store.webhook_body(&id, 2).await.unwrap(), None);
+    assert_eq!(store.webhook_body(&id, 1, seconds(9)).await.unwrap(), Some(body));
+    assert_eq!(store.webhook_body(&id, 2, seconds(9)).await.unwrap(), None);
+    let past = seconds(31 * 86_400);
+    assert_eq!(store.webhook_body(&id, 1, past).await.unwrap(), None, "it has expired");
 }
 
 /// A failed run shows up once nothing of its event is open, newest first, for its own shop, and goes when it is

@@ -1,20 +1,19 @@
 //! What came in and found no home, in memory.
 
-use std::cmp::Reverse;
-
 use stagepost_app::ports::{
-    IgnoredFact, InboundStore, ParkedFact, QUARANTINE_HEAD, QuarantineEntry, Quarantined, StoreError,
+    IgnoredFact, InboundStore, Page, ParkedFact, QuarantineEntry, Quarantined, StoreError,
 };
 use stagepost_domain::Timestamp;
-use stagepost_domain::id::{OrderId, ShopId};
+use stagepost_domain::id::{OrderId, QuarantineId, ShopId};
 use stagepost_domain::package::normalised_number;
 
-use super::{MemoryStore, StoredParked};
+use super::{MemoryStore, StoredParked, bad_cursor, expired};
 
 impl InboundStore for MemoryStore {
     async fn keep_ignored(&self, fact: &IgnoredFact) -> Result<(), StoreError> {
         self.write_plain(|state| {
-            if !state.ignored.iter().any(|kept| same_refusal(kept, fact)) {
+            let known = |kept: &IgnoredFact| same_refusal(kept, fact) && !expired(kept.at, fact.at);
+            if !state.ignored.iter().any(known) {
                 state.ignored.push(fact.clone());
             }
         })
@@ -22,18 +21,42 @@ impl InboundStore for MemoryStore {
 
     async fn quarantine(&self, item: &Quarantined) -> Result<(), StoreError> {
         self.write_plain(|state| {
-            if !state.quarantine.contains(item) {
-                state.quarantine.push(item.clone());
-            }
+            let key = (item.entry.shop.clone(), item.entry.id.clone());
+            state.quarantine.insert(key, item.clone());
         })
     }
 
-    async fn quarantined(&self, shop: &ShopId, limit: usize) -> Result<Vec<QuarantineEntry>, StoreError> {
-        let mut found: Vec<_> =
-            self.lock().quarantine.iter().filter(|item| &item.shop == shop).cloned().collect();
-        found.sort_by_key(|item| Reverse(item.at));
-        found.truncate(limit);
-        Ok(found.into_iter().map(entry).collect())
+    async fn quarantined(
+        &self,
+        shop: &ShopId,
+        cursor: Option<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page<QuarantineEntry>, StoreError> {
+        let after = cursor.map(|c| QuarantineId::parse(c).map_err(|_| bad_cursor())).transpose()?;
+        let state = self.lock();
+        let entries = state.quarantine.values().rev().map(|item| &item.entry);
+        let listed = entries.filter(|e| e.shop == *shop && after.as_ref().is_none_or(|after| e.id < *after));
+        let mut items: Vec<_> = listed.filter(|e| !expired(e.at, now)).cloned().collect();
+        let more = items.len() > limit.max(1);
+        items.truncate(limit.max(1));
+        let next = items.last().filter(|_| more).map(|entry| entry.id.to_string());
+        Ok(Page { items, next })
+    }
+
+    async fn quarantined_item(
+        &self,
+        shop: &ShopId,
+        id: &QuarantineId,
+        now: Timestamp,
+    ) -> Result<Option<Quarantined>, StoreError> {
+        let state = self.lock();
+        let item = state.quarantine.get(&(shop.clone(), id.clone()));
+        Ok(item.filter(|item| !expired(item.entry.at, now)).cloned())
+    }
+
+    async fn release(&self, shop: &ShopId, id: &QuarantineId) -> Result<(), StoreError> {
+        self.write_plain(|state| drop(state.quarantine.remove(&(shop.clone(), id.clone()))))
     }
 
     async fn orders_with_number(&self, shop: &ShopId, number: &str) -> Result<Vec<OrderId>, StoreError> {
@@ -50,11 +73,17 @@ impl InboundStore for MemoryStore {
         })
     }
 
-    async fn parked(&self, shop: &ShopId, number: &str) -> Result<Vec<ParkedFact>, StoreError> {
+    async fn parked(
+        &self,
+        shop: &ShopId,
+        number: &str,
+        now: Timestamp,
+    ) -> Result<Vec<ParkedFact>, StoreError> {
         let number = normalised_number(number);
         let state = self.lock();
         let facts = state.parked.iter().map(|stored| &stored.fact);
         Ok(facts
+            .filter(|fact| !expired(fact.parked_at, now))
             .filter(|fact| &fact.shop == shop && normalised_number(&fact.fact.number) == number)
             .cloned()
             .collect())
@@ -63,12 +92,6 @@ impl InboundStore for MemoryStore {
     async fn unpark(&self, fact: &ParkedFact) -> Result<(), StoreError> {
         self.write_plain(|state| state.parked.retain(|stored| !same_report(&stored.fact, fact)))
     }
-}
-
-fn entry(mut item: Quarantined) -> QuarantineEntry {
-    let bytes = u64::try_from(item.body.len()).unwrap_or(u64::MAX);
-    item.body.truncate(QUARANTINE_HEAD);
-    QuarantineEntry { item, bytes }
 }
 
 /// The same fact, whenever it came.

@@ -11,7 +11,7 @@ use stagepost_domain::id::{OrderId, ShopId};
 use stagepost_domain::order::{Order, Placement, Snapshot};
 use stagepost_domain::package::{Package, normalised_number};
 
-use super::{MemoryStore, State, StoredEvent, StoredOrder, bad_cursor};
+use super::{MemoryStore, State, StoredEvent, StoredOrder, bad_cursor, expired};
 
 impl OrderStore for MemoryStore {
     async fn order(&self, id: &OrderId) -> Result<Option<Order>, StoreError> {
@@ -43,12 +43,14 @@ impl OrderStore for MemoryStore {
         id: &OrderId,
         cursor: Option<&str>,
         limit: usize,
+        now: Timestamp,
     ) -> Result<Page<TimelineEntry>, StoreError> {
         let skip = cursor.map_or(Ok(0), |c| c.parse::<usize>().map_err(|_| bad_cursor()))?;
         let state = self.lock();
         let events = state.events.range((id.clone(), 0)..=(id.clone(), u64::MAX)).rev();
         let events: Vec<Event> = events.map(|(_, stored)| stored.event.clone()).collect();
-        let ignored = state.ignored.iter().filter(|fact| &fact.order == id).cloned().collect();
+        let ignored = state.ignored.iter().filter(|fact| &fact.order == id && !expired(fact.at, now));
+        let ignored = ignored.cloned().collect();
         Ok(paged(merged(events, ignored), skip, limit.max(1)))
     }
 

@@ -9,7 +9,7 @@ use stagepost_domain::id::{OrderId, ShopId};
 use stagepost_domain::run::{Run, RunId, RunState};
 
 use super::inbound::same_report;
-use super::{MemoryStore, StoredEvent, bad_cursor};
+use super::{MemoryStore, StoredEvent, bad_cursor, expired};
 
 impl RunStore for MemoryStore {
     async fn update_run(&self, id: &RunId, expected: &Run, next: &Run) -> Result<Event, CommitError> {
@@ -30,8 +30,16 @@ impl RunStore for MemoryStore {
         })
     }
 
-    async fn webhook_body(&self, order: &OrderId, seq: u64) -> Result<Option<String>, StoreError> {
-        Ok(self.lock().bodies.get(&(order.clone(), seq)).cloned())
+    async fn webhook_body(
+        &self,
+        order: &OrderId,
+        seq: u64,
+        now: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        let state = self.lock();
+        let key = (order.clone(), seq);
+        let stands = state.events.get(&key).is_some_and(|stored| !expired(stored.event.at, now));
+        Ok(state.bodies.get(&key).filter(|_| stands).cloned())
     }
 
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueItem>, StoreError> {

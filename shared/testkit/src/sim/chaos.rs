@@ -12,7 +12,9 @@ use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::governor::Governor;
-use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, OrderId, ShopId, TemplateId};
+use stagepost_domain::id::{
+    CarrierId, ChannelId, EndpointId, FlowId, OrderId, QuarantineId, ShopId, TemplateId,
+};
 use stagepost_domain::order::{Order, Snapshot};
 use stagepost_domain::package::Package;
 use stagepost_domain::run::{Run, RunId};
@@ -126,8 +128,9 @@ impl OrderStore for Chaos {
         id: &OrderId,
         cursor: Option<&str>,
         limit: usize,
+        now: Timestamp,
     ) -> Result<Page<TimelineEntry>, StoreError> {
-        self.read(self.inner.timeline(id, cursor, limit)).await
+        self.read(self.inner.timeline(id, cursor, limit, now)).await
     }
     async fn orders(
         &self,
@@ -173,8 +176,13 @@ impl RunStore for Chaos {
         })
         .await
     }
-    async fn webhook_body(&self, order: &OrderId, seq: u64) -> Result<Option<String>, StoreError> {
-        self.read(self.inner.webhook_body(order, seq)).await
+    async fn webhook_body(
+        &self,
+        order: &OrderId,
+        seq: u64,
+        now: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        self.read(self.inner.webhook_body(order, seq, now)).await
     }
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueItem>, StoreError> {
         let fresh = self.read(self.inner.due(now, limit)).await?;
@@ -202,8 +210,25 @@ impl InboundStore for Chaos {
     async fn quarantine(&self, item: &Quarantined) -> Result<(), StoreError> {
         self.write(self.inner.quarantine(item)).await
     }
-    async fn quarantined(&self, shop: &ShopId, limit: usize) -> Result<Vec<QuarantineEntry>, StoreError> {
-        self.read(self.inner.quarantined(shop, limit)).await
+    async fn quarantined(
+        &self,
+        shop: &ShopId,
+        cursor: Option<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page<QuarantineEntry>, StoreError> {
+        self.read(self.inner.quarantined(shop, cursor, limit, now)).await
+    }
+    async fn quarantined_item(
+        &self,
+        shop: &ShopId,
+        id: &QuarantineId,
+        now: Timestamp,
+    ) -> Result<Option<Quarantined>, StoreError> {
+        self.read(self.inner.quarantined_item(shop, id, now)).await
+    }
+    async fn release(&self, shop: &ShopId, id: &QuarantineId) -> Result<(), StoreError> {
+        self.write(self.inner.release(shop, id)).await
     }
     async fn orders_with_number(&self, shop: &ShopId, number: &str) -> Result<Vec<OrderId>, StoreError> {
         self.read(self.inner.orders_with_number(shop, number)).await
@@ -211,8 +236,13 @@ impl InboundStore for Chaos {
     async fn park(&self, fact: &ParkedFact, due: Timestamp) -> Result<(), StoreError> {
         self.write(self.inner.park(fact, due)).await
     }
-    async fn parked(&self, shop: &ShopId, number: &str) -> Result<Vec<ParkedFact>, StoreError> {
-        self.read(self.inner.parked(shop, number)).await
+    async fn parked(
+        &self,
+        shop: &ShopId,
+        number: &str,
+        now: Timestamp,
+    ) -> Result<Vec<ParkedFact>, StoreError> {
+        self.read(self.inner.parked(shop, number, now)).await
     }
     async fn unpark(&self, fact: &ParkedFact) -> Result<(), StoreError> {
         self.write(self.inner.unpark(fact)).await

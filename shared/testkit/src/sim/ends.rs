@@ -3,7 +3,7 @@
 use stagepost_app::notify::TrackingLinks;
 use stagepost_app::ports::{
     ActError, Answer, Clock, Doorbell, DoorbellError, JobDoorbell, Mail, MailError, Mailer, Post, Ring,
-    SecretAction, SecretError, SecretKind, Secrets, WebhookSender,
+    Scope, SecretAction, SecretError, SecretKind, Secrets, WebhookSender,
 };
 use stagepost_domain::id::{JobId, ShopId};
 use stagepost_domain::order::Order;
@@ -131,11 +131,11 @@ pub(super) struct Vault {
 }
 
 impl Secrets for Vault {
-    async fn seal(&self, _: &ShopId, _: SecretKind, plain: &str) -> Result<Sealed, SecretError> {
+    async fn seal(&self, _: Scope<'_>, _: SecretKind, plain: &str) -> Result<Sealed, SecretError> {
         Ok(Sealed(plain.to_owned()))
     }
 
-    async fn open(&self, _: &ShopId, kind: SecretKind, sealed: &Sealed) -> Result<String, SecretError> {
+    async fn open(&self, _: Scope<'_>, kind: SecretKind, sealed: &Sealed) -> Result<String, SecretError> {
         breathe().await;
         if self.dice.fault(1) {
             return Err(SecretError::away(kind, SecretAction::Open, "the key service does not answer"));

@@ -156,6 +156,7 @@ impl Sold {
             updated_at: self.updated,
             active: m.active,
             packages: Vec::new(),
+            report: None,
         });
         let parcels: Vec<_> = self.made.iter().flat_map(|m| &m.numbers).map(|n| build::parcel(n)).collect();
         FulfillmentSeen {
@@ -175,6 +176,7 @@ impl Made {
             updated_at: self.updated,
             active: self.active,
             packages: self.numbers.iter().map(|n| build::parcel(n)).collect(),
+            report: None,
         }
     }
 }

@@ -63,7 +63,9 @@ pub(super) enum Trouble {
 impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Throttled | StoreError::Unavailable(_) => Self::Again(error.to_string()),
+            StoreError::Throttled | StoreError::Unavailable(_) | StoreError::Newer { .. } => {
+                Self::Again(error.to_string())
+            }
             StoreError::Corrupt { .. } | StoreError::TooLarge => Self::Corrupt(error.to_string()),
         }
     }

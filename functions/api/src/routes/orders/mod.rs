@@ -122,7 +122,8 @@ pub async fn timeline<S: Stores, K: Secrets + 'static>(
     Queried(q): Queried<PageQuery>,
 ) -> Answer<Found<List<EntryView>>> {
     let order = own(&api, caller.shop(), &id).await?;
-    let page = api.core.store.timeline(&order.id, q.cursor.as_deref(), q.limit.get()?).await?;
+    let (limit, now) = (q.limit.get()?, api.core.now());
+    let page = api.core.store.timeline(&order.id, q.cursor.as_deref(), limit, now).await?;
     Ok(Found(List { items: page.items.into_iter().map(EntryView::from).collect(), next: page.next }))
 }
 

@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use stagepost_domain::SignedDuration;
 use stagepost_domain::disposition::Disposition;
+use stagepost_domain::id::ShopId;
 use stagepost_testkit::{ManualClock, build};
 
 use super::*;
@@ -87,7 +88,7 @@ fn context(shop: &ShopId, kind: SecretKind) -> Value {
 async fn a_secret_is_sealed_under_a_fresh_data_key_and_opened_by_what_kms_makes_of_it() {
     let (kms, shop) = (Kms::default(), build::shop());
     kms.gives(7);
-    let sealed = kms.secrets().seal(&shop, KIND, "whsec_sécret").await.unwrap();
+    let sealed = kms.secrets().seal((&shop).into(), KIND, "whsec_sécret").await.unwrap();
     let (operation, asked) = kms.asked().remove(0);
     assert_eq!(operation, "GenerateDataKey");
     assert_eq!((&asked["KeyId"], &asked["KeySpec"]), (&json!("alias/stagepost"), &json!("AES_256")));
@@ -95,7 +96,7 @@ async fn a_secret_is_sealed_under_a_fresh_data_key_and_opened_by_what_kms_makes_
     assert!(sealed.0.starts_with("k1:") && !sealed.0.contains("cret"));
 
     kms.gives(7);
-    assert_eq!(kms.secrets().open(&shop, KIND, &sealed).await.unwrap(), "whsec_sécret");
+    assert_eq!(kms.secrets().open((&shop).into(), KIND, &sealed).await.unwrap(), "whsec_sécret");
     let (operation, asked) = kms.asked().remove(0);
     assert_eq!(operation, "Decrypt");
     assert_eq!(asked["CiphertextBlob"], STANDARD.encode([b'e', 7]));
@@ -107,8 +108,8 @@ async fn a_warm_instance_asks_once_in_five_minutes_and_shares_what_it_knows() {
     let (kms, shop, clock) = (Kms::default(), build::shop(), clock());
     let warm = KmsSecrets::new(client(kms.config()), "key".to_owned(), Arc::new(clock.clone()));
     kms.gives(1);
-    let sealed = warm.seal(&shop, KIND, "x").await.unwrap();
-    let open = || async { warm.clone().open(&shop, KIND, &sealed).await.unwrap() };
+    let sealed = warm.seal((&shop).into(), KIND, "x").await.unwrap();
+    let open = || async { warm.clone().open((&shop).into(), KIND, &sealed).await.unwrap() };
     open().await;
     clock.advance(SignedDuration::from_secs(299));
     open().await;
@@ -129,7 +130,7 @@ async fn a_warm_instance_asks_once_in_five_minutes_and_shares_what_it_knows() {
 fn warm_data_keys_are_bounded() {
     let (keys, cipher) = (WarmKeys::default(), Cipher::new(&[1; KEY_LEN]).unwrap());
     for n in 0..warm::KEYS_MAX * 2 + 10 {
-        keys.put(&build::shop(), KIND, &n.to_string(), build::at(build::START), &cipher);
+        keys.put((&build::shop()).into(), KIND, &n.to_string(), build::at(build::START), &cipher);
     }
     assert!(keys.len() <= warm::KEYS_MAX);
 }
@@ -139,21 +140,32 @@ async fn law_19_another_shop_or_use_asks_kms_for_itself_and_opens_nothing_even_i
     let (kms, shop) = (Kms::default(), build::shop());
     let secrets = kms.secrets();
     kms.gives(3);
-    let sealed = secrets.seal(&shop, KIND, "x").await.unwrap();
+    let sealed = secrets.seal((&shop).into(), KIND, "x").await.unwrap();
     kms.asked();
     for (other, kind) in [(build::other_shop(), KIND), (shop, SecretKind::EndpointSecret)] {
         kms.gives(3);
-        let error = secrets.open(&other, kind, &sealed).await.unwrap_err();
+        let error = secrets.open((&other).into(), kind, &sealed).await.unwrap_err();
         assert_eq!(error.disposition, Disposition::Permanent);
         assert_eq!(kms.asked().remove(0).1["EncryptionContext"], context(&other, kind));
     }
 }
 
 #[tokio::test]
+async fn what_is_nobodys_yet_is_sealed_for_the_deployment() {
+    let (kms, kind) = (Kms::default(), SecretKind::InboundMessage);
+    kms.gives(3);
+    let sealed = kms.secrets().seal(Scope::Deployment, kind, "x").await.unwrap();
+    let context = json!({"scope": "deployment", "kind": "inbound-message"});
+    assert_eq!(kms.asked().remove(0).1["EncryptionContext"], context);
+    kms.gives(3);
+    assert!(kms.secrets().open((&build::shop()).into(), kind, &sealed).await.is_err());
+}
+
+#[tokio::test]
 async fn what_kms_says_decides_whether_it_is_tried_again() {
     let (kms, shop) = (Kms::default(), build::shop());
     kms.gives(1);
-    let sealed = kms.secrets().seal(&shop, KIND, "x").await.unwrap();
+    let sealed = kms.secrets().seal((&shop).into(), KIND, "x").await.unwrap();
     let said = [
         (400, "ThrottlingException", Disposition::RETRY),
         (500, "KMSInternalException", Disposition::RETRY),
@@ -170,11 +182,11 @@ async fn what_kms_says_decides_whether_it_is_tried_again() {
     for (status, code, disposition) in said {
         let answer = || json!({"__type": code, "message": "arn:aws:kms:eu-central-1:1:key/k"});
         kms.then(status, answer());
-        let error = kms.secrets().open(&shop, KIND, &sealed).await.unwrap_err();
+        let error = kms.secrets().open((&shop).into(), KIND, &sealed).await.unwrap_err();
         assert_eq!((error.disposition, error.action), (disposition, SecretAction::Open), "{code}");
         assert_eq!(error.why, format!("the key service: {code}"), "and no more than that");
         kms.then(status, answer());
-        let error = kms.secrets().seal(&shop, KIND, "x").await.unwrap_err();
+        let error = kms.secrets().seal((&shop).into(), KIND, "x").await.unwrap_err();
         assert_eq!((error.disposition, error.action), (disposition, SecretAction::Seal), "{code}");
     }
 }
@@ -183,10 +195,10 @@ async fn what_kms_says_decides_whether_it_is_tried_again() {
 async fn a_data_key_of_another_size_opens_nothing() {
     let (kms, shop) = (Kms::default(), build::shop());
     kms.gives(1);
-    let sealed = kms.secrets().seal(&shop, KIND, "x").await.unwrap();
+    let sealed = kms.secrets().seal((&shop).into(), KIND, "x").await.unwrap();
     for answer in [json!({"KeyId": "k"}), json!({"KeyId": "k", "Plaintext": STANDARD.encode([1; 16])})] {
         kms.then(200, answer);
-        kms.secrets().open(&shop, KIND, &sealed).await.unwrap_err();
+        kms.secrets().open((&shop).into(), KIND, &sealed).await.unwrap_err();
     }
 }
 
@@ -194,7 +206,7 @@ async fn a_data_key_of_another_size_opens_nothing() {
 async fn an_oversized_secret_is_refused() {
     let kms = Kms::default();
     kms.gives(1);
-    let error = kms.secrets().seal(&build::shop(), KIND, &"x".repeat(4_097)).await.unwrap_err();
+    let error = kms.secrets().seal((&build::shop()).into(), KIND, &"x".repeat(4_097)).await.unwrap_err();
     assert_eq!(error.disposition, Disposition::Permanent);
 }
 
@@ -203,7 +215,7 @@ async fn a_text_that_is_none_of_ours_is_refused_and_kms_is_not_asked() {
     let (kms, shop) = (Kms::default(), build::shop());
     let huge = format!("k1:{}:aaaa", "a".repeat(sealed_max(KIND)));
     for text in ["", "k1:", "k1::", "k1:aaaa", "k1::aaaa", "k1:!:aaaa", "k1:aaaa:!", "v1:aaaa", &huge] {
-        let error = kms.secrets().open(&shop, KIND, &Sealed(text.to_owned())).await.unwrap_err();
+        let error = kms.secrets().open((&shop).into(), KIND, &Sealed(text.to_owned())).await.unwrap_err();
         assert_eq!(error.disposition, Disposition::Permanent, "{text}");
     }
     assert!(kms.asked().is_empty());
@@ -227,22 +239,25 @@ fn deployed(kms: &Kms, kms_key: bool, own: bool) -> Result<DeployedSecrets, NoKe
 async fn a_deployment_seals_with_the_key_service_if_it_has_one_and_opens_what_its_own_key_sealed_before() {
     let (kms, shop) = (Kms::default(), build::shop());
     let before = deployed(&kms, false, true).unwrap();
-    let old = before.seal(&shop, KIND, "old").await.unwrap();
+    let old = before.seal((&shop).into(), KIND, "old").await.unwrap();
     assert!(old.0.starts_with("v1:"));
     assert!(kms.asked().is_empty());
-    assert_eq!(LocalSecrets::from_key([7; KEY_LEN]).unwrap().open(&shop, KIND, &old).await.unwrap(), "old");
+    assert_eq!(
+        LocalSecrets::from_key([7; KEY_LEN]).unwrap().open((&shop).into(), KIND, &old).await.unwrap(),
+        "old"
+    );
 
     let after = deployed(&kms, true, true).unwrap();
     kms.gives(1);
-    let new = after.seal(&shop, KIND, "new").await.unwrap();
+    let new = after.seal((&shop).into(), KIND, "new").await.unwrap();
     assert!(new.0.starts_with("k1:"));
-    assert_eq!(after.open(&shop, KIND, &old).await.unwrap(), "old");
-    assert_eq!(after.open(&shop, KIND, &new).await.unwrap(), "new");
+    assert_eq!(after.open((&shop).into(), KIND, &old).await.unwrap(), "old");
+    assert_eq!(after.open((&shop).into(), KIND, &new).await.unwrap(), "new");
 
     // Where the key is not: the text says so before anybody is asked.
     kms.asked();
     for (secrets, sealed) in [(before, &new), (deployed(&kms, true, false).unwrap(), &old)] {
-        let error = secrets.open(&shop, KIND, sealed).await.unwrap_err();
+        let error = secrets.open((&shop).into(), KIND, sealed).await.unwrap_err();
         assert_eq!(error.disposition, Disposition::Permanent);
         assert_eq!(error.why, "it was sealed with a key that is not here");
     }

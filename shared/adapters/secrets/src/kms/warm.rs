@@ -4,8 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use stagepost_app::ports::SecretKind;
-use stagepost_domain::id::ShopId;
+use stagepost_app::ports::{Scope, SecretKind};
 use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::cipher::Cipher;
@@ -15,28 +14,28 @@ pub(super) const WARM: SignedDuration = SignedDuration::from_mins(5);
 /// Most data keys kept; a full cache starts over.
 pub(super) const KEYS_MAX: usize = 1_000;
 
-type Of = (ShopId, &'static str, String);
+type Of = (String, &'static str, String);
 
-/// Ciphers by shop, kind and encrypted data key: what KMS gave for one context is given to no other.
+/// Ciphers by scope, kind and encrypted data key: what KMS gave for one context is given to no other.
 #[derive(Default)]
 pub(super) struct WarmKeys {
     keys: Mutex<HashMap<Of, (Timestamp, Cipher)>>,
 }
 
 impl WarmKeys {
-    pub fn get(&self, shop: &ShopId, kind: SecretKind, encrypted: &str, now: Timestamp) -> Option<Cipher> {
+    pub fn get(&self, scope: Scope<'_>, kind: SecretKind, encrypted: &str, now: Timestamp) -> Option<Cipher> {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, cipher) = keys.get(&of(shop, kind, encrypted))?;
+        let (at, cipher) = keys.get(&of(scope, kind, encrypted))?;
         let age = now.duration_since(*at);
         (age >= SignedDuration::ZERO && age < WARM).then(|| cipher.clone())
     }
 
-    pub fn put(&self, shop: &ShopId, kind: SecretKind, encrypted: &str, now: Timestamp, cipher: &Cipher) {
+    pub fn put(&self, scope: Scope<'_>, kind: SecretKind, encrypted: &str, now: Timestamp, cipher: &Cipher) {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         if keys.len() >= KEYS_MAX {
             keys.clear();
         }
-        keys.insert(of(shop, kind, encrypted), (now, cipher.clone()));
+        keys.insert(of(scope, kind, encrypted), (now, cipher.clone()));
     }
 
     #[cfg(test)]
@@ -45,6 +44,6 @@ impl WarmKeys {
     }
 }
 
-fn of(shop: &ShopId, kind: SecretKind, encrypted: &str) -> Of {
-    (shop.clone(), kind.as_str(), encrypted.to_owned())
+fn of(scope: Scope<'_>, kind: SecretKind, encrypted: &str) -> Of {
+    (scope.to_string(), kind.as_str(), encrypted.to_owned())
 }

@@ -7,7 +7,7 @@ use stagepost_domain::shop::Sealed;
 use super::*;
 use crate::payload::{fixture, fixtures};
 
-const TOPICS: [&str; 8] = [
+const TOPICS: [&str; 9] = [
     "orders/create",
     "orders/updated",
     "orders/fulfilled",
@@ -15,6 +15,7 @@ const TOPICS: [&str; 8] = [
     "orders/cancelled",
     "fulfillments/create",
     "fulfillments/update",
+    "fulfillment_events/create",
     "app/uninstalled",
 ];
 const BIG: &str = "820982911946154508";
@@ -159,9 +160,91 @@ fn the_topic_proves_nothing_about_the_state() {
 
 #[test]
 fn topics_that_we_do_not_follow_are_told_apart_before_anything_is_parsed() {
-    for topic in ["orders/edited", "orders/delete", "fulfillment_events/create", "ORDERS_CREATE", ""] {
+    for topic in ["orders/edited", "orders/delete", "fulfillment_events/delete", "ORDERS_CREATE", ""] {
         assert_eq!(read_bytes(topic, b"not json"), Reading::UnknownTopic, "{topic}");
     }
+}
+
+fn report_of(reading: Reading) -> ShipmentReport {
+    match reading {
+        Reading::Fact { source, fact: Fact::ShipmentReport(fact) } => {
+            assert_eq!(source, fact.source);
+            fact
+        }
+        other => panic!("no report: {other:?}"),
+    }
+}
+
+/// As documented, with the exact ids.
+fn event_json(patch: Value) -> Value {
+    let mut event = json!({
+        "id": 1_234_567,
+        "fulfillment_id": 123_456,
+        "status": "in_transit",
+        "message": "Item is now\nin transit",
+        "happened_at": "2021-12-31T19:00:00-05:00",
+        "city": null,
+        "shop_id": 548_380_009,
+        "created_at": "2021-12-31T20:00:00-05:00",
+        "updated_at": "2021-12-31T20:00:00-05:00",
+        "order_id": 820_982_911_946_154_508_u64,
+    });
+    event.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+    event
+}
+
+#[test]
+fn a_fulfillment_event_says_where_the_parcels_of_its_fulfillment_are() {
+    let read = |patch| report_of(read_json("fulfillment_events/create", &event_json(patch)));
+    let fact = read(json!({}));
+    assert_eq!((fact.source.external_id.as_str(), fact.shipment.0.as_str()), (BIG, "123456"));
+    let detail = Some("Item is now in transit".to_owned());
+    let report = Checkpoint { at: at("2022-01-01T00:00:00Z"), status: TrackingStatus::InTransit, detail };
+    assert_eq!(fact.report, report);
+    let bare = read(json!({"message": null, "happened_at": null, "status": "teleported"})).report;
+    let status = TrackingStatus::Unknown;
+    assert_eq!(bare, Checkpoint { at: at("2022-01-01T01:00:00Z"), status, detail: None });
+    let missing =
+        [("order_id", "no order id"), ("fulfillment_id", "no fulfillment id"), ("status", "no status")];
+    for (field, reason) in missing {
+        let event = event_json(json!({ field: null }));
+        assert!(reason_of(read_json("fulfillment_events/create", &event)).contains(reason), "{field}");
+    }
+    let timeless = event_json(json!({"happened_at": null, "created_at": null, "updated_at": "soon"}));
+    assert!(reason_of(read_json("fulfillment_events/create", &timeless)).contains("no time"));
+}
+
+#[test]
+fn a_shipment_status_is_a_report_as_of_the_fulfillments_update() {
+    let words = [
+        ("label_printed", Some(TrackingStatus::PreTransit)),
+        ("label_purchased", Some(TrackingStatus::PreTransit)),
+        ("confirmed", Some(TrackingStatus::PreTransit)),
+        ("in_transit", Some(TrackingStatus::InTransit)),
+        ("carrier_picked_up", Some(TrackingStatus::InTransit)),
+        ("delayed", Some(TrackingStatus::InTransit)),
+        ("out_for_delivery", Some(TrackingStatus::OutForDelivery)),
+        ("ready_for_pickup", Some(TrackingStatus::AvailableForPickup)),
+        ("attempted_delivery", Some(TrackingStatus::AttemptFailed)),
+        ("delivered", Some(TrackingStatus::Delivered)),
+        ("failure", Some(TrackingStatus::Exception)),
+        ("fulfilled", None),
+        ("teleported", None),
+    ];
+    let documented = include_str!("../../../../../docs/carriers.md");
+    for (word, status) in words {
+        let fulfillment = fulfillment_json(json!({ "shipment_status": word }));
+        let told = shipment_of(read_json("fulfillments/update", &fulfillment)).shipment;
+        assert_eq!(told.report.as_ref().map(|report| report.status), status, "{word}");
+        assert!(told.report.is_none_or(|report| report.at == told.updated_at), "{word}");
+        assert_eq!(documented.contains(&format!("`{word}`")), status.is_some(), "{word}");
+        let order = patched(json!({ "fulfillments": [fulfillment] }));
+        assert_eq!(order.fulfillment.shipments[0].report.as_ref().map(|r| r.status), status, "{word}");
+    }
+    assert_eq!(
+        shipment_of(read_json("fulfillments/create", &fulfillment_json(json!({})))).shipment.report,
+        None
+    );
 }
 
 #[test]

@@ -1,0 +1,117 @@
+//! Decides what waited in the inbound queue: notifications that came while the store was away, and those that
+//! somebody hands back from quarantine. They go through the very functions that they came to first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use serde_json::Value;
+use stagepost_app::Core;
+use stagepost_app::inbound::{Arrival, Proof, Route, UnpackError};
+use stagepost_app::ports::{ConfigStore, DeadLetters, InboundStore, OrderStore, Secrets};
+use stagepost_app::quarantine;
+use stagepost_carrier_webhook::Carriers;
+use stagepost_lambda::inbound::{Inbound, NotTaken, Taken, is_quarantined};
+use stagepost_lambda::runner::bury;
+use stagepost_lambda::sqs::{ComesBack, answer};
+use stagepost_sqs::{BadMessage, decode_inbound};
+
+/// How long the function may live.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
+/// Receives of one message before it goes to the dead letters, the most that SQS allows. On AWS it comes back
+/// after a visibility timeout, which is six times [`TIMEOUT`]: so it waits out two days of a store that is away.
+pub const RECEIVES_MAX: u32 = 1_000;
+/// Messages worked on at once: each may hold a notification of megabytes.
+const CONCURRENCY: usize = 4;
+
+/// What the runner needs.
+pub struct InboundRunner<S, K, D> {
+    /// Takes order notifications.
+    pub orders: Inbound<S, K>,
+    /// Takes carriers' reports.
+    pub carriers: Carriers<S, K>,
+    /// For messages that nobody can read.
+    pub dead: Arc<D>,
+}
+
+impl<S, K, D> InboundRunner<S, K, D>
+where
+    S: OrderStore + ConfigStore + InboundStore + Clone,
+    K: Secrets + Clone,
+{
+    /// A runner over these ports.
+    pub fn new(core: &Core<S>, secrets: &K, dead: Arc<D>) -> Self {
+        let orders = Inbound::new(core.clone(), secrets.clone());
+        Self { orders, carriers: Carriers::new(core.clone(), secrets.clone()), dead }
+    }
+}
+
+/// Answers one batch. What cannot be decided comes back, and so does a message that a later release wrote; one
+/// that nobody wrote goes to the dead letters.
+pub async fn handle<S, K, D>(runner: &Arc<InboundRunner<S, K, D>>, event: SqsEvent) -> SqsBatchResponse
+where
+    S: OrderStore + ConfigStore + InboundStore + 'static,
+    K: Secrets + 'static,
+    D: DeadLetters + 'static,
+{
+    answer(event, CONCURRENCY, |body| {
+        let runner = Arc::clone(runner);
+        async move { runner.one(&body).await }
+    })
+    .await
+}
+
+impl<S, K, D> InboundRunner<S, K, D>
+where
+    S: OrderStore + ConfigStore + InboundStore,
+    K: Secrets,
+    D: DeadLetters,
+{
+    async fn one(&self, body: &str) -> Result<(), ComesBack> {
+        let packed = match decode_inbound(body) {
+            Ok(packed) => packed,
+            Err(BadMessage::Garbage) => return bury(&*self.dead, body).await,
+            Err(error @ BadMessage::Version(_)) => return comes_back(&error),
+        };
+        let arrival = match Arrival::unpack(self.orders.secrets(), &packed).await {
+            Ok(arrival) => arrival,
+            Err(UnpackError::NotAnArrival) => return bury(&*self.dead, body).await,
+            // The key service may be away; a message under another key ends with the dead letters, too.
+            Err(error @ UnpackError::Secret(_)) => return comes_back(&error),
+        };
+        match self.take(&arrival).await {
+            Ok(outcome) => self.taken(&arrival, &outcome).await,
+            Err(NotTaken::Refused(status)) => {
+                // Nobody is there any more to be told: the sender had its 2xx.
+                tracing::error!(?arrival, %status, "dropped: what waited is not authentic");
+                Ok(())
+            }
+            Err(NotTaken::Later { why, .. }) => comes_back(&why),
+        }
+    }
+
+    async fn take(&self, arrival: &Arrival) -> Taken {
+        match &arrival.route {
+            Route::Shopify(channel) => stagepost_shopify_webhook::take(&self.orders, channel, arrival).await,
+            Route::Woocommerce(channel) => {
+                stagepost_woocommerce_webhook::take(&self.orders, channel, arrival).await
+            }
+            Route::Carrier(carrier) => self.carriers.take(carrier, arrival).await,
+        }
+    }
+
+    /// What came from the quarantine leaves it, unless it is there again.
+    async fn taken(&self, arrival: &Arrival, outcome: &Value) -> Result<(), ComesBack> {
+        tracing::info!(?arrival, %outcome, "decided");
+        let Proof::Quarantined { shop, id } = &arrival.proof else { return Ok(()) };
+        if is_quarantined(outcome) {
+            return Ok(());
+        }
+        quarantine::release(self.orders.core(), shop, id).await.or_else(|error| comes_back(&error))
+    }
+}
+
+fn comes_back(why: &dyn std::fmt::Display) -> Result<(), ComesBack> {
+    tracing::warn!(%why, "not decided: the message comes back");
+    Err(ComesBack)
+}

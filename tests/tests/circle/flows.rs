@@ -175,7 +175,7 @@ async fn law_9_a_flood_of_mails_is_stopped_shown_and_let_go_by_hand() {
     world.pass(11).await;
     assert_eq!(world.mails().len(), 2);
     let governor = world.api.get("/v1/governor").await.ok();
-    assert_eq!(governor["paused"]["count"], 201, "{governor}");
+    assert!(governor["paused"]["count"].as_u64() > Some(FLOOR), "{governor}");
     world.pass(3_600).await;
     assert_eq!(world.mails().len(), 2, "time alone lets nothing go");
     let released = world.api.post("/v1/governor/resume", &json!({})).await.ok();

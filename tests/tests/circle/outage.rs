@@ -60,12 +60,12 @@ async fn shipped(world: &World) -> Vec<(String, String)> {
     orders
 }
 
+/// An order and the stage that it must end in.
+type Expected = (String, &'static str);
+
 /// What both platforms and the carriers have to say: 25 new orders of each platform, told several times over,
 /// those of one of them fulfilled, and 25 parcels delivered.
-fn load(
-    world: &World,
-    parcels: &[(String, String)],
-) -> (Vec<(Way, Notification)>, Vec<(String, &'static str)>) {
+fn load(world: &World, parcels: &[(String, String)]) -> (Vec<(Way, Notification)>, Vec<Expected>) {
     let mut orders = Vec::new();
     for _ in 0..EACH {
         let external = world.shopify.create_order(&boats("Ada Lovelace", "ada@example.com"));

@@ -9,17 +9,10 @@ use stagepost_domain::event::Action;
 
 use super::document::{folder, folders, functions, leaves, of_type, read, timeout};
 
-/// In the template before their code is here.
-const COMING: [&str; 1] = ["inbound-runner"];
-const COMING_VARIABLE: &str = "INBOUND_QUEUE_URL";
-
 pub fn code(template: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut left = folders();
     for (name, function) in functions(template) {
-        if COMING.contains(&folder(function)) {
-            continue;
-        }
         if !left.remove(folder(function)) {
             wrong.push(format!("{name}: {} is no function's, or another's already", function["CodeUri"]));
         } else if !read(&format!("functions/{}/Cargo.toml", folder(function)))
@@ -73,8 +66,7 @@ pub fn variables(template: &Value) -> Vec<String> {
     let mut used = BTreeSet::new();
     for (name, function) in functions(template).into_iter().filter(|(_, f)| folders().contains(folder(f))) {
         let given = function["Environment"]["Variables"].as_object().cloned().unwrap_or_default();
-        let given: BTreeSet<String> =
-            given.into_iter().map(|(variable, _)| variable).filter(|v| v != COMING_VARIABLE).collect();
+        let given: BTreeSet<String> = given.into_iter().map(|(variable, _)| variable).collect();
         let read = variables_read(folder(function));
         if given != read {
             wrong.push(format!("{name} gets {given:?} and reads {read:?}"));

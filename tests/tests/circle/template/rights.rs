@@ -8,7 +8,7 @@ use stagepost_app::ports::SecretKind;
 use super::document::{functions, items, leaves, named, of_type, texts};
 
 /// What partition keys of the table begin with.
-const PREFIXES: [&str; 6] = ["ORDER", "TRACK", "SHOP", "CHANNEL", "CARRIER", "KEY"];
+const PREFIXES: [&str; 8] = ["ORDER", "TRACK", "SHOP", "CHANNEL", "CARRIER", "KEY", "FIND", "MAILS"];
 /// Found without a shop: whoever writes one decides whose notifications and whose keys are whose.
 const LOOKUPS: [&str; 3] = ["CHANNEL", "CARRIER", "KEY"];
 const WRITES: [&str; 3] = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"];
@@ -152,8 +152,6 @@ pub fn kinds_of_secrets(template: &Value) -> Vec<String> {
     }
     let known: BTreeSet<&str> = SecretKind::ALL.iter().map(|kind| kind.as_str()).collect();
     wrong.extend(known.difference(&all).map(|kind| format!("nobody may use a {kind} secret")));
-    let coming = BTreeSet::from(["inbound-message", "quarantined-body"]);
-    all.retain(|kind| !coming.contains(kind));
     wrong.extend(all.difference(&known).map(|kind| format!("there is no {kind} secret")));
     wrong
 }

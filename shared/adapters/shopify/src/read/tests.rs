@@ -532,11 +532,8 @@ fn the_official_samples_keep_their_exact_ids_and_prove_no_fulfillment() {
     }
     for name in ["create", "update"] {
         let body = fixture(&format!("shopify/webhook_exactids_fulfillments_{name}.json")).unwrap();
-        let fact = shipment_of(read_bytes("fulfillments/update", &body));
-        assert_eq!(fact.source.external_id, BIG);
-        assert_eq!((fact.shipment.id.0.as_str(), fact.number.as_deref()), ("123456", Some("#9999")));
-        assert_eq!(fact.shipment.packages[0].number.as_deref(), Some("1z827wk74630"));
-        assert!(fact.shipment.active);
+        let reading = read_bytes("fulfillments/update", &body);
+        assert_eq!(reading, Reading::NoOp(NoOpReason::NotShipped), "they are pending");
     }
 }
 

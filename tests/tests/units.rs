@@ -283,7 +283,8 @@ async fn with_all_actions(bench: &Bench, id: &OrderId) {
         "| — all of it, in four invocations | {write} | {read} | {} |",
         of.iter().map(|u| u.round_trips).sum::<u32>()
     ));
-    assert!(write <= 18.0, "{write}");
+    // One of them is the governor counting the mail (law 9).
+    assert!(write <= 19.0, "{write}");
 }
 
 async fn deliveries(bench: &Bench) {

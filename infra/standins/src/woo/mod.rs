@@ -92,6 +92,17 @@ impl WooStore {
         lock(&self.inner.state).legacy = on;
     }
 
+    /// Whether permalinks are plain (off at first): the API is then found by the query alone, and the path of
+    /// other shops shows a page (live notes 42).
+    pub fn set_plain_permalinks(&self, on: bool) {
+        lock(&self.inner.state).plain_permalinks = on;
+    }
+
+    /// Whether the host drops the login header before WordPress sees it (off at first).
+    pub fn set_drops_login(&self, on: bool) {
+        lock(&self.inner.state).drops_login = on;
+    }
+
     /// How many further saves of plugins follow a completion over REST, each with its own `order.updated`:
     /// 3 make the four notifications of one fulfillment that busy shops send. None at first.
     pub fn set_extra_updates(&self, n: usize) {

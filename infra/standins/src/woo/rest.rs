@@ -49,6 +49,10 @@ struct Call {
 
 impl Handler for Inner {
     async fn handle(&self, request: Request) -> Option<Answer> {
+        let request = match self.received(request) {
+            Ok(request) => request,
+            Err(page) => return self.desk.answer("?", None, false, page).await,
+        };
         if request.method == Method::GET && request.path == LIST {
             let answer = self.desk.refused(false).or_else(|| self.authorize(&request, false).err());
             let answer = answer.unwrap_or_else(|| self.changed(&request.query));
@@ -85,6 +89,35 @@ fn no_route() -> Answer {
 }
 
 impl Inner {
+    /// The request as it reaches the API: by its path, or with plain permalinks by the route in its query.
+    fn received(&self, mut request: Request) -> Result<Request, Answer> {
+        let state = lock(&self.state);
+        let query: BTreeMap<_, _> = form_urlencoded::parse(request.query.as_bytes()).into_owned().collect();
+        if state.drops_login {
+            request.headers.remove("authorization");
+        }
+        match (state.plain_permalinks, query.get("rest_route")) {
+            (false, _) => {}
+            (true, Some(route)) if request.path == "/" => {
+                // Keys are only looked at where the address says so somewhere (live notes 42).
+                if !request.query.contains("wp-json/wc/") {
+                    request.headers.remove("authorization");
+                    request.query.clear();
+                }
+                request.path = format!("/wp-json{route}");
+            }
+            (true, _) => {
+                let headers = vec![("content-type", "text/html; charset=UTF-8".to_owned())];
+                return Err(Answer {
+                    status: 404,
+                    headers,
+                    body: b"<!doctype html><title>Not found".to_vec(),
+                });
+            }
+        }
+        Ok(request)
+    }
+
     /// Route, key and body, in WordPress's order.
     fn read(&self, request: &Request) -> Result<Call, Answer> {
         let writes = match request.method {
@@ -110,6 +143,10 @@ impl Inner {
         let denied = |message| error(401, "woocommerce_rest_authentication_error", message);
         let given = request.header("authorization").and_then(|a| a.strip_prefix("Basic "));
         let given = given.and_then(|g| STANDARD.decode(g).ok()).and_then(|g| String::from_utf8(g).ok());
+        let query: BTreeMap<_, _> = form_urlencoded::parse(request.query.as_bytes()).into_owned().collect();
+        let in_query = query.get("consumer_key").zip(query.get("consumer_secret"));
+        let in_query = in_query.map(|(key, secret)| format!("{key}:{secret}"));
+        let given = given.or(in_query);
         let given = given.as_deref().and_then(|g| g.split_once(':'));
         let key = self.key.split_once(':').unwrap_or((&self.key, ""));
         match given {

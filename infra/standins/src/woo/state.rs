@@ -18,6 +18,8 @@ pub(super) struct State {
     pub fulfillments: bool,
     pub read_only: bool,
     pub legacy: bool,
+    pub plain_permalinks: bool,
+    pub drops_login: bool,
     pub extra_updates: usize,
     pub mails: usize,
     counter: u64,

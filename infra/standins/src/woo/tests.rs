@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::testing::ManualClock;
 use jiff::SignedDuration;
 use stagepost_app::inbound::Reading;
-use stagepost_app::ports::{ChannelAccess, FulfillRequest, Fulfilled, FulfillmentPlatform};
+use stagepost_app::ports::{ChannelAccess, FulfillRequest, Fulfilled, FulfillmentPlatform, OrderSource};
 use stagepost_domain::Timestamp;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::fact::{Coverage, Fact, OrderFact};
@@ -153,6 +153,35 @@ async fn our_completion_is_told_and_carries_our_mark() {
     assert_eq!(fact.fulfillment.packages, Some(vec![parcel()]));
     assert_eq!((store.fulfillment_calls(), store.mails()), (1, 1));
     assert_eq!(store.notes(&id).len(), 1);
+}
+
+#[tokio::test]
+async fn plain_permalinks_and_hosts_that_drop_the_login_are_found_out() {
+    for (plain, drops) in [(true, false), (false, true), (true, true)] {
+        let (store, _) = store().await;
+        store.set_plain_permalinks(plain);
+        store.set_drops_login(drops);
+        let id = store.create_order(&spec());
+        let made = fulfill(&store, &id, vec![parcel()]).await;
+        assert_eq!(made.coverage, Coverage::Complete, "plain: {plain}, drops: {drops}");
+        assert_eq!((store.fulfillment_calls(), store.notes(&id).len()), (1, 1));
+        let access = access(&store, KEY);
+        let page =
+            client().changed(&access, Timestamp::UNIX_EPOCH, None, Timestamp::UNIX_EPOCH).await.unwrap();
+        assert_eq!(page.orders.len(), 1);
+        let nobody = source(&store, "9999");
+        let unknown = client().look(&access, &nobody).await.unwrap_err();
+        assert!(unknown.message.contains("no such order"), "{unknown}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_key_stays_wrong_whatever_way_it_comes() {
+    let (store, _) = store().await;
+    let id = store.create_order(&spec());
+    let wrong = client().look(&access(&store, "ck_other:cs_other"), &source(&store, &id)).await.unwrap_err();
+    assert_eq!(wrong.disposition, Disposition::Permanent);
+    assert!(wrong.message.contains("does not know the API key"), "{wrong}");
 }
 
 #[tokio::test]

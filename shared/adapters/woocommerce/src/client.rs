@@ -10,6 +10,7 @@ use stagepost_domain::order::{Lifecycle, Source};
 use stagepost_domain::package::PackageSeen;
 use stagepost_domain::{SignedDuration, Timestamp};
 
+use crate::door::Way;
 use crate::json::{each, id, whole};
 use crate::order::{MARKER, Order, TRACKING, Tracking, fulfillments_id, parcel, slug};
 use crate::problem::{Wish, json as parsed, ok, problem};
@@ -49,6 +50,8 @@ pub struct Work {
     pub(crate) lines: Vec<(String, u64)>,
     /// The run whose mark the order carries.
     pub(crate) marker: Option<String>,
+    /// How the store is reached.
+    pub(crate) way: Way,
 }
 
 /// The metadata entry that marks an order as completed by this run.
@@ -60,7 +63,7 @@ impl<H: PlatformHttp> FulfillmentPlatform for WooClient<H> {
     type Work = Work;
 
     async fn look(&self, access: &ChannelAccess, order: &Source) -> Result<PlatformLook<Work>, ActError> {
-        look(&Session::open(&self.http, access, order)?).await
+        look(&Session::open(&self.http, access, order, Way::default())?).await
     }
 
     /// Tracking first, then the completion: WooCommerce mails the customer by itself when an order is
@@ -78,7 +81,8 @@ impl<H: PlatformHttp> FulfillmentPlatform for WooClient<H> {
             already_done,
             error,
         };
-        let session = Session::open(&self.http, access, order).map_err(|e| failed(false, false, e))?;
+        let session =
+            Session::open(&self.http, access, order, work.way).map_err(|e| failed(false, false, e))?;
         let mut telling = Telling::new(&session, work, request);
         let told = telling.tell().await;
         let made = telling.fulfilled;
@@ -130,18 +134,18 @@ async fn look<H: PlatformHttp>(session: &Session<'_, H>) -> Result<PlatformLook<
     if id(json.get("id")).as_deref() != Some(session.id()) {
         return Err(strange());
     }
-    Ok(looked(&json, &seen))
+    Ok(looked(&json, &seen, session.way()))
 }
 
 /// What an order shows to a reader who wants to complete it.
-fn looked(json: &Value, order: &Order<'_>) -> PlatformLook<Work> {
+fn looked(json: &Value, order: &Order<'_>, way: Way) -> PlatformLook<Work> {
     let coverage = order.coverage();
     let blocked = blocked(order);
     let remains = coverage < Coverage::Complete && blocked.is_none();
     PlatformLook {
         coverage,
         shipments: shipments(order),
-        work: remains.then(|| work(json, order)),
+        work: remains.then(|| work(json, order, way)),
         blocked: blocked.filter(|_| coverage < Coverage::Complete),
     }
 }
@@ -182,7 +186,7 @@ fn shipments(order: &Order<'_>) -> Vec<PlatformShipment> {
         .collect()
 }
 
-fn work(json: &Value, order: &Order<'_>) -> Work {
+fn work(json: &Value, order: &Order<'_>, way: Way) -> Work {
     let items = match order.tracking() {
         Tracking::Absent => Some(Vec::new()),
         Tracking::Items(items) => Some(items),
@@ -195,6 +199,7 @@ fn work(json: &Value, order: &Order<'_>) -> Work {
         items,
         lines: each(json.get("line_items")).into_iter().filter_map(line).filter(|(_, n)| *n > 0).collect(),
         marker: order.marker(),
+        way,
     }
 }
 

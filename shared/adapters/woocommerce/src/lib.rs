@@ -4,6 +4,7 @@
 //! one odd field never costs the whole notification. Only what identifies an order is strict.
 
 mod client;
+mod door;
 mod json;
 mod list;
 mod order;

@@ -4,21 +4,16 @@
 //! into a page that has been read. So each page begins anew behind the newest change of the page before, and
 //! pages by number are only turned within one second, which is how finely the store tells times.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use stagepost_app::ports::{
-    ActError, ApiCall, ChannelAccess, ListedOrder, OrderPage, OrderSource, PlatformHttp,
-};
+use stagepost_app::ports::{ActError, ChannelAccess, ListedOrder, OrderPage, OrderSource, PlatformHttp};
 use stagepost_domain::shop::Channel;
 use stagepost_domain::{SignedDuration, Timestamp};
-use url::Url;
 
 use crate::client::WooClient;
+use crate::door::{Door, Way};
 use crate::order::Order;
 use crate::problem::{Wish, ok, problem};
 use crate::read::read;
-use crate::session::base;
 
 /// Orders of one page: with 100 lines each they still fit into one answer.
 const PER_PAGE: usize = 20;
@@ -66,10 +61,8 @@ impl<H: PlatformHttp> OrderSource for WooClient<H> {
     ) -> Result<OrderPage, ActError> {
         let first = Place { after: since, page: 1 };
         let place = cursor.and_then(Place::parse).unwrap_or(first);
-        let authorization = format!("Basic {}", STANDARD.encode(&access.credentials));
-        let headers = vec![("authorization", authorization), ("accept", "application/json".to_owned())];
-        let url = url(&access.channel.store, place)?;
-        let answer = self.http().call(ApiCall { method: "GET", url, headers, body: None }).await?;
+        let door = Door::open(self.http(), access, Way::default())?;
+        let answer = door.read("wc/v3/orders", &query(place)).await?;
         if !ok(&answer) {
             return Err(problem(Wish::Read, &answer));
         }
@@ -90,19 +83,16 @@ fn listed(channel: &Channel, item: &Value, now: Timestamp) -> ListedOrder {
     ListedOrder { reading, raw, topic: TOPIC }
 }
 
-fn url(store: &str, place: Place) -> Result<Url, ActError> {
-    let mut url = base(store)?;
-    let unusable = |()| ActError::permanent("the store's address cannot have a path");
-    url.path_segments_mut().map_err(unusable)?.pop_if_empty().extend(["wp-json", "wc", "v3", "orders"]);
-    // With its zone: without one the store would take it for its own local time (live notes 52).
-    url.query_pairs_mut()
-        .append_pair("modified_after", &place.after.to_string())
-        .append_pair("dates_are_gmt", "true")
-        .append_pair("orderby", "modified")
-        .append_pair("order", "asc")
-        .append_pair("per_page", &PER_PAGE.to_string())
-        .append_pair("page", &place.page.to_string());
-    Ok(url)
+fn query(place: Place) -> [(&'static str, String); 6] {
+    [
+        // With its zone: without one the store would take it for its own local time (live notes 52).
+        ("modified_after", place.after.to_string()),
+        ("dates_are_gmt", "true".to_owned()),
+        ("orderby", "modified".to_owned()),
+        ("order", "asc".to_owned()),
+        ("per_page", PER_PAGE.to_string()),
+        ("page", place.page.to_string()),
+    ]
 }
 
 #[cfg(test)]
@@ -138,10 +128,11 @@ mod tests {
 
     #[test]
     fn the_time_goes_with_its_zone() {
-        let url = url("https://shop.example/sub", Place { after: at(0), page: 2 }).unwrap();
-        let told = "https://shop.example/sub/wp-json/wc/v3/orders?modified_after=2027-01-15T08%3A00%3A00Z\
-                    &dates_are_gmt=true&orderby=modified&order=asc&per_page=20&page=2";
-        assert_eq!(url.as_str(), told);
+        let pairs = query(Place { after: at(0), page: 2 });
+        let told: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let expected = "modified_after=2027-01-15T08:00:00Z&dates_are_gmt=true&orderby=modified&order=asc\
+                        &per_page=20&page=2";
+        assert_eq!(told.join("&"), expected);
     }
 
     #[test]

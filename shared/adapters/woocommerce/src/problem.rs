@@ -33,7 +33,7 @@ pub(crate) fn json(answer: &ApiAnswer) -> Option<Value> {
 }
 
 /// The error's code; the fulfillments feature writes numbers (live notes §4).
-fn code(answer: &ApiAnswer) -> Option<String> {
+pub(crate) fn code(answer: &ApiAnswer) -> Option<String> {
     match json(answer)?.get("code")? {
         Value::String(code) => slug(code),
         Value::Number(code) => Some(code.to_string()),
@@ -73,14 +73,12 @@ fn refusal(wish: Wish, status: u16, code: Option<&str>) -> String {
         (401, Some("woocommerce_rest_authentication_error")) => {
             "the API key is refused: its secret is wrong or it may not read"
         }
-        (401, Some(_)) => {
-            "the store does not know the API key: it was revoked, or the host drops the login header"
-        }
+        (401, Some(_)) => "the store does not know the API key: it was revoked, or belongs to another store",
         (403, Some(_)) => "the owner of the API key lacks the right to manage orders",
         (_, Some("woocommerce_rest_shop_order_invalid_id" | "woocommerce_rest_order_invalid_id")) => {
             "the store has no such order (any more)"
         }
-        (404, _) => "the store has no REST API at its address; check it, and that permalinks are not plain",
+        (404, _) => "the store has no REST API at its address; check it",
         _ => "the store refuses the call",
     };
     hint.to_owned()

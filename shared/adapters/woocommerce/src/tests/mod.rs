@@ -16,7 +16,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn channel() -> Channel {
+pub(crate) fn channel() -> Channel {
     Channel {
         id: ChannelId::parse("chan_woo").unwrap(),
         shop: ShopId::parse("shop_a").unwrap(),

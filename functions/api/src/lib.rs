@@ -15,15 +15,16 @@ use axum::Router;
 use stagepost_app::Core;
 use stagepost_app::notify::TrackingLinks;
 use stagepost_app::ports::{
-    CallStore, ConfigStore, GovernorStore, InboundStore, JobStore, OrderStore, RunStore, Secrets,
+    CallStore, ConfigStore, GovernorStore, InboundStore, JobStore, OrderStore, RunStore, SearchStore, Secrets,
 };
+use stagepost_domain::search::SearchKey;
 use stagepost_domain::shop::ApiKey;
 use stagepost_lambda::cache::Warm;
 use url::Url;
 
 /// The stores that the API needs.
 pub trait Stores:
-    OrderStore + RunStore + InboundStore + ConfigStore + CallStore + JobStore + GovernorStore + Clone + 'static
+    OrderStore + RunStore + InboundStore + ConfigStore + CallStore + JobStore + GovernorStore + SearchStore + Clone + 'static
 {
 }
 
@@ -35,6 +36,7 @@ impl<T> Stores for T where
         + CallStore
         + JobStore
         + GovernorStore
+        + SearchStore
         + Clone
         + 'static
 {
@@ -48,6 +50,8 @@ pub struct Api<S, K> {
     pub secrets: K,
     /// Makes tracking links.
     pub links: Arc<dyn TrackingLinks>,
+    /// Hashes the e-mail addresses that are searched for.
+    pub search: SearchKey,
     /// The outbound guard's word on a URL, so that a bad one is refused when it is written.
     pub check_url: fn(&Url) -> Result<(), String>,
     keys: Warm<String, ApiKey>,
@@ -59,9 +63,10 @@ impl<S, K> Api<S, K> {
         core: Core<S>,
         secrets: K,
         links: Arc<dyn TrackingLinks>,
+        search: SearchKey,
         check_url: fn(&Url) -> Result<(), String>,
     ) -> Self {
-        Self { core, secrets, links, check_url, keys: Warm::default() }
+        Self { core, secrets, links, search, check_url, keys: Warm::default() }
     }
 }
 

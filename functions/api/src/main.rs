@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lambda_http::{Error, run};
 use stagepost_api::{Api, router};
+use stagepost_domain::search::SearchKey;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::{aws, env, links::SignedLinks, system, telemetry};
 use stagepost_outbound_http::{Guard, check_url};
@@ -15,8 +16,10 @@ async fn main() -> Result<(), Error> {
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
     let (aws, core) = (aws::config().await, system::core(store));
     let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
-    let links = SignedLinks::of_deployment(env::url(env::PUBLIC_URL)?, &env::key()?);
-    let api = Api::new(core, secrets, Arc::new(links), |url| {
+    let key = env::key()?;
+    let links = SignedLinks::of_deployment(env::url(env::PUBLIC_URL)?, &key);
+    let search = SearchKey::of_deployment(&key);
+    let api = Api::new(core, secrets, Arc::new(links), search, |url| {
         check_url(url, Guard::Public).map_err(|refused| refused.to_string())
     });
     run(router(Arc::new(api))).await

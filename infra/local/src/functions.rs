@@ -99,7 +99,8 @@ fn allowed(url: &Url) -> Result<(), String> {
 impl Ports {
     /// The functions behind HTTP routes.
     pub fn http_functions(&self) -> Functions {
-        let api = Api::new(self.core.clone(), self.secrets.clone(), Arc::new(self.links.clone()), allowed);
+        let links = Arc::new(self.links.clone());
+        let api = Api::new(self.core.clone(), self.secrets.clone(), links, self.search.clone(), allowed);
         Functions {
             api: function(stagepost_api::router(Arc::new(api))),
             shopify: self.shopify_webhook(),

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use stagepost_app::Core;
 use stagepost_app::notify::TrackingLinks;
 use stagepost_domain::order::Order;
+use stagepost_domain::search::SearchKey;
 use stagepost_secrets::LocalSecrets;
 use stagepost_testkit::chance::SeededEntropy;
 use stagepost_testkit::clock::ManualClock;
@@ -46,7 +47,8 @@ fn serving() -> Router {
         entropy: Arc::new(SeededEntropy::new(1)),
     };
     let secrets = LocalSecrets::from_key([7; 32]).unwrap();
-    router(Arc::new(Api::new(core, secrets, Arc::new(NoLinks), |_| Ok(()))))
+    let search = SearchKey::of_deployment(&[7; 32]);
+    router(Arc::new(Api::new(core, secrets, Arc::new(NoLinks), search, |_| Ok(()))))
 }
 
 async fn answered(router: &Router, method: &str, path: &str) -> (StatusCode, Value) {

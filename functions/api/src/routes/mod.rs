@@ -218,8 +218,11 @@ fn orders<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K>
         .get(
             "/v1/orders",
             orders::list,
-            about("listOrders", "List orders of a stage, or untriaged ones")
-                .detail("Newest entry first. Say either `stage` or `untriaged=true`."),
+            about("listOrders", "List orders of a stage, or untriaged ones, or search for orders").detail(
+                "Say one of `stage`, `untriaged=true` and `q`. A stage's orders come newest entry first. A \
+                 search gives whole numbers and words first, then what begins with them, of each the newest \
+                 order first; a new order or name is found a moment after it came.",
+            ),
         )
         .post(
             "/v1/orders",
@@ -259,6 +262,14 @@ fn orders<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K>
             about("resumeOrder", "Release an order from its hold"),
         )
         .post("/v1/orders/{id}/packages", orders::add_package, about("addPackage", "Add a package"))
+        .patch(
+            "/v1/orders/{id}/packages/{package}",
+            orders::correct_package,
+            about("updatePackage", "Correct a package").detail(
+                "Another number is another package: in one step the old one is taken away and the new one \
+                 added, to be reported by the carrier service in its place.",
+            ),
+        )
         .delete(
             "/v1/orders/{id}/packages/{package}",
             orders::remove_package,

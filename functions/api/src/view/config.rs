@@ -112,6 +112,8 @@ pub struct CarrierView {
     kind: CarrierKind,
     /// Name.
     name: String,
+    /// Whether it has an API key, without which no package is registered with it.
+    has_credentials: bool,
     /// Where the service sends its notifications.
     inbound_path: String,
     /// Counts edits, from 1.
@@ -121,7 +123,8 @@ pub struct CarrierView {
 impl From<CarrierIntegration> for CarrierView {
     fn from(c: CarrierIntegration) -> Self {
         let inbound_path = format!("/webhooks/carriers/{}", c.id);
-        Self { id: c.id, kind: c.kind, name: c.name, inbound_path, version: c.version }
+        let has_credentials = c.credentials.is_some();
+        Self { id: c.id, kind: c.kind, name: c.name, has_credentials, inbound_path, version: c.version }
     }
 }
 

@@ -7,5 +7,5 @@ mod timeline;
 
 pub use config::{CarrierView, ChannelView, EndpointView, KeyView, SettingsView, TemplateLine};
 pub use jobs::{GovernorView, JobView, Plan, PlanStep};
-pub use orders::OrderView;
+pub use orders::{OrderLine, OrderView};
 pub use timeline::{EntryView, QuarantineView, RunView};

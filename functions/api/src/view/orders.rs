@@ -2,6 +2,8 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use stagepost_app::ports::OrderSummary;
+use stagepost_app::search::Hit;
 use stagepost_domain::Timestamp;
 use stagepost_domain::fact::{Coverage, ShipmentId};
 use stagepost_domain::flow::Flow;
@@ -29,6 +31,48 @@ pub struct StageNow {
     id: StageId,
     /// Its name.
     name: Option<String>,
+}
+
+/// An order in a list.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct OrderLine {
+    /// Its id.
+    id: OrderId,
+    /// As the shop prints it.
+    number: String,
+    /// Where it comes from.
+    platform: Platform,
+    /// Its stage; none when it is in no flow.
+    stage: Option<StageId>,
+    /// When it entered the stage, or was created.
+    entered_at: Timestamp,
+    /// The customer's name, where the list is one of hits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<String>,
+}
+
+impl From<OrderSummary> for OrderLine {
+    fn from(s: OrderSummary) -> Self {
+        let OrderSummary { id, number, platform, stage, entered_at } = s;
+        Self { id, number, platform, stage, entered_at, customer: None }
+    }
+}
+
+impl From<Hit> for OrderLine {
+    fn from(Hit { order, customer }: Hit) -> Self {
+        let entered_at = match &order.placement {
+            Placement::Placed { entered_at, .. } => *entered_at,
+            Placement::Awaiting | Placement::Untriaged => order.created_at,
+        };
+        Self {
+            stage: order.stage().cloned(),
+            id: order.id,
+            number: order.number,
+            platform: order.source.platform,
+            entered_at,
+            customer,
+        }
+    }
 }
 
 /// An order.

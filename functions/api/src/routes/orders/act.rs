@@ -13,7 +13,7 @@ use stagepost_domain::order::Order;
 use stagepost_domain::text::Invalid;
 use stagepost_lambda::http::Problem;
 
-use super::input::PackageInput;
+use super::input::{PackageInput, PackagePatchInput};
 use super::{State, own, shown};
 use crate::answer::{Answer, Found};
 use crate::caller::{Caller, Member};
@@ -117,6 +117,18 @@ pub async fn add_package<S: Stores, K: Secrets + 'static>(
     let order = own(&api, caller.shop(), &id).await?;
     let seen = input.seen("number").map_err(|e| Problem::invalid(vec![e]))?;
     let fact = Fact::Packages { edit: PackageEdit::Add(seen), actor: caller.actor() };
+    done(&api, caller.shop(), &order, fact).await
+}
+
+pub async fn correct_package<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Member>,
+    Named((id, package)): Named<(OrderId, PackageId)>,
+    Payload(input): Payload<PackagePatchInput>,
+) -> Answer<Found<OrderView>> {
+    let order = own(&api, caller.shop(), &id).await?;
+    let patch = input.patch().map_err(Problem::invalid)?;
+    let fact = Fact::Packages { edit: PackageEdit::Correct(package, patch), actor: caller.actor() };
     done(&api, caller.shop(), &order, fact).await
 }
 

@@ -1,12 +1,12 @@
 //! Orders and packages as somebody writes them.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use stagepost_domain::Timestamp;
 use stagepost_domain::fact::{FulfillmentSeen, OrderFact, Origin};
 use stagepost_domain::id::FlowId;
 use stagepost_domain::order::{Customer, FIELD_MAX, LINES_MAX, Lifecycle, Line, Platform, Snapshot, Source};
-use stagepost_domain::package::{PACKAGES_MAX, PackageSeen};
+use stagepost_domain::package::{PACKAGES_MAX, PackagePatch, PackageSeen, URL_MAX};
 use stagepost_domain::text::{Invalid, required_name, tidy};
 
 /// An order as somebody writes it.
@@ -82,6 +82,47 @@ impl PackageInput {
     pub fn seen(&self, field: &str) -> Result<PackageSeen, Invalid> {
         PackageSeen::parse(self.number.as_deref(), self.url.as_deref(), self.carrier.as_deref())
             .ok_or_else(|| Invalid::new(field, "needs a tracking number, or an http(s) URL, or both"))
+    }
+}
+
+/// What to correct about a parcel; what is left out stays, `null` takes it away.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PackagePatchInput {
+    /// Another tracking number. It makes another package: the one before is taken away with its link, unless a
+    /// link is given as well.
+    #[serde(deserialize_with = "said")]
+    number: Option<Option<String>>,
+    /// The carrier's tracking page.
+    #[serde(deserialize_with = "said")]
+    url: Option<Option<String>>,
+    /// The carrier's name.
+    #[serde(deserialize_with = "said")]
+    carrier: Option<Option<String>>,
+}
+
+/// Tells `null` from nothing said.
+fn said<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(value).map(Some)
+}
+
+impl PackagePatchInput {
+    /// As a patch.
+    pub fn patch(self) -> Result<PackagePatch, Vec<Invalid>> {
+        let mut wrong = Vec::new();
+        let given = |field: &Option<Option<String>>| field.clone().flatten();
+        let usable =
+            |number: Option<&str>, url: Option<&str>| PackageSeen::parse(number, url, None).is_some();
+        if given(&self.number).is_some_and(|number| !usable(Some(&number), None)) {
+            wrong.push(Invalid::new("number", "must have letters or digits"));
+        }
+        if given(&self.url).is_some_and(|url| !usable(None, Some(&url))) {
+            wrong.push(Invalid::new("url", format!("must be an http(s) URL of at most {URL_MAX} bytes")));
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        Ok(PackagePatch { number: self.number, url: self.url, carrier: self.carrier })
     }
 }
 

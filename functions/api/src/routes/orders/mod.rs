@@ -6,10 +6,12 @@ mod input;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use stagepost_app::apply::{Outcome, apply};
-use stagepost_app::ports::{OrderFilter, OrderSummary, Secrets};
+use stagepost_app::ports::{OrderFilter, Secrets};
+use stagepost_app::search::search;
 use stagepost_domain::fact::Fact;
 use stagepost_domain::id::{OrderId, ShopId, StageId};
 use stagepost_domain::order::Order;
+use stagepost_domain::search::{QUERY_MAX, Query};
 use stagepost_domain::text::Invalid;
 use stagepost_lambda::http::Problem;
 
@@ -18,10 +20,10 @@ use crate::answer::{Answer, Found, List, MadeOrFound};
 use crate::caller::{Caller, Member};
 use crate::failed::Failed;
 use crate::payload::{Limit, Named, Payload, Queried};
-use crate::view::{EntryView, OrderView};
+use crate::view::{EntryView, OrderLine, OrderView};
 use crate::{Api, Stores};
 use act::settled;
-pub use act::{add_package, assign, hold, move_to, remove_package, resume};
+pub use act::{add_package, assign, correct_package, hold, move_to, remove_package, resume};
 use input::OrderInput;
 pub use input::PackageInput;
 
@@ -35,6 +37,9 @@ pub struct ListQuery {
     /// True for the orders that are in no flow.
     #[serde(default)]
     untriaged: bool,
+    /// What to look for: an order's number or its beginning, words of the customer's name or their beginnings, or
+    /// a whole e-mail address.
+    q: Option<String>,
     /// `next` of the page before.
     cursor: Option<String>,
     /// Most items of the page.
@@ -50,7 +55,7 @@ impl ListQuery {
                 stage.map(OrderFilter::Stage)
             }
             (None, true) => Ok(OrderFilter::Untriaged),
-            _ => Err(Invalid::new("stage", "say either stage=stg_… or untriaged=true")),
+            _ => Err(Invalid::new("stage", "say one of stage=stg_…, untriaged=true and q=…")),
         }
     }
 }
@@ -59,10 +64,34 @@ pub async fn list<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
     Queried(q): Queried<ListQuery>,
-) -> Answer<Found<List<OrderSummary>>> {
+) -> Answer<Found<List<OrderLine>>> {
+    if let Some(text) = &q.q {
+        return find(&api, caller.shop(), text, &q).await;
+    }
     let filter = q.filter().map_err(|e| Problem::invalid(vec![e]))?;
     let page = api.core.store.orders(caller.shop(), &filter, q.cursor.as_deref(), q.limit.get()?).await?;
-    Ok(Found(List { items: page.items, next: page.next }))
+    Ok(Found(List { items: page.items.into_iter().map(OrderLine::from).collect(), next: page.next }))
+}
+
+/// The orders that a query finds.
+async fn find<S: Stores, K>(
+    api: &Api<S, K>,
+    shop: &ShopId,
+    text: &str,
+    q: &ListQuery,
+) -> Answer<Found<List<OrderLine>>> {
+    let wrong = |reason: &str| Problem::invalid(vec![Invalid::new("q", reason)]);
+    if q.stage.is_some() || q.untriaged {
+        return Err(wrong("is for all orders: leave stage and untriaged out").into());
+    }
+    if text.len() > QUERY_MAX {
+        return Err(wrong(&format!("must have at most {QUERY_MAX} bytes")).into());
+    }
+    let query = Query::parse(text, shop, &api.search);
+    let query = query.ok_or_else(|| wrong("must have letters or digits, or be an e-mail address"))?;
+    let (store, cursor, limit) = (&api.core.store, q.cursor.as_deref(), q.limit.get()?);
+    let page = search(store, &api.search, shop, &query, cursor, limit).await?;
+    Ok(Found(List { items: page.items.into_iter().map(OrderLine::from).collect(), next: page.next }))
 }
 
 /// The shop's order with this id; anybody else's is not there.

@@ -24,7 +24,16 @@ use url::Url;
 
 /// The stores that the API needs.
 pub trait Stores:
-    OrderStore + RunStore + InboundStore + ConfigStore + CallStore + JobStore + GovernorStore + SearchStore + Clone + 'static
+    OrderStore
+    + RunStore
+    + InboundStore
+    + ConfigStore
+    + CallStore
+    + JobStore
+    + GovernorStore
+    + SearchStore
+    + Clone
+    + 'static
 {
 }
 

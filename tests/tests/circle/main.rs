@@ -9,6 +9,7 @@
 
 mod calls;
 mod carriers;
+mod correcting;
 mod flows;
 mod jobs;
 mod outage;
@@ -16,5 +17,6 @@ mod platforms;
 mod quarantine;
 mod registering;
 mod rotating;
+mod searching;
 mod support;
 mod template;

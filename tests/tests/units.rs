@@ -16,6 +16,7 @@ use stagepost_app::notify::{TrackingLinks, email, webhook};
 use stagepost_app::platform::{Platforms, fulfill};
 use stagepost_app::ports::Clock;
 use stagepost_app::run::Answered;
+use stagepost_app::search::{keep, search};
 use stagepost_app::tracker::register;
 use stagepost_carriers::{EasyPostBase, EasyPostClient};
 use stagepost_domain::decide::Changeset;
@@ -26,6 +27,7 @@ use stagepost_domain::id::{KeyId, OrderId, ShopId};
 use stagepost_domain::order::Order;
 use stagepost_domain::package::{PackageSeen, TrackingStatus};
 use stagepost_domain::run::{RunId, RunState};
+use stagepost_domain::search::{Query, SearchKey};
 use stagepost_domain::shop::Channel;
 use stagepost_domain::{SignedDuration, Timestamp};
 use stagepost_dynamodb::{DynamoStore, Meter, Units, create_table};
@@ -340,6 +342,25 @@ async fn registered(bench: &Bench) {
     }
 }
 
+/// What dispatch does for the search, and what somebody finds.
+async fn searched(bench: &Bench) {
+    let key = SearchKey::of_deployment(&[7; 32]);
+    let _theirs = bench.shopify.create_order(&boats("Hedy Lamarr", "hedy@example.com"));
+    let (id, fact) = bench.told()[0].clone();
+    bench.apply(&id, &fact).await.unwrap();
+    let _between = bench.meter.take();
+    keep(&bench.core.store, &key, &id).await.unwrap();
+    bench.units("the search takes in an order: number, two names, an address");
+    keep(&bench.core.store, &key, &id).await.unwrap();
+    assert!(bench.units("the search looks at an event that changed nothing of it").write == 0.0);
+    for (text, what) in [("hedy@example.com", "one order is found"), ("nobody", "nothing is found")] {
+        let query = Query::parse(text, &bench.shop, &key).unwrap();
+        let found = search(&bench.core.store, &key, &bench.shop, &query, None, 25).await.unwrap();
+        assert_eq!(found.items.len(), usize::from(text != "nobody"));
+        assert!(bench.units(what).write == 0.0);
+    }
+}
+
 async fn saves_that_change_nothing(bench: &Bench) {
     let external = bench.woo.create_order(&boats("Grace Hopper", "grace@example.com"));
     bench.woo.take_outbox().truncate(0);
@@ -361,6 +382,7 @@ async fn every_use_case_costs_what_the_architecture_says() {
     bench.clock.advance(SignedDuration::from_secs(10));
     fulfilled_by_hand(&bench).await;
     registered(&bench).await;
+    searched(&bench).await;
     saves_that_change_nothing(&bench).await;
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../ARCHITECTURE.md")).unwrap();
     let rows = bench.rows.lock().unwrap();

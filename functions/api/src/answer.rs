@@ -42,6 +42,41 @@ impl<T: JsonSchema> Describe for Made<T> {
     }
 }
 
+/// 202: it will be done, and this is what it is done to.
+pub struct Accepted<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Accepted<T> {
+    fn into_response(self) -> Response {
+        (StatusCode::ACCEPTED, Json(self.0)).into_response()
+    }
+}
+
+impl<T: JsonSchema> Describe for Accepted<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.answer::<T>(202, "On its way.");
+    }
+}
+
+/// 200 with bytes as somebody else sent them: saved by a browser and never shown.
+pub struct Raw(pub Vec<u8>);
+
+impl IntoResponse for Raw {
+    fn into_response(self) -> Response {
+        let headers = [
+            (header::CONTENT_TYPE, "application/octet-stream"),
+            (header::CONTENT_DISPOSITION, "attachment"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ];
+        (headers, self.0).into_response()
+    }
+}
+
+impl Describe for Raw {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.bytes(200, "The bytes as they came.");
+    }
+}
+
 /// What has a version, and so an `ETag`.
 pub trait Versioned {
     /// Its version.

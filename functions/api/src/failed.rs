@@ -6,6 +6,7 @@ use serde_json::json;
 use stagepost_app::apply::ApplyError;
 use stagepost_app::config::ConfigError;
 use stagepost_app::ports::{CommitError, StoreError};
+use stagepost_app::quarantine::QuarantineError;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::text::Invalid;
 use stagepost_lambda::http::Problem;
@@ -92,6 +93,19 @@ impl From<CommitError> for Failed {
                 Problem::new(StatusCode::CONFLICT, "conflict", title)
                     .detail("Read it again and try again.")
                     .into()
+            }
+        }
+    }
+}
+
+impl From<QuarantineError> for Failed {
+    fn from(error: QuarantineError) -> Self {
+        match error {
+            QuarantineError::Store(e) => e.into(),
+            error => {
+                tracing::error!(%error, "quarantine");
+                let passing = error.disposition() != Disposition::Permanent;
+                if passing { Problem::unavailable().into() } else { Problem::internal().into() }
             }
         }
     }

@@ -6,6 +6,7 @@ mod failed;
 mod once;
 mod openapi;
 mod payload;
+mod queue;
 mod routes;
 mod view;
 
@@ -21,6 +22,8 @@ use stagepost_domain::search::SearchKey;
 use stagepost_domain::shop::ApiKey;
 use stagepost_lambda::cache::Warm;
 use url::Url;
+
+pub use queue::Queue;
 
 /// The stores that the API needs.
 pub trait Stores:
@@ -63,6 +66,8 @@ pub struct Api<S, K> {
     pub search: SearchKey,
     /// The outbound guard's word on a URL, so that a bad one is refused when it is written.
     pub check_url: fn(&Url) -> Result<(), String>,
+    /// Where notifications go that somebody hands back to their reader.
+    pub inbound: Queue,
     keys: Warm<String, ApiKey>,
 }
 
@@ -74,8 +79,9 @@ impl<S, K> Api<S, K> {
         links: Arc<dyn TrackingLinks>,
         search: SearchKey,
         check_url: fn(&Url) -> Result<(), String>,
+        inbound: Queue,
     ) -> Self {
-        Self { core, secrets, links, search, check_url, keys: Warm::default() }
+        Self { core, secrets, links, search, check_url, inbound, keys: Warm::default() }
     }
 }
 

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use lambda_http::{Error, run};
-use stagepost_api::{Api, router};
+use stagepost_api::{Api, Queue, router};
 use stagepost_domain::search::SearchKey;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::{aws, env, links::SignedLinks, system, telemetry};
 use stagepost_outbound_http::{Guard, check_url};
 use stagepost_secrets::DeployedSecrets;
+use stagepost_sqs::SqsInboundQueue;
+use url::Url;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -19,8 +21,8 @@ async fn main() -> Result<(), Error> {
     let key = env::key()?;
     let links = SignedLinks::of_deployment(env::url(env::PUBLIC_URL)?, &key);
     let search = SearchKey::of_deployment(&key);
-    let api = Api::new(core, secrets, Arc::new(links), search, |url| {
-        check_url(url, Guard::Public).map_err(|refused| refused.to_string())
-    });
+    let inbound = SqsInboundQueue::new(stagepost_sqs::client(&aws), env::text(env::INBOUND_QUEUE_URL)?);
+    let check = |url: &Url| check_url(url, Guard::Public).map_err(|refused| refused.to_string());
+    let api = Api::new(core, secrets, Arc::new(links), search, check, Queue::new(inbound));
     run(router(Arc::new(api))).await
 }

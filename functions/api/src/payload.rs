@@ -84,6 +84,7 @@ path_ids! {
     PackageId: "package";
     RunId: "run";
     KeyId: "API key";
+    QuarantineId: "notification in quarantine";
     JobId: "job";
 }
 

@@ -95,7 +95,7 @@ pub async fn read<S: InboundStore, K: Secrets>(
 }
 
 /// Hands a notification back to its reader by way of the inbound queue: authentic, and as old as it was when
-/// it came. It leaves the quarantine when it is taken. False if there is no such notification.
+/// it came. It leaves the quarantine when it is taken. Gives what is replayed, if there is such a notification.
 ///
 /// # Errors
 /// Store, key service or queue failed.
@@ -105,13 +105,13 @@ pub async fn replay<S: InboundStore, K: Secrets, Q: InboundQueue>(
     queue: &Q,
     shop: &ShopId,
     id: &QuarantineId,
-) -> Result<bool, QuarantineError> {
-    let Some((entry, body)) = read(core, secrets, shop, id).await? else { return Ok(false) };
-    let QuarantineEntry { id, shop, route, topic, at: received_at, .. } = entry;
+) -> Result<Option<QuarantineEntry>, QuarantineError> {
+    let Some((entry, body)) = read(core, secrets, shop, id).await? else { return Ok(None) };
+    let QuarantineEntry { id, shop, route, topic, at: received_at, .. } = entry.clone();
     let (headers, proof) = (BTreeMap::new(), Proof::Quarantined { shop, id });
     let arrival = Arrival { route, topic, headers, body, received_at, proof };
     queue.keep(&arrival.pack(secrets, &*core.entropy).await?).await?;
-    Ok(true)
+    Ok(Some(entry))
 }
 
 /// Removes a notification from the quarantine, there or not.

@@ -58,6 +58,12 @@ impl<'a> Operation<'a> {
         self.answers.insert(status.to_string(), json!({"description": description, "content": content}));
     }
 
+    /// An answer of bytes that are no JSON of ours.
+    pub fn bytes(&mut self, status: u16, description: &str) {
+        let content = json!({"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}});
+        self.answers.insert(status.to_string(), json!({"description": description, "content": content}));
+    }
+
     /// An answer without a body.
     pub fn empty(&mut self, status: u16, description: &str) {
         self.answers.insert(status.to_string(), json!({"description": description}));

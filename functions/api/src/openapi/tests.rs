@@ -15,12 +15,13 @@ use stagepost_domain::search::SearchKey;
 use stagepost_secrets::LocalSecrets;
 use stagepost_testkit::chance::SeededEntropy;
 use stagepost_testkit::clock::ManualClock;
+use stagepost_testkit::MemoryInboundQueue;
 use stagepost_testkit::memory::MemoryStore;
 use tower::ServiceExt;
 
 use super::document::paths;
 use super::{Schemas, document};
-use crate::{Api, router, routes};
+use crate::{Api, Queue, router, routes};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -48,7 +49,8 @@ fn serving() -> Router {
     };
     let secrets = LocalSecrets::from_key([7; 32]).unwrap();
     let search = SearchKey::of_deployment(&[7; 32]);
-    router(Arc::new(Api::new(core, secrets, Arc::new(NoLinks), search, |_| Ok(()))))
+    let inbound = Queue::new(MemoryInboundQueue::new());
+    router(Arc::new(Api::new(core, secrets, Arc::new(NoLinks), search, |_| Ok(()), inbound)))
 }
 
 async fn answered(router: &Router, method: &str, path: &str) -> (StatusCode, Value) {

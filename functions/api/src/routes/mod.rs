@@ -130,7 +130,28 @@ pub fn all<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
             keys::revoke,
             about("revokeApiKey", "Revoke an API key").conflict("It is the last owner's key."),
         )
-        .get("/v1/quarantine", quarantine::list, about("listQuarantine", "List what could not be read"))
+        .get(
+            "/v1/quarantine",
+            quarantine::list,
+            about("listQuarantine", "List what could not be read, newest first"),
+        )
+        .get(
+            "/v1/quarantine/{id}",
+            quarantine::body,
+            about("getQuarantined", "Read the raw body of what could not be read")
+                .detail("It may hold people's names and addresses."),
+        )
+        .post(
+            "/v1/quarantine/{id}/replay",
+            quarantine::replay,
+            about("replayQuarantined", "Have it read again")
+                .detail("It leaves the quarantine when it is taken, and stays with a new reason if not."),
+        )
+        .delete(
+            "/v1/quarantine/{id}",
+            quarantine::delete,
+            about("deleteQuarantined", "Throw away what could not be read"),
+        )
 }
 
 fn configuration<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K> {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use stagepost_domain::id::{
-    CarrierId, ChannelId, EndpointId, FlowId, JobId, KeyId, OrderId, PackageId, TemplateId,
+    CarrierId, ChannelId, EndpointId, FlowId, JobId, KeyId, OrderId, PackageId, QuarantineId, TemplateId,
 };
 use stagepost_domain::run::RunId;
 use stagepost_domain::text::Invalid;

@@ -17,10 +17,11 @@ use stagepost_lambda::sqs::{ComesBack, answer};
 use stagepost_sqs::{BadMessage, decode_inbound};
 
 /// How long the function may live.
-pub const TIMEOUT: Duration = Duration::from_secs(30);
-/// Receives of one message before it goes to the dead letters, the most that SQS allows. On AWS it comes back
-/// after a visibility timeout, which is six times [`TIMEOUT`]: so it waits out two days of a store that is away.
-pub const RECEIVES_MAX: u32 = 1_000;
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+/// Receives of one message before it goes to the dead letters. It comes back after a visibility timeout, which
+/// is six times [`TIMEOUT`]: so it waits out two days of a store that is away. That must end before its queue's
+/// four days do, because what a queue forgets does not go to the dead letters.
+pub const RECEIVES_MAX: u32 = 500;
 /// Messages worked on at once: each may hold a notification of megabytes.
 const CONCURRENCY: usize = 4;
 
@@ -115,3 +116,6 @@ fn comes_back(why: &dyn std::fmt::Display) -> Result<(), ComesBack> {
     tracing::warn!(%why, "not decided: the message comes back");
     Err(ComesBack)
 }
+
+#[cfg(test)]
+mod tests;

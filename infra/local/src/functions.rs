@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_http::{Request, service_fn};
-use stagepost_api::Api;
+use stagepost_api::{Api, Queue};
 use stagepost_app::Core;
 use stagepost_app::jobs::JOB_TIMEOUT;
 use stagepost_app::platform::Platforms;
@@ -99,8 +99,9 @@ fn allowed(url: &Url) -> Result<(), String> {
 impl Ports {
     /// The functions behind HTTP routes.
     pub fn http_functions(&self) -> Functions {
-        let links = Arc::new(self.links.clone());
-        let api = Api::new(self.core.clone(), self.secrets.clone(), links, self.search.clone(), allowed);
+        let (core, secrets, links) = (self.core.clone(), self.secrets.clone(), Arc::new(self.links.clone()));
+        let inbound = Queue::new(self.inbound.clone());
+        let api = Api::new(core, secrets, links, self.search.clone(), allowed, inbound);
         Functions {
             api: function(stagepost_api::router(Arc::new(api))),
             shopify: self.shopify_webhook(),

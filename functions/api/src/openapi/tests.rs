@@ -13,9 +13,9 @@ use stagepost_app::notify::TrackingLinks;
 use stagepost_domain::order::Order;
 use stagepost_domain::search::SearchKey;
 use stagepost_secrets::LocalSecrets;
+use stagepost_testkit::MemoryInboundQueue;
 use stagepost_testkit::chance::SeededEntropy;
 use stagepost_testkit::clock::ManualClock;
-use stagepost_testkit::MemoryInboundQueue;
 use stagepost_testkit::memory::MemoryStore;
 use tower::ServiceExt;
 

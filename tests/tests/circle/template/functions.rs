@@ -87,6 +87,7 @@ pub fn timeouts(template: &Value) -> Vec<String> {
         ("FulfillmentRunnerFunction", function_timeout(Action::Fulfill)),
         ("TrackerRunnerFunction", function_timeout(Action::RegisterTracker)),
         ("JobRunnerFunction", JOB_TIMEOUT),
+        ("InboundRunnerFunction", stagepost_inbound_runner::TIMEOUT),
     ];
     let differs = |name: &str, live: u64| functions.get(name).is_none_or(|f| timeout(f) != live);
     let wrong = expected.into_iter().filter(|(name, live)| differs(name, live.as_secs()));

@@ -83,6 +83,8 @@ fn others_planted() -> Vec<(Check, &'static str, Value)> {
         (queues::queues, "EmailDeadLetters", json!({"Type": "AWS::Other"})),
         (queues::queues, "EmailMapping/Properties/ScalingConfig", json!(null)),
         (queues::queues, "InboundQueue/Properties/SqsManagedSseEnabled", json!(false)),
+        (queues::queues, "InboundQueue/Properties/MessageRetentionPeriod", json!(180_000)),
+        (queues::queues, "InboundQueue/Properties/MaximumMessageSize", json!(262_144)),
         (queues::queues, "JobsDeadLetters/Properties/RedriveAllowPolicy/redrivePermission", json!("denyAll")),
         (queues::mappings, "WebhookMapping/Properties/FunctionResponseTypes", json!([])),
         (queues::mappings, "InboundMapping", json!({"Type": "AWS::Other"})),

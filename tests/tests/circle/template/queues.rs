@@ -36,6 +36,15 @@ pub fn queues(template: &Value) -> Vec<String> {
             wrong.push(format!("{name} may take all of the account's concurrency"));
         }
     }
+    let inbound = &queues["InboundQueue"];
+    let number = |value: &Value| value.as_u64().unwrap_or_default();
+    let receives = number(&inbound["RedrivePolicy"]["maxReceiveCount"]);
+    if receives != u64::from(stagepost_inbound_runner::RECEIVES_MAX)
+        || receives * number(&inbound["VisibilityTimeout"]) >= number(&inbound["MessageRetentionPeriod"])
+        || inbound["MaximumMessageSize"].as_u64() != Some(1_048_576)
+    {
+        wrong.push("a notification that waits is forgotten, or too large to wait".to_owned());
+    }
     let open = queues.iter().filter(|(_, queue)| queue["SqsManagedSseEnabled"] != true);
     wrong.extend(open.map(|(name, _)| format!("{name} is not encrypted")));
     wrong

@@ -44,6 +44,7 @@ IDS = {
     "carriers": carrier["id"],
     "orders": order["id"],
     "runs": runs[0],
+    "jobs": first("/v1/jobs")["id"],
 }
 
 PLAIN = """request-timeout = 30.0

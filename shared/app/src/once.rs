@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::{Deserialize, Serialize};
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::id::{ShopId, content_key};
 use stagepost_domain::run::later;
@@ -42,15 +41,28 @@ pub struct Call<'a> {
 }
 
 /// What was answered, as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
     /// HTTP status.
     pub status: u16,
     /// `ETag`, if there was one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
     /// The JSON body, byte for byte.
     pub body: String,
+}
+
+impl Answered {
+    /// A line each for status and tag, then the body as it is: escaped once more it would be twice as long.
+    fn to_text(&self) -> String {
+        format!("{}\n{}\n{}", self.status, self.etag.as_deref().unwrap_or_default(), self.body)
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '\n');
+        let status = parts.next()?.parse().ok()?;
+        let etag = parts.next().filter(|etag| !etag.is_empty()).map(str::to_owned);
+        Some(Self { status, etag, body: parts.next()?.to_owned() })
+    }
 }
 
 /// How a call begins.
@@ -181,12 +193,13 @@ async fn again<K: Secrets>(
         CallState::Running { .. } => Ok(there),
         CallState::Answered { answer } => {
             let plain = secrets.open(call.shop.into(), SecretKind::Call, answer).await?;
-            Err(Begun::Replay(serde_json::from_str(&plain).map_err(|_| OnceError::Corrupt)?))
+            Err(Begun::Replay(Answered::from_text(&plain).ok_or(OnceError::Corrupt)?))
         }
     })
 }
 
-/// Records how a call went.
+/// Records how a call went. An answer that is too long to be kept is not: the same call again finds what this one
+/// made, and answers as it is then.
 ///
 /// # Errors
 /// The store or the secrets failed. The lease ends by itself, and the same call again finds what this one made.
@@ -197,17 +210,30 @@ pub async fn finish<S: CallStore, K: Secrets>(
     ended: &Ended,
 ) -> Result<(), OnceError> {
     let record = lease.record;
+    let free = CallState::Running { until: core.now() };
     let state = match ended {
         Ended::Done(answered) => {
-            let plain = serde_json::to_string(answered).map_err(|_| OnceError::Corrupt)?;
-            let answer = secrets.seal((&record.shop).into(), SecretKind::Call, &plain).await?;
-            CallState::Answered { answer }
+            let sealed = secrets.seal((&record.shop).into(), SecretKind::Call, &answered.to_text()).await;
+            match sealed {
+                Err(e) if e.disposition == Disposition::Permanent => free.clone(),
+                sealed => CallState::Answered { answer: sealed? },
+            }
         }
         Ended::Refused => CallState::Refused,
-        Ended::Unknown => CallState::Running { until: core.now() },
+        Ended::Unknown => free.clone(),
     };
     let version = record.version.saturating_add(1);
-    match core.store.put_call(&CallRecord { version, state, ..record }).await {
+    let record = CallRecord { version, state, ..record };
+    match core.store.put_call(&record).await {
+        Err(CommitError::Store(StoreError::TooLarge)) => {
+            recorded(core.store.put_call(&CallRecord { state: free, ..record }).await)
+        }
+        written => recorded(written),
+    }
+}
+
+fn recorded(written: Result<(), CommitError>) -> Result<(), OnceError> {
+    match written {
         // Whoever took over after the lease will record it.
         Ok(()) | Err(CommitError::LostRace | CommitError::Conflict) => Ok(()),
         Err(CommitError::Store(e)) => Err(e.into()),

@@ -13,6 +13,7 @@
 //! | configuration | `SHOP#{shop}` | `FLOW#…` `TEMPLATE#…` `TEMPLATEV#…#{version}` `ENDPOINT#…` `CHANNEL#…` `CARRIER#…` `KEY#…` |
 //! | quarantine, the body's parts | `SHOP#{shop}` | `Q#{id}`, `QPART#{id}#{n}` |
 //! | lookups | `CHANNEL#{id}` `CARRIER#{id}` `KEY#{hash}` | `LOOKUP` |
+//! | call under an idempotency key | `CALL#{shop}#{hash}` | `CALL` |
 //!
 //! GSI1 lists a shop's orders by stage, newest first; it projects what a listing shows and never the
 //! version, so that a write which moves nothing does not touch it. GSI2 holds the keys of what is due and

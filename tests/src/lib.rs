@@ -51,6 +51,21 @@ impl Answered {
     }
 }
 
+/// The API's own document: the same of every host of this process.
+static DOCUMENT: tokio::sync::OnceCell<Value> = tokio::sync::OnceCell::const_new();
+
+/// Whether a path is one of the document's with its placeholders filled in.
+fn fits(template: &str, path: &str) -> bool {
+    let (mut told, mut asked) = (template.split('/'), path.split('/'));
+    loop {
+        match (told.next(), asked.next()) {
+            (None, None) => return true,
+            (Some(t), Some(a)) if t == a || t.starts_with('{') => {}
+            _ => return false,
+        }
+    }
+}
+
 /// An answer with its headers.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -103,6 +118,7 @@ impl Api {
 
     /// One call; the body is sent as it is.
     pub async fn send(&self, method: &str, path: &str, body: Option<Vec<u8>>) -> Answered {
+        let called = method.to_lowercase();
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
         if let Some(body) = body {
@@ -111,6 +127,7 @@ impl Api {
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
         let bytes = response.bytes().await.unwrap();
+        self.is_documented(&called, path, status).await;
         Answered { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
     }
 
@@ -122,6 +139,7 @@ impl Api {
         headers: &[(&str, &str)],
         body: Option<Vec<u8>>,
     ) -> Reply {
+        let called = method.to_lowercase();
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
         for (name, value) in headers {
@@ -134,7 +152,22 @@ impl Api {
         let status = response.status().as_u16();
         let text = |v: &reqwest::header::HeaderValue| v.to_str().unwrap_or_default().to_owned();
         let headers = response.headers().iter().map(|(n, v)| (n.to_string(), text(v))).collect();
+        self.is_documented(&called, path, status).await;
         Reply { status, headers, text: response.text().await.unwrap() }
+    }
+
+    /// Every answer of every test is one that the API's own document tells of.
+    async fn is_documented(&self, method: &str, path: &str, status: u16) {
+        let url = format!("{}/v1/openapi.json", self.base);
+        let read = || async { self.http.get(url).send().await.unwrap().json::<Value>().await.unwrap() };
+        let document = DOCUMENT.get_or_init(read).await;
+        let path = path.split('?').next().unwrap_or_default();
+        let paths = document["paths"].as_object().unwrap();
+        let found =
+            paths.keys().filter(|template| fits(template, path)).min_by_key(|t| t.matches('{').count());
+        let Some(operation) = found.and_then(|template| paths[template].get(method)) else { return };
+        let told = &operation["responses"][status.to_string()];
+        assert!(told.is_object(), "{method} {path} is not documented to answer {status}");
     }
 
     /// A page as a browser gets it, without the key: status, headers, text.

@@ -84,7 +84,8 @@ impl StepInput {
 impl From<SimulateError> for Failed {
     fn from(error: SimulateError) -> Self {
         match error {
-            SimulateError::NotFound => Problem::not_found("order").into(),
+            // The body named it, not the path.
+            SimulateError::NotFound => Problem::invalid(vec![Invalid::new("order", "no such order")]).into(),
             SimulateError::Invalid(invalid) => Problem::invalid(vec![invalid]).into(),
             SimulateError::Store(error) => error.into(),
         }

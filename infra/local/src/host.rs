@@ -36,7 +36,9 @@ use crate::pulse::{LocalDoorbell, LocalInboundQueue, Pulse};
 use crate::queues::{Gauge, LocalQueues, Poller, QueueError};
 use crate::tap::{Stream, tap};
 
-const TABLE: &str = "stagepost";
+pub(crate) const TABLE: &str = "stagepost";
+/// The engine's file in the data folder.
+pub(crate) const DATABASE: &str = "engine.db";
 /// Longest that one sweep or one batch of stream records takes.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often `settle` looks.
@@ -162,7 +164,7 @@ pub async fn start(config: HostConfig) -> Result<Host, HostError> {
     let listener = TcpListener::bind(config.bind).await.map_err(|e| HostError::Bind(config.bind, e))?;
     let address = listener.local_addr()?;
     let lock = config.data_dir.as_deref().map(prepare_folder).transpose()?;
-    let engine = Engine::start(config.data_dir.as_ref().map(|dir| dir.join("engine.db")).as_deref())?;
+    let engine = Engine::start(config.data_dir.as_ref().map(|dir| dir.join(DATABASE)).as_deref())?;
     let pulse = Pulse::new();
     let (tap, stream) = tap(pulse.clone());
     let dynamodb = engine.client();
@@ -204,7 +206,7 @@ pub async fn start(config: HostConfig) -> Result<Host, HostError> {
 }
 
 /// Makes the folder, for its owner only, and takes it for this process.
-fn prepare_folder(folder: &Path) -> Result<File, HostError> {
+pub(crate) fn prepare_folder(folder: &Path) -> Result<File, HostError> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -5,6 +5,7 @@
 //! sweeping it begins at the start. Only queues and stream are in memory, so a run that had been rung for is
 //! rung for again a minute after.
 
+pub mod bootstrap;
 pub mod demo;
 pub mod engine;
 mod functions;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use stagepost_domain::id::ShopId;
+use stagepost_local::bootstrap::{BootstrapError, Place, bootstrap, owner_key, shop_id};
 use stagepost_local::seed::{Seeded, seed};
 use stagepost_local::{HostConfig, start};
 use tracing_subscriber::EnvFilter;
@@ -18,9 +20,11 @@ const HELP: &str = "Stagepost, all of it in one process on this machine.
 Usage: stagepost [COMMAND] [OPTIONS]
 
 Commands:
-  serve  Serve the API and the inbound webhooks (without a command, too)
-  demo   Play the main job with stand-ins for the stores, and check it
-  help   Show this
+  serve      Serve the API and the inbound webhooks (without a command, too)
+  demo       Play the main job with stand-ins for the stores, and check it
+  bootstrap  Make the first shop of a deployment, and its owner key
+  key        Make another owner key of a shop, when all of its keys are lost
+  help       Show this
 
 Options of serve:
   --port N            Listen on 127.0.0.1:N (default 8787; 0 takes a free port)
@@ -31,6 +35,13 @@ Options of serve:
 Option of demo:
   --keep              Stay up afterwards, on port 8787 if it is free
 
+Options of bootstrap and key:
+  --shop NAME         The shop's name (for key: its name or its id)
+  --from ADDRESS      Sender of its mails (bootstrap)
+  --id shop_ID        Its id (bootstrap; without it, the letters and digits of its name)
+  --data DIR          Where the data is (default .stagepost); no host may be running on it
+  --table NAME        A table in DynamoDB instead, with region and credentials of the environment
+
 The environment variable STAGEPOST_LOG sets what is logged to stderr (default warn).
 ";
 
@@ -40,6 +51,8 @@ enum Command {
     Help,
     Demo { keep: bool },
     Serve(Serve),
+    Bootstrap { place: Place, shop: ShopId, name: String, from: String },
+    Key { place: Place, shop: ShopId },
 }
 
 /// The options of `serve`.
@@ -62,6 +75,8 @@ fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, String>
     match arguments.next_if(|a| !a.starts_with('-')).as_deref() {
         None | Some("serve") => parse_serve(arguments),
         Some("demo") => parse_demo(arguments),
+        Some("bootstrap") => parse_bootstrap(arguments),
+        Some("key") => parse_key(arguments),
         Some("help") => Ok(Command::Help),
         Some(other) => Err(format!("there is no command \"{other}\"")),
     }
@@ -77,6 +92,75 @@ fn parse_demo(arguments: impl Iterator<Item = String>) -> Result<Command, String
         }
     }
     Ok(Command::Demo { keep })
+}
+
+/// What `bootstrap` and `key` are told.
+#[derive(Default)]
+struct Admin {
+    help: bool,
+    shop: Option<String>,
+    from: Option<String>,
+    id: Option<String>,
+    folder: Option<PathBuf>,
+    table: Option<String>,
+}
+
+impl Admin {
+    fn parse(mut arguments: impl Iterator<Item = String>, known: &[&str]) -> Result<Self, String> {
+        let mut told = Self::default();
+        while let Some(option) = arguments.next() {
+            if matches!(option.as_str(), "--help" | "-h") {
+                return Ok(Self { help: true, ..Self::default() });
+            }
+            if !known.contains(&option.as_str()) {
+                return Err(format!("there is no option \"{option}\""));
+            }
+            let value = arguments.next().ok_or_else(|| format!("{option} needs a value"))?;
+            match option.as_str() {
+                "--shop" => told.shop = Some(value),
+                "--from" => told.from = Some(value),
+                "--id" => told.id = Some(value),
+                "--data" => told.folder = Some(value.into()),
+                _ => told.table = Some(value),
+            }
+        }
+        Ok(told)
+    }
+
+    fn place(&self) -> Result<Place, String> {
+        match (&self.folder, &self.table) {
+            (Some(_), Some(_)) => Err("--data and --table exclude each other".to_owned()),
+            (_, Some(table)) => Ok(Place::Table(table.clone())),
+            (folder, None) => Ok(Place::Folder(folder.clone().unwrap_or_else(|| FOLDER.into()))),
+        }
+    }
+}
+
+fn parse_bootstrap(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+    let told = Admin::parse(arguments, &["--shop", "--from", "--id", "--data", "--table"])?;
+    if told.help {
+        return Ok(Command::Help);
+    }
+    let place = told.place()?;
+    let (Some(name), Some(from)) = (told.shop, told.from) else {
+        return Err("bootstrap needs --shop and --from".to_owned());
+    };
+    let shop = match told.id {
+        Some(id) => ShopId::parse(&id).map_err(|e| format!("--id: {e}"))?,
+        None => shop_id(&name).map_err(|e| e.to_string())?,
+    };
+    Ok(Command::Bootstrap { place, shop, name, from })
+}
+
+fn parse_key(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+    let told = Admin::parse(arguments, &["--shop", "--data", "--table"])?;
+    if told.help {
+        return Ok(Command::Help);
+    }
+    let place = told.place()?;
+    let called = told.shop.ok_or_else(|| "key needs --shop".to_owned())?;
+    let shop = shop_id(&called).map_err(|e| e.to_string())?;
+    Ok(Command::Key { place, shop })
 }
 
 fn parse_serve(mut arguments: impl Iterator<Item = String>) -> Result<Command, String> {
@@ -114,6 +198,10 @@ async fn main() -> ExitCode {
         Ok(Command::Help) => print(HELP),
         Ok(Command::Demo { keep }) => demo(keep).await,
         Ok(Command::Serve(options)) => serve(options).await,
+        Ok(Command::Bootstrap { place, shop, name, from }) => {
+            owns(&shop, bootstrap(&place, &shop, &name, &from).await)
+        }
+        Ok(Command::Key { place, shop }) => owns(&shop, owner_key(&place, &shop).await),
         Err(wrong) => Err(format!("{wrong}\n\n{HELP}").into()),
     };
     match done {
@@ -131,6 +219,12 @@ fn print(text: &str) -> Done {
     let mut out = std::io::stdout();
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
+}
+
+/// Prints an owner's key, or says why there is none.
+fn owns(shop: &ShopId, key: Result<String, BootstrapError>) -> Done {
+    let key = key?;
+    print(&format!("An owner key of {shop}, shown this once:\n\n  export STAGEPOST_API_KEY={key}\n"))
 }
 
 async fn demo(keep: bool) -> Done {
@@ -221,9 +315,33 @@ mod tests {
         assert_eq!(parsed(line), Ok(full));
         assert_eq!(parsed("demo"), Ok(Command::Demo { keep: false }));
         assert_eq!(parsed("demo --keep"), Ok(Command::Demo { keep: true }));
-        for help in ["help", "--help", "serve -h", "demo --help"] {
+        for help in ["help", "--help", "serve -h", "demo --help", "bootstrap -h", "key --help"] {
             assert_eq!(parsed(help), Ok(Command::Help), "{help}");
         }
+        let (place, table) = (Place::Folder(FOLDER.into()), Place::Table("orders".to_owned()));
+        let shop = ShopId::parse("shop_boats").unwrap();
+        let made = |place, shop, name: &str| {
+            Ok(Command::Bootstrap { place, shop, name: name.to_owned(), from: "a@b.example".to_owned() })
+        };
+        let line = "bootstrap --shop Boats! --from a@b.example";
+        assert_eq!(parsed(line), made(place.clone(), shop.clone(), "Boats!"));
+        let line = "bootstrap --table orders --id shop_x1 --shop 舟 --from a@b.example";
+        assert_eq!(parsed(line), made(table.clone(), ShopId::parse("shop_x1").unwrap(), "舟"));
+        assert_eq!(
+            parsed("key --shop shop_boats --table orders"),
+            Ok(Command::Key { place: table, shop: shop.clone() })
+        );
+        assert_eq!(parsed("key --shop Boats"), Ok(Command::Key { place, shop }));
+        for wrong in [
+            "bootstrap",
+            "bootstrap --shop B",
+            "bootstrap --shop 舟 --from a@b.example",
+            "key",
+            "key --from a",
+        ] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+        assert!(parsed("key --shop B --data d --table t").is_err());
         for wrong in
             ["dance", "--port", "--port 65536", "--port x", "--shopify-base x", "serve --keep", "demo --port"]
         {

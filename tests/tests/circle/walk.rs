@@ -8,7 +8,9 @@ use stagepost_app::config::{create_key, create_shop};
 use stagepost_domain::id::ShopId;
 use stagepost_domain::shop::Role;
 use stagepost_standins::OrderSpec;
-use stagepost_tests::{Api, Reply, World, flow};
+use stagepost_tests::{Api, Reply, SHOPIFY_SECRET, World, flow};
+
+use crate::support::{outcome, quarantine, shopify};
 
 /// What nobody else may see: people, parcels, the far end, names.
 const PRIVATE: [&str; 6] =
@@ -63,12 +65,15 @@ async fn populated(world: &World) -> Known {
     let order = world.shopify_order(&external);
     let parcel = json!({"number": "1Z999"});
     let shown = world.api.post(&format!("/v1/orders/{order}/packages"), &parcel).await.ok();
+    let unread = shopify(SHOPIFY_SECRET, "orders/create", b"Ada Lovelace, ada@example.com");
+    assert_eq!(outcome(&world.courier.shopify(&world.ids.shopify, &unread).await.unwrap()), "quarantined");
     world.settle().await;
     let text = |v: &Value| v.as_str().unwrap().to_owned();
     let first = async |path: &str| text(&world.api.get(path).await.ok()["items"][0]["id"]);
     let ids = BTreeMap::from([
         ("orders/package", text(&shown["packages"][0]["id"])),
         ("orders/id", order.clone()),
+        ("quarantine/id", text(&quarantine(world).await[0]["id"])),
         ("runs/id", text(&world.runs(&order).await[0]["id"])),
         ("jobs/id", first("/v1/jobs").await),
         ("api-keys/id", first("/v1/api-keys").await),
@@ -126,6 +131,7 @@ impl Known {
             "moveOrder" => json!({"stage": "Ready", "expected_seq": 2}),
             "assignOrder" => json!({"flow": id("flows/id"), "expected_seq": 2}),
             "moveOrders" => json!({"stage": self.stage, "orders": [id("orders/id")]}),
+            "updatePackage" => json!({"carrier": "UPS"}),
             "addPackage" => json!({"number": "1Z"}),
             "retryRun" => json!({"accept_duplicate": true}),
             "recoverRuns" => json!({"since": "2026-11-20T16:00:00Z"}),

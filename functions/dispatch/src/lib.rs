@@ -1,7 +1,7 @@
-//! The table's stream: rings the doorbell for the runs of a new event, ids only, and keeps the search up to its
-//! order.
+//! The table's stream: rings the doorbell for the runs of a new event and for a new job, ids only, and keeps the
+//! search up to the event's order.
 //!
-//! Losing a record loses no work: the event stands in the due index from birth, and `wake` rings for it. The
+//! Losing a record loses no work: event and job stand in the due index from birth, and `wake` rings for it. The
 //! search is behind until the next event of the order's platform.
 
 use std::collections::BTreeSet;
@@ -10,12 +10,14 @@ use std::sync::Arc;
 use aws_lambda_events::event::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use stagepost_app::dispatch::dispatch;
-use stagepost_app::ports::{Clock, Doorbell, SearchStore};
+use stagepost_app::ports::{Clock, Doorbell, JobDoorbell, SearchStore};
 use stagepost_app::search::{concerns, keep};
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::Event;
 use stagepost_domain::id::OrderId;
+use stagepost_domain::job::Job;
 use stagepost_domain::search::SearchKey;
+use stagepost_dynamodb::Inserted;
 use tokio::task::JoinSet;
 
 /// Orders whose entries are looked at at a time: most of it is waiting for the table.
@@ -33,10 +35,20 @@ pub struct Dispatch<S, D> {
     pub key: SearchKey,
 }
 
-/// A new event, and the place of its record in the stream.
+/// A new item, and the place of its record in the stream.
 struct New {
     sequence: Option<String>,
-    event: Event,
+    item: Inserted,
+}
+
+impl New {
+    /// The order whose entries in the search may be behind because of it.
+    fn concerned(&self) -> Option<&OrderId> {
+        match &self.item {
+            Inserted::Event(event) if concerns(event) => Some(&event.order),
+            _ => None,
+        }
+    }
 }
 
 /// Works off one batch of stream records. From the first record that failed, all come back: what was done of
@@ -44,10 +56,10 @@ struct New {
 pub async fn handle<S, D>(function: &Arc<Dispatch<S, D>>, batch: StreamEvent) -> DynamoDbEventResponse
 where
     S: SearchStore + 'static,
-    D: Doorbell + 'static,
+    D: Doorbell + JobDoorbell + 'static,
 {
-    let new: Vec<New> = batch.records.into_iter().filter_map(new_event).collect();
-    let unrung = first_unrung(function, &new).await;
+    let new: Vec<New> = batch.records.into_iter().filter_map(new_item).collect();
+    let unrung = Box::pin(first_unrung(function, &new)).await;
     let rung = new.get(..unrung.unwrap_or(new.len())).unwrap_or_default();
     let failed = behind(function, rung).await.or(unrung);
     let mut response = DynamoDbEventResponse::default();
@@ -55,18 +67,47 @@ where
     response
 }
 
-/// Rings for each event; gives the place of the first that could not be rung for.
-async fn first_unrung<S, D: Doorbell>(function: &Dispatch<S, D>, new: &[New]) -> Option<usize> {
-    for (at, New { event, .. }) in new.iter().enumerate() {
-        match dispatch(&function.doorbell, event, function.clock.now()).await {
-            Ok(rung) => tracing::info!(order = %event.order, seq = event.seq, rung, "dispatch"),
-            Err(error) => {
-                tracing::error!(order = %event.order, seq = event.seq, %error, "dispatch");
-                return Some(at);
-            }
+/// Rings for each item; gives the place of the first that could not be rung for.
+async fn first_unrung<S, D>(function: &Dispatch<S, D>, new: &[New]) -> Option<usize>
+where
+    D: Doorbell + JobDoorbell,
+{
+    for (at, New { item, .. }) in new.iter().enumerate() {
+        let rung = match item {
+            Inserted::Event(event) => event_rung(function, event).await,
+            Inserted::Job(job) => job_rung(function, job).await,
+        };
+        if !rung {
+            return Some(at);
         }
     }
     None
+}
+
+async fn event_rung<S, D: Doorbell>(function: &Dispatch<S, D>, event: &Event) -> bool {
+    match dispatch(&function.doorbell, event, function.clock.now()).await {
+        Ok(rung) => tracing::info!(order = %event.order, seq = event.seq, rung, "dispatch"),
+        Err(error) => {
+            tracing::error!(order = %event.order, seq = event.seq, %error, "dispatch");
+            return false;
+        }
+    }
+    true
+}
+
+/// A job that waits for later is left to the sweep.
+async fn job_rung<S, D: JobDoorbell>(function: &Dispatch<S, D>, job: &Job) -> bool {
+    if job.due().is_none_or(|due| due > function.clock.now()) {
+        return true;
+    }
+    match Box::pin(function.doorbell.ring_job(&job.shop, &job.id)).await {
+        Ok(()) => tracing::info!(shop = %job.shop, job = %job.id, "dispatch"),
+        Err(error) => {
+            tracing::error!(shop = %job.shop, job = %job.id, %error, "dispatch");
+            return false;
+        }
+    }
+    true
 }
 
 /// Keeps the search for the events' orders, each once; gives the place of the first event whose order is still
@@ -74,10 +115,9 @@ async fn first_unrung<S, D: Doorbell>(function: &Dispatch<S, D>, new: &[New]) ->
 async fn behind<S, D>(function: &Arc<Dispatch<S, D>>, new: &[New]) -> Option<usize>
 where
     S: SearchStore + 'static,
-    D: Doorbell + 'static,
+    D: Doorbell + JobDoorbell + 'static,
 {
-    let concerned = |new: &New| concerns(&new.event).then(|| new.event.order.clone());
-    let orders: BTreeSet<OrderId> = new.iter().filter_map(concerned).collect();
+    let orders: BTreeSet<OrderId> = new.iter().filter_map(New::concerned).cloned().collect();
     let orders: Vec<OrderId> = orders.into_iter().collect();
     let mut failed = BTreeSet::new();
     for some in orders.chunks(CONCURRENCY) {
@@ -92,7 +132,7 @@ where
             }
         }
     }
-    new.iter().position(|new| concerns(&new.event) && failed.contains(&new.event.order))
+    new.iter().position(|new| new.concerned().is_some_and(|order| failed.contains(order)))
 }
 
 /// Whether the search is as good as it gets. What no trying again can read blocks nobody.
@@ -115,15 +155,15 @@ fn failure(new: &New) -> DynamoDbBatchItemFailure {
     failure
 }
 
-/// The event of an `INSERT` of an event item; anything else is not for us. An item that cannot be read
+/// The item of an `INSERT` that somebody waits for; anything else is not for us. An item that cannot be read
 /// blocks nobody: the due index still holds it, and reading it there tells of it.
-fn new_event(record: EventRecord) -> Option<New> {
+fn new_item(record: EventRecord) -> Option<New> {
     if record.event_name != "INSERT" {
         return None;
     }
     let sequence = record.change.sequence_number.clone();
-    match stagepost_dynamodb::event_from_image(record.change.new_image) {
-        Ok(event) => event.map(|event| New { sequence, event }),
+    match stagepost_dynamodb::inserted(record.change.new_image) {
+        Ok(item) => item.map(|item| New { sequence, item }),
         Err(error) => {
             tracing::error!(%error, "a stream record cannot be read");
             None

@@ -1,8 +1,11 @@
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
-use stagepost_app::ports::{DoorbellError, OrderStore, Ring};
+use stagepost_app::ports::{DoorbellError, JobDoorbell, OrderStore, Ring};
+use stagepost_domain::Timestamp;
 use stagepost_domain::fact::{Fact, MoveFact};
+use stagepost_domain::id::{JobId, ShopId};
+use stagepost_domain::job::{JobKind, JobState};
 use stagepost_testkit::{Fault, ManualClock, MemoryStore, build};
 
 use super::*;
@@ -25,6 +28,17 @@ impl Doorbell for Bell {
     }
 }
 
+impl JobDoorbell for Bell {
+    async fn ring_job(&self, _: &ShopId, _: &JobId) -> Result<(), DoorbellError> {
+        let mut heard = self.heard.lock().unwrap();
+        if self.takes.is_some_and(|takes| *heard >= takes) {
+            return Err(DoorbellError("full".to_owned()));
+        }
+        *heard += 1;
+        Ok(())
+    }
+}
+
 fn function(store: &MemoryStore, takes: Option<usize>) -> Arc<Dispatch<MemoryStore, Bell>> {
     Arc::new(Dispatch {
         clock: Arc::new(ManualClock::new(build::seconds(1))),
@@ -36,7 +50,10 @@ fn function(store: &MemoryStore, takes: Option<usize>) -> Arc<Dispatch<MemorySto
 
 /// The stream record of an event, numbered.
 fn record(event: &Event, number: usize) -> Value {
-    let image = stagepost_dynamodb::event_image(event).unwrap();
+    inserted(&json!(stagepost_dynamodb::event_image(event).unwrap()), number)
+}
+
+fn inserted(image: &Value, number: usize) -> Value {
     json!({
         "eventID": "e", "eventName": "INSERT", "awsRegion": "local", "eventSource": "aws:dynamodb",
         "dynamodb": {
@@ -143,4 +160,22 @@ async fn a_bell_that_does_not_ring_brings_its_record_back_and_what_came_before_i
     // The first order's two runs are rung for; there is no place for the second's.
     assert_eq!(works_off(&function(&store, Some(2)), &records).await, ["4"]);
     assert!(is_indexed(&store, 1).await && is_indexed(&store, 2).await);
+}
+
+#[tokio::test]
+async fn a_new_job_is_rung_for_unless_it_waits_for_later() {
+    let store = MemoryStore::new();
+    let job = |due: Timestamp, number: usize| {
+        let kind = JobKind::Backfill { channel: build::channel_id(), since: Timestamp::UNIX_EPOCH };
+        let id = JobId::from_body(&number.to_string()).unwrap();
+        let mut job = Job::new(id, build::shop(), kind, build::seconds(0));
+        job.state = JobState::Waiting { due };
+        inserted(&json!(stagepost_dynamodb::job_image(&job).unwrap()), number)
+    };
+    let records = [job(build::seconds(1), 1), job(build::seconds(2), 2), job(build::seconds(0), 3)];
+    let bells = function(&store, Some(1));
+    assert_eq!(works_off(&bells, &records).await, ["3"], "the second waits, for the third there is no place");
+    let bells = function(&store, None);
+    assert!(works_off(&bells, &records).await.is_empty());
+    assert_eq!(*bells.doorbell.heard.lock().unwrap(), 2);
 }

@@ -1,4 +1,4 @@
-//! Works on jobs: back-fill, reconciliation, bulk moves, what follows from edits, recovery.
+//! Works on jobs: back-fill, reconciliation, bulk moves, what follows from edits, parcels, recovery.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use stagepost_app::Core;
 use stagepost_app::jobs::{Worked, work};
 use stagepost_app::platform::Platforms;
 use stagepost_app::ports::{
-    ConfigStore, DeadLetters, InboundStore, JobDoorbell, JobStore, OrderSource, OrderStore, RunStore, Secrets,
+    ConfigStore, DeadLetters, InboundStore, JobDoorbell, JobStore, OrderSource, OrderStore, RunStore,
+    Secrets, TrackerService,
 };
 use stagepost_lambda::runner::bury;
 use stagepost_lambda::sqs::{ComesBack, answer};
@@ -17,13 +18,15 @@ use stagepost_sqs::{JobMessage, decode_job};
 const CONCURRENCY: usize = 3;
 
 /// What the runner needs.
-pub struct JobRunner<S, K, P, Q, B, D> {
+pub struct JobRunner<S, K, P, Q, T, B, D> {
     /// Store, clock, ids.
     pub core: Core<S>,
     /// Opens channels' credentials.
     pub secrets: K,
     /// What the platforms list.
     pub sources: Platforms<P, Q>,
+    /// Registers parcels and is asked for those without news.
+    pub trackers: T,
     /// Rings again for a job that is not through.
     pub doorbell: B,
     /// For messages that nobody can read.
@@ -31,8 +34,8 @@ pub struct JobRunner<S, K, P, Q, B, D> {
 }
 
 /// Answers one batch.
-pub async fn handle<S, K, P, Q, B, D>(
-    runner: &Arc<JobRunner<S, K, P, Q, B, D>>,
+pub async fn handle<S, K, P, Q, T, B, D>(
+    runner: &Arc<JobRunner<S, K, P, Q, T, B, D>>,
     event: SqsEvent,
 ) -> SqsBatchResponse
 where
@@ -40,6 +43,7 @@ where
     K: Secrets + 'static,
     P: OrderSource + 'static,
     Q: OrderSource + 'static,
+    T: TrackerService + 'static,
     B: JobDoorbell + 'static,
     D: DeadLetters + 'static,
 {
@@ -55,8 +59,8 @@ where
     .await
 }
 
-async fn one<S, K, P, Q, B, D>(
-    runner: &JobRunner<S, K, P, Q, B, D>,
+async fn one<S, K, P, Q, T, B, D>(
+    runner: &JobRunner<S, K, P, Q, T, B, D>,
     message: &JobMessage,
 ) -> Result<(), ComesBack>
 where
@@ -64,10 +68,11 @@ where
     K: Secrets,
     P: OrderSource,
     Q: OrderSource,
+    T: TrackerService,
     B: JobDoorbell,
 {
     let JobMessage { shop, job } = message;
-    let worked = work(&runner.core, &runner.secrets, &runner.sources, shop, job).await;
+    let worked = work(&runner.core, &runner.secrets, &runner.sources, &runner.trackers, shop, job).await;
     match worked {
         Ok(worked) => {
             tracing::info!(%shop, %job, ?worked, "job");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use stagepost_app::platform::Platforms;
+use stagepost_carriers::{EasyPostBase, EasyPostClient};
 use stagepost_dynamodb::DynamoStore;
 use stagepost_job_runner::{JobRunner, handle};
 use stagepost_lambda::{aws, env, system, telemetry};
@@ -28,8 +29,9 @@ async fn main() -> Result<(), Error> {
         secrets,
         sources: Platforms {
             shopify: ShopifyClient::new(http.clone(), ApiBase::Shopify),
-            woocommerce: WooClient::new(http),
+            woocommerce: WooClient::new(http.clone()),
         },
+        trackers: EasyPostClient::new(http, EasyPostBase::EasyPost),
         doorbell: SqsJobs::new(sqs, env::text(env::JOBS_QUEUE_URL)?),
         dead: Arc::new(dead),
     });

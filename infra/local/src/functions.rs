@@ -224,6 +224,7 @@ impl Ports {
             core: self.core.clone(),
             secrets: self.secrets.clone(),
             sources,
+            trackers: EasyPostClient::new(self.http.clone(), self.easypost.clone()),
             doorbell: self.doorbell.clone(),
             dead: Arc::clone(&self.dead.jobs),
         });

@@ -94,7 +94,7 @@ impl StreamTap {
     }
 }
 
-/// Items put under `E#…` by a `TransactWriteItems` request: on the wire they look as in a stream's image.
+/// Items put under `E#…` and `JOB#…` by a `TransactWriteItems` request: on the wire they look as in a stream's image.
 fn new_events(body: &[u8]) -> Vec<Value> {
     let Ok(Value::Object(mut request)) = serde_json::from_slice(body) else { return Vec::new() };
     let Some(Value::Array(actions)) = request.remove("TransactItems") else { return Vec::new() };
@@ -107,7 +107,7 @@ fn put_item(mut action: Value) -> Option<Value> {
 
 fn is_event(item: &Value) -> bool {
     let sk = item.get("sk").and_then(|sk| sk.get("S")).and_then(Value::as_str);
-    sk.is_some_and(|sk| sk.starts_with("E#"))
+    sk.is_some_and(|sk| sk.starts_with("E#") || sk.starts_with("JOB#"))
 }
 
 impl Stream {

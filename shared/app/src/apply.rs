@@ -181,6 +181,7 @@ fn wants_packages(order: &Order, fact: &Fact) -> bool {
                 || fact.fulfillment.packages.as_ref().is_some_and(|p| !p.is_empty())
                 || !fact.fulfillment.shipments.is_empty()
         }
+        Fact::CarrierConnected => order.packages.total > 0,
         Fact::Assign(_) => order.stage().is_none() && order.packages.total > 0,
         Fact::Trashed | Fact::Move(_) | Fact::StageRetired | Fact::Hold { .. } | Fact::Resume { .. } => false,
     }
@@ -253,6 +254,7 @@ async fn keep_ignored<S: InboundStore>(
         Fact::Packages { .. } => ("packages", None),
         Fact::Assign(_) => ("assign", None),
         Fact::StageRetired => ("stage_retired", None),
+        Fact::CarrierConnected => ("carrier_connected", None),
         Fact::Hold { .. } => ("hold", None),
         Fact::Resume { .. } => ("resume", None),
     };

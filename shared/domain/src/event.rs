@@ -185,6 +185,8 @@ pub enum Change {
     Trashed,
     /// Back from cancellation or trash.
     Reopened,
+    /// Its parcels under way are to be reported by a carrier service that was connected.
+    CarrierConnected,
     /// Put into a flow, or into another one.
     Assigned,
     /// Its stage was deleted; it stands in the successor now.

@@ -253,6 +253,8 @@ pub enum Fact {
         /// Who.
         actor: Actor,
     },
+    /// The shop has a carrier service: the order's parcels under way are to be reported by it.
+    CarrierConnected,
     /// The order is stopped by hand.
     Hold {
         /// Who.

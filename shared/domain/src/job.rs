@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Action, Actor};
-use crate::id::{AttemptId, ChannelId, FlowId, JobId, OrderId, ShopId, StageId};
+use crate::id::{AttemptId, CarrierId, ChannelId, FlowId, JobId, OrderId, ShopId, StageId};
 use crate::run::later;
 use crate::text::truncated;
 
@@ -21,6 +21,8 @@ pub const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 pub const JOB_LEASE: SignedDuration = SignedDuration::from_secs(150);
 /// Waits between attempts that failed; after the last the job has failed, or waits for its next turn.
 const WAITS: [i64; 6] = [10, 60, 300, 900, 3_600, 7_200];
+/// How often parcels without news are asked for.
+pub const REFETCH_EVERY: SignedDuration = SignedDuration::from_hours(24);
 /// Longest error kept of an attempt, in bytes.
 const ERROR_MAX: usize = 300;
 
@@ -86,6 +88,18 @@ pub enum JobKind {
         /// The flow.
         flow: FlowId,
     },
+    /// Has the parcels under way registered with a carrier service that was connected. They are those of orders
+    /// that came into their stage in the last month.
+    Register {
+        /// The integration.
+        carrier: CarrierId,
+    },
+    /// Asks a carrier service for the parcels that it should have told of: services lose notifications, too.
+    /// Comes again every [`REFETCH_EVERY`].
+    Refetch {
+        /// The integration.
+        carrier: CarrierId,
+    },
     /// Has failed runs tried again. Uncertain ones are for people to look at one by one.
     Recover {
         /// That ended since.
@@ -109,6 +123,8 @@ impl JobKind {
             Self::Move { .. } => "move",
             Self::Restage { .. } => "restage",
             Self::Triage { .. } => "triage",
+            Self::Register { .. } => "register",
+            Self::Refetch { .. } => "refetch",
             Self::Recover { .. } => "recover",
         }
     }
@@ -116,7 +132,17 @@ impl JobKind {
     /// Whether it comes again by itself.
     #[must_use]
     pub fn recurs(&self) -> bool {
-        matches!(self, Self::Reconcile { .. })
+        self.every().is_some()
+    }
+
+    /// After which time it comes again, if it does.
+    #[must_use]
+    pub fn every(&self) -> Option<SignedDuration> {
+        match self {
+            Self::Reconcile { .. } => Some(RECONCILE_EVERY),
+            Self::Refetch { .. } => Some(REFETCH_EVERY),
+            _ => None,
+        }
     }
 }
 
@@ -213,7 +239,7 @@ pub struct PageDone {
 /// A job of a shop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
-    /// Stable id. A channel's reconciliation has the channel's body: there is one.
+    /// Stable id. The job that recurs for a channel or carrier integration has its body: there is one.
     pub id: JobId,
     /// Its tenant.
     pub shop: ShopId,
@@ -316,8 +342,9 @@ impl Job {
             JobState::Running { attempt, .. } if !at_end => {
                 JobState::Running { attempt: attempt.clone(), until: later(now, JOB_LEASE) }
             }
-            _ if kind.recurs() => JobState::Waiting { due: later(now, RECONCILE_EVERY) },
-            _ => JobState::Done { at: now },
+            _ => kind
+                .every()
+                .map_or(JobState::Done { at: now }, |wait| JobState::Waiting { due: later(now, wait) }),
         };
         Self {
             kind,
@@ -354,10 +381,10 @@ impl Job {
         let error = truncated(error, ERROR_MAX);
         let tried = usize::try_from(self.failures).unwrap_or(usize::MAX);
         let wait = WAITS.get(tried).filter(|_| !forever).map(|s| SignedDuration::from_secs(*s));
-        let state = match wait {
-            Some(wait) => JobState::Waiting { due: later(now, asked.map_or(wait, |a| a.max(wait))) },
-            None if self.kind.recurs() => JobState::Waiting { due: later(now, RECONCILE_EVERY) },
-            None => JobState::Failed { at: now, error: error.clone() },
+        let state = match (wait, self.kind.every()) {
+            (Some(wait), _) => JobState::Waiting { due: later(now, asked.map_or(wait, |a| a.max(wait))) },
+            (None, Some(turn)) => JobState::Waiting { due: later(now, turn) },
+            (None, None) => JobState::Failed { at: now, error: error.clone() },
         };
         let failures = if wait.is_some() { self.failures.saturating_add(1) } else { 0 };
         Self { failures, last_error: Some(error), ..self.next(state) }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::id::PackageId;
+use crate::id::{CarrierId, PackageId};
 use crate::text::tidy;
 
 /// Most packages that one order may have.
@@ -201,6 +201,10 @@ pub struct Package {
     /// The event that had it registered with a carrier service: its run tells what came of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_by: Option<u64>,
+    /// The integration that it was registered with, or decided not to be. `None` also of those registered before
+    /// that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_with: Option<CarrierId>,
     /// Taken away by hand, or with its fulfillment.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,
@@ -223,6 +227,7 @@ impl Package {
             delivered_at: None,
             shipment,
             registered_by: None,
+            registered_with: None,
             removed: false,
             checkpoints: Vec::new(),
         }
@@ -232,14 +237,19 @@ impl Package {
     /// been silent for a month is given up.
     #[must_use]
     pub fn is_overdue(&self, now: Timestamp) -> bool {
-        let under_way = self.status.rank() < TrackingStatus::Delivered.rank();
         let heard = self.mark.max(self.told_at);
         let silence = heard.map_or(SignedDuration::ZERO, |at| now.duration_since(at));
         self.registered_by.is_some()
             && !self.removed
-            && under_way
+            && self.is_under_way()
             && silence >= NEWS_WITHIN
             && silence < GIVEN_UP_AFTER
+    }
+
+    /// Whether there is something left to report: it has neither arrived nor turned back.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.status.rank() < TrackingStatus::Delivered.rank()
     }
 
     /// Whether it counts as delivered. A parcel on its way back was delivered or never will be: it does

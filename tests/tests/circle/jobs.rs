@@ -233,3 +233,35 @@ async fn a_job_is_stopped_by_hand_unless_it_recurs() {
     let too_far = world.api.post(&path, &json!({"days": 61})).await;
     assert_eq!((too_far.status, &too_far.body["errors"][0]["field"]), (422, &json!("days")));
 }
+
+#[tokio::test]
+async fn credentials_that_come_later_bring_the_past_in() {
+    let mut world = World::start().await;
+    let _past = world.woo.create_order(&small(1));
+    world.woo.take_outbox();
+    world.clock.advance(SignedDuration::from_secs(60));
+    let gone = world.api.send("DELETE", &format!("/v1/channels/{}", world.ids.woo), None).await;
+    assert_eq!(gone.status, 204);
+    let woo = json!({"platform": "woocommerce", "name": "Paper Boat EU", "store": world.woo.url(),
+        "webhook_secret": WOO_SECRET, "default_flow": world.ids.flow});
+    world.ids.woo = world.api.post("/v1/channels", &woo).await.ok()["id"].as_str().unwrap().to_owned();
+    world.settle().await;
+    let backfills = async |world: &World| {
+        jobs(world)
+            .await
+            .into_iter()
+            .filter(|job| job["about"]["channel"] == world.ids.woo.as_str() && job["kind"] == "backfill")
+            .collect::<Vec<_>>()
+    };
+    assert!(backfills(&world).await.is_empty(), "there is nothing to ask with");
+    let path = format!("/v1/channels/{}", world.ids.woo);
+    for _ in 0..2 {
+        let patch = json!({"credentials": "ck_test:cs_test"}).to_string().into_bytes();
+        world.api.send("PATCH", &path, Some(patch)).await.ok();
+        world.pass(2).await;
+        let made = backfills(&world).await;
+        assert_eq!((made.len(), &made[0]["state"]), (1, &json!("done")), "once: {made:?}");
+    }
+    assert_eq!(in_stage(&world, "New").await.len(), 1);
+    assert!(world.mails().is_empty());
+}

@@ -1,6 +1,7 @@
 //! Parcels registered with EasyPost by the events that bring them (laws 3, 10, 13, 20).
 
 use serde_json::{Value, json};
+use stagepost_app::ports::Clock;
 use stagepost_domain::signing::base64_hmac;
 use stagepost_standins::{Platform, Tracking};
 use stagepost_tests::{EASYPOST_KEY, SHOPIFY_SECRET, World, boats};
@@ -163,9 +164,71 @@ async fn without_a_key_nothing_is_registered_and_a_new_key_counts_from_then_on()
     assert_eq!(world.runs_of(&id, "register_tracker").await.len(), 0);
     give_key(&world, json!("EZAKwrong")).await;
     add(&world, &id, "1Z2").await;
-    assert_eq!(world.states(&id, "register_tracker").await, ["failed"]);
+    assert_eq!(world.states(&id, "register_tracker").await, ["failed", "failed"], "the first with the key");
     give_key(&world, json!(EASYPOST_KEY)).await;
     add(&world, &id, "1Z3").await;
-    assert_eq!(world.states(&id, "register_tracker").await, ["failed", "succeeded"]);
-    assert_eq!(world.parcels.tracked(), ["1Z3"], "law 4: nothing is done for those already there");
+    assert_eq!(world.states(&id, "register_tracker").await, ["failed", "failed", "succeeded"]);
+    assert_eq!(world.parcels.tracked(), ["1Z3"], "what failed is for somebody to try again");
+}
+
+/// The job of a kind, as it stands.
+async fn job(world: &World, kind: &str) -> Vec<Value> {
+    let jobs = world.api.get("/v1/jobs?limit=100").await.ok();
+    jobs["items"].as_array().unwrap().iter().filter(|job| job["kind"] == kind).cloned().collect()
+}
+
+#[tokio::test]
+async fn law_13_a_key_that_comes_later_registers_the_parcels_under_way_and_no_others() {
+    let world = World::start().await;
+    let mut ids = Vec::new();
+    for (n, number) in [(1, "EZ1"), (2, "EZ2"), (3, "EZ3")] {
+        let external = world.woo.create_order(&boats("Grace Hopper", &format!("grace{n}@example.com")));
+        world.deliver_woo().await;
+        world.settle().await;
+        ids.push(world.woo_order(&external));
+        add(&world, ids.last().unwrap(), number).await;
+    }
+    // One has arrived, one has left the stages that come before the delivery.
+    let delivered = world.easypost.event("EZ1", "delivered", world.clock.now());
+    world.tell_carrier(&delivered).await;
+    world.move_to(&ids[1], "Delivered").await.ok();
+    world.pass(15).await;
+    let seen = world.timeline(&ids[1]).await.len();
+
+    give_key(&world, json!(EASYPOST_KEY)).await;
+    world.pass(5).await;
+    assert_eq!(world.parcels.tracked(), ["EZ3"]);
+    assert_eq!(world.states(&ids[2], "register_tracker").await, ["succeeded"]);
+    assert_eq!(world.timeline(&ids[2]).await.last().unwrap()["cause"]["kind"], "configuration");
+    assert_eq!(world.timeline(&ids[1]).await.len(), seen);
+    let made = job(&world, "register").await;
+    assert_eq!(
+        (made.len(), &made[0]["state"], &made[0]["progress"]["changed"]),
+        (1, &json!("done"), &json!(1))
+    );
+
+    // Another key for the same service: what it reports it reports.
+    give_key(&world, json!(EASYPOST_KEY)).await;
+    world.pass(5).await;
+    assert_eq!((job(&world, "register").await.len(), world.parcels.log().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn law_13_a_parcel_that_the_service_does_not_tell_of_is_asked_for() {
+    let (world, id) = registering().await;
+    add(&world, &id, NUMBER).await;
+    world.parcels.scan(NUMBER, "in_transit");
+    world.deliver_parcels().await;
+    world.parcels.scan_unreported(NUMBER, "delivered");
+    let asked = world.parcels.log().len();
+    world.pass(26 * 3_600).await;
+    assert_eq!(world.parcels.log().len(), asked, "it is not overdue yet");
+    world.pass(24 * 3_600).await;
+    world.pass(15).await;
+    assert_eq!(world.stage(&id).await, "Delivered");
+    assert_eq!(world.parcels.log().len(), asked + 1);
+    world.pass(24 * 3_600).await;
+    assert_eq!(world.parcels.log().len(), asked + 1, "what has arrived is not asked for");
+    let recurs = job(&world, "refetch").await;
+    assert_eq!((recurs.len(), &recurs[0]["state"]), (1, &json!("waiting")), "{recurs:?}");
 }

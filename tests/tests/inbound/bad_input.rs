@@ -16,7 +16,7 @@ fn told(posted: &Posted) -> (u16, &[u8]) {
 }
 
 async fn quarantine(world: &World) -> Vec<Value> {
-    world.api.get("/v1/quarantine").await.ok()["items"].as_array().unwrap().clone()
+    world.api.get("/v1/quarantine?limit=100").await.ok()["items"].as_array().unwrap().clone()
 }
 
 /// A known order on each platform, at rest.

@@ -27,6 +27,10 @@ pub enum KindView {
     Restage,
     /// Puts untriaged orders into a new default flow.
     Triage,
+    /// Has parcels registered with a carrier service.
+    Register,
+    /// Asks a carrier service for parcels without news; recurs.
+    Refetch,
     /// Has failed runs tried again.
     Recover,
 }
@@ -87,6 +91,8 @@ impl From<Job> for JobView {
             JobKind::Move { .. } => KindView::Move,
             JobKind::Restage { .. } => KindView::Restage,
             JobKind::Triage { .. } => KindView::Triage,
+            JobKind::Register { .. } => KindView::Register,
+            JobKind::Refetch { .. } => KindView::Refetch,
             JobKind::Recover { .. } => KindView::Recover,
         };
         Self {

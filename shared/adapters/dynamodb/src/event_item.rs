@@ -83,59 +83,10 @@ pub(crate) fn from_row(row: Row) -> Result<Event, StoreError> {
     })
 }
 
-/// The event of a stream record's new image; `None` if the record is of another kind of item.
-///
-/// # Errors
-/// It is an event's, but not readable.
-pub fn event_from_image(image: serde_dynamo::Item) -> Result<Option<Event>, StoreError> {
-    let row: Row = image.into();
-    match key_of(&row).sk.starts_with(keys::EVENTS) {
-        true => from_row(row).map(Some),
-        false => Ok(None),
-    }
-}
-
-/// The same the other way round: how a new event looks in the stream. For whoever plays the stream.
+/// How a new event looks in the stream. For whoever plays the stream.
 ///
 /// # Errors
 /// It cannot be written.
 pub fn event_image(event: &Event) -> Result<serde_dynamo::Item, StoreError> {
     Ok(to_row(event)?.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use stagepost_domain::Timestamp;
-    use stagepost_domain::id::TemplateId;
-    use stagepost_domain::run::Target;
-
-    fn event() -> Event {
-        let key = RunKey::first(Target::Email(TemplateId::parse("tmpl_a").unwrap()));
-        Event {
-            order: OrderId::parse("ord_a").unwrap(),
-            shop: ShopId::parse("shop_a").unwrap(),
-            seq: 7,
-            at: Timestamp::UNIX_EPOCH,
-            fact_at: None,
-            cause: Cause::Platform { channel: None },
-            change: Change::Updated,
-            transition: None,
-            refused: None,
-            runs: BTreeMap::from([(key, Run::pending(Timestamp::MAX, 3))]),
-        }
-    }
-
-    #[test]
-    fn a_streams_image_of_an_event_is_the_event() {
-        let image: serde_dynamo::Item = to_row(&event()).unwrap().into();
-        assert_eq!(event_from_image(image).unwrap(), Some(event()));
-    }
-
-    #[test]
-    fn a_streams_image_of_anything_else_is_nothing() {
-        let key = keys::snapshot(&event().order);
-        let image: serde_dynamo::Item = crate::row::document(&key, &"people").unwrap().into();
-        assert_eq!(event_from_image(image).unwrap(), None);
-    }
 }

@@ -60,10 +60,12 @@ mod runs;
 mod scripted;
 mod search;
 mod store;
+mod stream;
 mod table;
 
 pub use client::{client, client_over};
-pub use event_item::{event_from_image, event_image};
+pub use event_item::event_image;
 pub use meter::{Meter, Units};
 pub use store::DynamoStore;
+pub use stream::{Inserted, inserted, job_image};
 pub use table::{DUE_SHARDS, create_table, table_definition};

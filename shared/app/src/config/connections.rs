@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 use stagepost_domain::id::{CarrierId, ChannelId, FlowId, InvalidId, JobId, ShopId};
-use stagepost_domain::job::{Job, JobKind, JobState, RECONCILE_EVERY};
+use stagepost_domain::job::{Job, JobKind, JobState, RECONCILE_EVERY, REFETCH_EVERY};
 use stagepost_domain::keyring::Keyring;
 use stagepost_domain::order::Platform;
 use stagepost_domain::run::later;
-use stagepost_domain::shop::{CarrierIntegration, CarrierKind, Channel, Registrar, Sealed};
+use stagepost_domain::shop::{CarrierIntegration, CarrierKind, Channel, Registrar, Sealed, Settings};
 use stagepost_domain::signing::{WHSEC, webhook_key};
 use stagepost_domain::text::{Invalid, required_name};
 use url::Url;
@@ -182,10 +182,14 @@ fn jobs_of_new<S>(core: &Core<S>, channel: &Channel, days: u16) -> Result<Vec<Jo
     reconcile.state = JobState::Waiting { due: later(now, RECONCILE_EVERY) };
     let mut jobs = vec![reconcile];
     if channel.credentials.is_some() && days > 0 {
-        let kind = JobKind::Backfill { channel: channel.id.clone(), since: days_before(now, days) };
-        jobs.push(Job::new(JobId::from_body(&core.entropy.id_body())?, shop.clone(), kind, now));
+        jobs.push(backfill_of(core, channel, days)?);
     }
     Ok(jobs)
+}
+
+fn backfill_of<S>(core: &Core<S>, channel: &Channel, days: u16) -> Result<Job, ConfigError> {
+    let kind = JobKind::Backfill { channel: channel.id.clone(), since: days_before(core.now(), days) };
+    Ok(Job::new(JobId::from_body(&core.entropy.id_body())?, channel.shop.clone(), kind, core.now()))
 }
 
 /// A channel's reconciliation: one job, with the channel's own body as its id.
@@ -225,7 +229,7 @@ pub async fn update_channel<S: ConfigStore, K: Secrets>(
         let webhook = patch.webhook_secret.as_ref();
         let webhook_secrets =
             replaced(core, secrets, shop, SecretKind::ChannelWebhook, webhook, old.webhook_secrets).await?;
-        let had_flow = old.default_flow.clone();
+        let (had_flow, had_key) = (old.default_flow.clone(), old.credentials.is_some());
         let channel = Channel {
             name: name.clone().unwrap_or(old.name),
             default_flow: patch.default_flow.clone().unwrap_or(old.default_flow),
@@ -234,7 +238,11 @@ pub async fn update_channel<S: ConfigStore, K: Secrets>(
             version: old.version.saturating_add(1),
             ..old
         };
-        let jobs = triage(core, &channel, had_flow.as_ref())?;
+        let mut jobs = triage(core, &channel, had_flow.as_ref())?;
+        if channel.credentials.is_some() && !had_key {
+            // Its past could not be asked for when it was connected.
+            jobs.push(backfill_of(core, &channel, BACKFILL_DAYS)?);
+        }
         if saved(core, ConfigChange::Channel(channel.clone()).with_jobs(jobs), &settings).await? {
             return Ok(channel);
         }
@@ -369,7 +377,11 @@ pub async fn create_carrier<S: ConfigStore, K: Secrets>(
             version: 1,
         };
         settings.registrar = registrar(&carriers, &carrier);
-        if saved(core, ConfigChange::Carrier(carrier.clone()), &settings).await? {
+        let mut jobs = registration(core, &carrier, &settings)?;
+        if carrier.kind.registers() {
+            jobs.push(refetching(core, &carrier)?);
+        }
+        if saved(core, ConfigChange::Carrier(carrier.clone()).with_jobs(jobs), &settings).await? {
             return Ok(carrier);
         }
     }
@@ -406,6 +418,7 @@ pub async fn update_carrier<S: ConfigStore, K: Secrets>(
         webhook.map_or(Ok(()), |secret| can_sign(old.kind, secret))?;
         let webhook_secrets =
             replaced(core, secrets, shop, SecretKind::CarrierWebhook, webhook, old.webhook_secrets).await?;
+        let had_key = old.credentials.is_some();
         let carrier = CarrierIntegration {
             name: name.clone().unwrap_or(old.name),
             webhook_secrets,
@@ -414,12 +427,37 @@ pub async fn update_carrier<S: ConfigStore, K: Secrets>(
             ..old
         };
         settings.registrar = registrar(&carriers, &carrier);
-        if saved(core, ConfigChange::Carrier(carrier.clone()), &settings).await? {
+        let jobs = if had_key { Vec::new() } else { registration(core, &carrier, &settings)? };
+        if saved(core, ConfigChange::Carrier(carrier.clone()).with_jobs(jobs), &settings).await? {
             return Ok(carrier);
         }
         tried = Some(carrier);
     }
     Err(ConfigError::Busy)
+}
+
+/// The parcels under way are registered with an integration that has just got its key, if it is the one that
+/// parcels are registered with.
+fn registration<S>(
+    core: &Core<S>,
+    carrier: &CarrierIntegration,
+    settings: &Settings,
+) -> Result<Vec<Job>, ConfigError> {
+    if settings.registrar.as_ref().is_none_or(|registrar| registrar.carrier != carrier.id) {
+        return Ok(Vec::new());
+    }
+    let kind = JobKind::Register { carrier: carrier.id.clone() };
+    let id = JobId::from_body(&core.entropy.id_body())?;
+    Ok(vec![Job::new(id, carrier.shop.clone(), kind, core.now())])
+}
+
+/// An integration that registers is asked for what it did not tell of, from tomorrow on.
+fn refetching<S>(core: &Core<S>, carrier: &CarrierIntegration) -> Result<Job, ConfigError> {
+    let id = JobId::from_body(carrier.id.as_str().strip_prefix("car_").unwrap_or_default())?;
+    let kind = JobKind::Refetch { carrier: carrier.id.clone() };
+    let mut job = Job::new(id, carrier.shop.clone(), kind, core.now());
+    job.state = JobState::Waiting { due: later(core.now(), REFETCH_EVERY) };
+    Ok(job)
 }
 
 /// The integration that packages are registered with once this one is as it will be.

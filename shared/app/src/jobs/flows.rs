@@ -8,14 +8,16 @@ use super::{PAGE, PageError, Tools};
 use crate::apply::{Outcome, apply};
 use crate::ports::{
     ConfigStore, InboundStore, JobStore, OrderFilter, OrderSource, OrderStore, RunStore, Secrets,
+    TrackerService,
 };
 
-impl<S, K, P, Q> Tools<'_, S, K, P, Q>
+impl<S, K, P, Q, T> Tools<'_, S, K, P, Q, T>
 where
     S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore,
     K: Secrets,
     P: OrderSource,
     Q: OrderSource,
+    T: TrackerService,
 {
     /// Puts the orders of a deleted stage into its successor.
     pub(super) async fn restage(
@@ -54,7 +56,12 @@ where
         Ok(PageDone { progress, next: page.next, newest: None })
     }
 
-    async fn decided(&self, shop: &ShopId, order: &OrderId, fact: &Fact) -> Result<Counted, PageError> {
+    pub(super) async fn decided(
+        &self,
+        shop: &ShopId,
+        order: &OrderId,
+        fact: &Fact,
+    ) -> Result<Counted, PageError> {
         Ok(match apply(self.core, shop, order, fact).await? {
             Outcome::Changed(_) => Counted::Changed,
             Outcome::NoOp(_) => Counted::Same,

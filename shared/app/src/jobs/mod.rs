@@ -5,6 +5,7 @@
 
 mod flows;
 mod moves;
+mod parcels;
 mod reconcile;
 mod recover;
 mod request;
@@ -22,7 +23,7 @@ use crate::apply::ApplyError;
 use crate::platform::Platforms;
 use crate::ports::{
     ActError, CommitError, ConfigStore, InboundStore, JobStore, OrderSource, OrderStore, RunStore, Secrets,
-    StoreError,
+    StoreError, TrackerService,
 };
 use crate::quarantine::QuarantineError;
 use crate::run::RECORD_TRIES;
@@ -108,10 +109,11 @@ impl PageError {
 ///
 /// # Errors
 /// The store failed before the job was claimed; what happens after that is recorded on the job.
-pub async fn work<S, K, P, Q>(
+pub async fn work<S, K, P, Q, T>(
     core: &Core<S>,
     secrets: &K,
     sources: &Platforms<P, Q>,
+    trackers: &T,
     shop: &ShopId,
     id: &JobId,
 ) -> Result<Worked, JobError>
@@ -120,6 +122,7 @@ where
     K: Secrets,
     P: OrderSource,
     Q: OrderSource,
+    T: TrackerService,
 {
     let until = later(core.now(), WORK_MAX);
     let Some(job) = core.store.job(shop, id).await? else { return Ok(Worked::Unknown) };
@@ -129,7 +132,7 @@ where
         Err(CommitError::Store(error)) => return Err(error.into()),
         Err(CommitError::LostRace | CommitError::Conflict) => return Ok(Worked::NotNow),
     }
-    let tools = Tools { core, secrets, sources };
+    let tools = Tools { core, secrets, sources, trackers };
     loop {
         let next = tools.step(&job, until).await;
         if !record(core, &next).await? {
@@ -161,18 +164,20 @@ async fn record<S: JobStore>(core: &Core<S>, next: &Job) -> Result<bool, StoreEr
 }
 
 /// What pages are done with.
-pub(crate) struct Tools<'a, S, K, P, Q> {
+pub(crate) struct Tools<'a, S, K, P, Q, T> {
     pub core: &'a Core<S>,
     pub secrets: &'a K,
     pub sources: &'a Platforms<P, Q>,
+    pub trackers: &'a T,
 }
 
-impl<S, K, P, Q> Tools<'_, S, K, P, Q>
+impl<S, K, P, Q, T> Tools<'_, S, K, P, Q, T>
 where
     S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore,
     K: Secrets,
     P: OrderSource,
     Q: OrderSource,
+    T: TrackerService,
 {
     /// One page, or the end of this attempt's time.
     async fn step(&self, job: &Job, until: Timestamp) -> Job {
@@ -209,6 +214,8 @@ where
             JobKind::Move { to, selection, actor } => self.moves(job, to, selection, actor).await,
             JobKind::Restage { stage } => self.restage(&job.shop, stage, cursor).await,
             JobKind::Triage { channel, flow } => self.triage(&job.shop, channel, flow, cursor).await,
+            JobKind::Register { carrier } => self.register_parcels(&job.shop, carrier, cursor).await,
+            JobKind::Refetch { carrier } => self.refetch_parcels(&job.shop, carrier, cursor).await,
             JobKind::Recover { since, action, target } => {
                 self.recover(&job.shop, *since, *action, target.as_deref(), cursor).await
             }

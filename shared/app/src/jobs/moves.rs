@@ -10,14 +10,16 @@ use super::{PAGE, PageError, Tools};
 use crate::apply::{Outcome, apply};
 use crate::ports::{
     ConfigStore, InboundStore, JobStore, OrderFilter, OrderSource, OrderStore, RunStore, Secrets,
+    TrackerService,
 };
 
-impl<S, K, P, Q> Tools<'_, S, K, P, Q>
+impl<S, K, P, Q, T> Tools<'_, S, K, P, Q, T>
 where
     S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore,
     K: Secrets,
     P: OrderSource,
     Q: OrderSource,
+    T: TrackerService,
 {
     pub(super) async fn moves(
         &self,

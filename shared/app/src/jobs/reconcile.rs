@@ -15,16 +15,17 @@ use crate::inbound::{Arrival, Proof, Reading, Route};
 use crate::platform::access;
 use crate::ports::{
     ActError, ChannelAccess, ConfigStore, InboundStore, JobStore, ListedOrder, OrderPage, OrderSource,
-    OrderStore, RunStore, Secrets, StoreError,
+    OrderStore, RunStore, Secrets, StoreError, TrackerService,
 };
 use crate::quarantine;
 
-impl<S, K, P, Q> Tools<'_, S, K, P, Q>
+impl<S, K, P, Q, T> Tools<'_, S, K, P, Q, T>
 where
     S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore,
     K: Secrets,
     P: OrderSource,
     Q: OrderSource,
+    T: TrackerService,
 {
     /// A page of the orders that changed on the channel's platform, each applied as if it had been notified.
     /// Orders older than the channel are thereby adopted silently (law 3).

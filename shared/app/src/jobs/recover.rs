@@ -9,16 +9,18 @@ use stagepost_domain::run::{RunId, RunState};
 use super::{PAGE, PageError, Tools};
 use crate::apply::ApplyError;
 use crate::ports::{
-    CommitError, ConfigStore, InboundStore, JobStore, OrderSource, OrderStore, RunStore, Secrets, run_id,
+    CommitError, ConfigStore, InboundStore, JobStore, OrderSource, OrderStore, RunStore, Secrets,
+    TrackerService, run_id,
 };
 use crate::run::retry;
 
-impl<S, K, P, Q> Tools<'_, S, K, P, Q>
+impl<S, K, P, Q, T> Tools<'_, S, K, P, Q, T>
 where
     S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore,
     K: Secrets,
     P: OrderSource,
     Q: OrderSource,
+    T: TrackerService,
 {
     /// A page of what went wrong, newest first, down to `since`. Uncertain runs are left alone: trying one again
     /// may do it twice, which is for a person to accept.

@@ -119,6 +119,7 @@ pub fn decide(context: Context<'_>, fact: &Fact) -> Decision {
         Fact::Trashed => seen::trashed(context),
         Fact::Tracking(fact) => tracking::tracked(context, fact),
         Fact::ShipmentReport(fact) => tracking::shipment_reported(context, fact),
+        Fact::CarrierConnected => register::carrier_connected(context),
         Fact::Packages { edit, actor } => tracking::edited(context, edit, actor),
         Fact::Move(fact) => manual::moved(context, fact),
         Fact::Assign(fact) => assign::assigned(context, fact),

@@ -127,6 +127,7 @@ fn law_03_04_13_what_is_not_registered_says_why() {
         scene.apply(fact);
         assert_eq!(scene.planned(), one("A1", why));
         assert_eq!(scene.packages[0].registered_by, None);
+        assert_eq!(scene.apply(Fact::CarrierConnected), Decision::NoOp(NoOpReason::Same), "that is decided");
     }
     let mut stale = Scene::open().registering();
     stale.now = t(week);
@@ -287,4 +288,35 @@ fn law_10_a_parcel_that_was_registered_keeps_no_reopened_order_from_its_mail() {
     // The first registration may have been skipped with the cancellation; a second one is answered with the first.
     assert_eq!((scene.entered(), scene.planned()), (vec!["new", "new"], one("A1", "pending")));
     assert_eq!(scene.last().open_runs(), 2, "the mail, beside it");
+}
+
+#[test]
+fn law_13_a_service_that_is_connected_later_gets_what_is_under_way_once() {
+    let mut scene = Scene::open();
+    for number in ["A1", "B2", "C3", "D4"] {
+        scene.apply(add(number));
+    }
+    scene.apply(scan("A1", 20, TrackingStatus::Delivered));
+    scene.apply(scan("B2", 20, TrackingStatus::InTransit));
+    scene.apply(remove("C3"));
+    assert_eq!(scene.apply(Fact::CarrierConnected), Decision::NoOp(NoOpReason::Same), "there is none");
+    let mut scene = scene.registering();
+    scene.apply(Fact::CarrierConnected);
+    let mut planned = scene.planned();
+    planned.sort();
+    assert_eq!(planned, [one("B2", "pending"), one("D4", "pending")].concat());
+    assert_eq!(scene.last().change, Change::CarrierConnected);
+    assert_eq!(scene.apply(Fact::CarrierConnected), Decision::NoOp(NoOpReason::Same));
+
+    // Another service in its place reports nothing of what the first was asked to report.
+    let connect = |scene: &mut Scene, id: &str| {
+        let carrier = CarrierId::from_body(id).unwrap();
+        scene.playbook.settings.registrar = Some(Registrar { carrier, version: 1 });
+    };
+    connect(&mut scene, "other");
+    scene.apply(Fact::CarrierConnected);
+    assert_eq!(scene.last().open_runs(), 2);
+    scene.apply(shopify(30).cancelled());
+    connect(&mut scene, "third");
+    assert_eq!(scene.apply(Fact::CarrierConnected), Decision::NoOp(NoOpReason::Same), "it is cancelled");
 }

@@ -3,7 +3,14 @@
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 TESTARGS ?=
 
-.PHONY: run demo test fmt lint tls unit fuzz doc clean
+# What the functions are built for: arm64, or x86_64. Tell `make deploy` the same.
+ARCH ?= arm64
+# `quick` builds in a third of the time, for trying; it is larger and slower.
+PROFILE ?= release
+TOOLS := target/tools
+FUNCTIONS := $(notdir $(wildcard functions/*))
+
+.PHONY: run demo test fmt lint tls unit fuzz build template deploy doc clean
 
 ## Serve everything on http://127.0.0.1:8787 from one process
 run:
@@ -38,6 +45,27 @@ endif
 ## Three minutes of good and bad input against a running host, held against its own document
 fuzz:
 	infra/fuzz/run.sh
+
+# cargo-lambda, SAM and cfn-lint from PyPI, in the versions that this was tried with.
+$(TOOLS)/installed: infra/deploy/requirements.txt
+	python3 -m venv $(TOOLS)
+	$(TOOLS)/bin/pip --quiet --disable-pip-version-check install -r $<
+	touch $@
+
+## The functions' binaries for AWS, in target/lambda
+build: $(TOOLS)/installed
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo lambda build --profile $(PROFILE) \
+		$(if $(filter arm64,$(ARCH)),--arm64,--x86-64) $(foreach f,$(FUNCTIONS),--package stagepost-$(f))
+
+## The template, held against CloudFormation's and SAM's own rules
+template: $(TOOLS)/installed
+	SAM_CLI_TELEMETRY=0 $(TOOLS)/bin/sam validate --lint --region us-east-1
+	$(TOOLS)/bin/cfn-lint template.yaml
+
+## What `make build` built, to AWS: asks what it must know the first time (docs/deploy.md)
+deploy: $(TOOLS)/installed
+	$(TOOLS)/bin/sam deploy $(if $(wildcard samconfig.toml),,--guided) --capabilities CAPABILITY_IAM \
+		--parameter-overrides Architecture=$(ARCH) $(PARAMETERS)
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet

@@ -1,18 +1,18 @@
 //! A shop's configuration: every change is one transaction with the shop's settings, so that what refers
 //! to what is always consistent.
 
-mod connections;
+mod carriers;
+mod channels;
 mod endpoints;
 mod flows;
 mod keys;
 mod removal;
+mod secrets;
 mod shop;
 mod templates;
 
-pub use connections::{
-    CarrierInput, CarrierPatch, ChannelInput, ChannelPatch, create_carrier, create_channel,
-    reconciliation_of, update_carrier, update_channel,
-};
+pub use carriers::{CarrierInput, CarrierPatch, create_carrier, update_carrier};
+pub use channels::{ChannelInput, ChannelPatch, create_channel, reconciliation_of, update_channel};
 pub use endpoints::{EndpointInput, disable_endpoint, put_endpoint, rotate_endpoint_secret};
 pub use flows::{FlowInput, StageInput, put_flow};
 pub use keys::{KeyInput, create_key, make_key, revoke_key};

@@ -1,44 +1,28 @@
-//! Connections: sales channels and carrier services, with their secrets.
+//! Connected stores.
 
-use std::fmt;
-
-use serde::{Deserialize, Deserializer};
-use stagepost_domain::id::{CarrierId, ChannelId, FlowId, InvalidId, JobId, ShopId};
-use stagepost_domain::job::{Job, JobKind, JobState, RECONCILE_EVERY, REFETCH_EVERY};
+use serde::Deserialize;
+use stagepost_domain::id::{ChannelId, FlowId, InvalidId, JobId, ShopId};
+use stagepost_domain::job::{Job, JobKind, JobState, RECONCILE_EVERY};
 use stagepost_domain::keyring::Keyring;
 use stagepost_domain::order::Platform;
 use stagepost_domain::run::later;
-use stagepost_domain::shop::{CarrierIntegration, CarrierKind, Channel, Registrar, Sealed, Settings};
-use stagepost_domain::signing::{WHSEC, webhook_key};
+use stagepost_domain::shop::{Channel, Sealed};
 use stagepost_domain::text::{Invalid, required_name};
 use url::Url;
 
+use super::secrets::{Plain, replaced, said, seal};
 use super::{ConfigError, edited, is_written, refuse_above, saved};
 use crate::Core;
 use crate::apply::TRIES_MAX;
 use crate::jobs::{BACKFILL_DAYS_MAX, days_before};
 use crate::ports::{ConfigChange, ConfigStore, SecretKind, Secrets};
 
-/// Longest secret or credential that is taken, in bytes.
-pub const SECRET_MAX: usize = 500;
 /// Longest `{shop}.myshopify.com`: a host name's part has 63 bytes at most.
 const SHOPIFY_DOMAIN_MAX: usize = 63 + ".myshopify.com".len();
 /// Longest address of a WooCommerce site: it is kept with every one of its orders.
 const SITE_MAX: usize = 200;
 /// How many days of a new channel's past are adopted unless said otherwise.
 const BACKFILL_DAYS: u16 = 30;
-
-/// A secret as somebody writes it. Nothing that prints an input prints it.
-#[derive(Clone, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(transparent)]
-pub struct Plain(#[cfg_attr(feature = "schema", schemars(length(min = 1, max = 500)))] String);
-
-impl fmt::Debug for Plain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Plain({} bytes)", self.0.len())
-    }
-}
 
 /// A channel as somebody writes it.
 #[derive(Debug, Clone, Deserialize)]
@@ -79,43 +63,6 @@ pub struct ChannelPatch {
     /// Where its new orders go; `null` leaves them untriaged.
     #[serde(deserialize_with = "said")]
     pub default_flow: Option<Option<FlowId>>,
-}
-
-/// What somebody changes about a carrier integration; what is not given stays.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct CarrierPatch {
-    /// Name.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 80)))]
-    pub name: Option<String>,
-    /// Signs its notifications from now on; the one before it counts for a day more.
-    pub webhook_secret: Option<Plain>,
-    /// As for a new integration; `null` takes it away.
-    #[serde(deserialize_with = "said")]
-    pub credentials: Option<Option<Plain>>,
-}
-
-/// Tells `null` from nothing said.
-fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::<T>::deserialize(value).map(Some)
-}
-
-/// A carrier integration as somebody writes it.
-#[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct CarrierInput {
-    /// `easypost` or `generic`.
-    pub kind: CarrierKind,
-    /// Name.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 80)))]
-    pub name: String,
-    /// Signs its notifications.
-    pub webhook_secret: Plain,
-    /// EasyPost: API key. With it the packages of orders are registered there; without it only those are
-    /// reported that somebody else registers.
-    pub credentials: Option<Plain>,
 }
 
 /// Connects a store. Its orders created before now are adopted silently when they show up.
@@ -284,28 +231,6 @@ async fn sealed_credentials<K: Secrets>(
     seal(secrets, shop, SecretKind::ChannelCredentials, "credentials", plain).await
 }
 
-/// The new secret in front of the one it takes the place of. One that does not open any more is another one
-/// than what somebody has just typed in, or is as good as that.
-async fn replaced<S, K: Secrets>(
-    core: &Core<S>,
-    secrets: &K,
-    shop: &ShopId,
-    kind: SecretKind,
-    fresh: Option<&Plain>,
-    old: Keyring,
-) -> Result<Keyring, ConfigError> {
-    let Some(fresh) = fresh else { return Ok(old) };
-    let sealed = seal(secrets, shop, kind, "webhook_secret", fresh).await?;
-    let now = core.now();
-    let mut same = Vec::new();
-    for (one, _) in old.at(now) {
-        if secrets.open(shop.into(), kind, one).await.is_ok_and(|plain| plain == fresh.0) {
-            same.push(one.clone());
-        }
-    }
-    Ok(old.replaced(sealed, |one| same.contains(one), now))
-}
-
 /// The store's own identity: part of its orders' ids, so it has one spelling.
 fn store_identity(
     input: &ChannelInput,
@@ -338,172 +263,4 @@ fn store_identity(
         }
         Platform::Api => Err(Invalid::new("platform", "must be shopify or woocommerce")),
     }
-}
-
-/// Connects a carrier service.
-///
-/// # Errors
-/// A field is not valid.
-pub async fn create_carrier<S: ConfigStore, K: Secrets>(
-    core: &Core<S>,
-    secrets: &K,
-    shop: &ShopId,
-    input: &CarrierInput,
-) -> Result<CarrierIntegration, ConfigError> {
-    let name = required_name("name", &input.name, 80)?;
-    can_sign(input.kind, &input.webhook_secret)?;
-    let webhook =
-        seal(secrets, shop, SecretKind::CarrierWebhook, "webhook_secret", &input.webhook_secret).await?;
-    let credentials = match &input.credentials {
-        Some(plain) => Some(sealed_key(secrets, shop, input.kind, plain).await?),
-        None => None,
-    };
-    let id = CarrierId::from_body(&core.entropy.id_body())?;
-    for _ in 0..TRIES_MAX {
-        let mut settings = edited(core, shop).await?;
-        let carriers = core.store.carriers(shop).await?;
-        // By our own write, whose answer was lost.
-        if let Some(made) = carriers.iter().find(|carrier| carrier.id == id) {
-            return Ok(made.clone());
-        }
-        refuse_above("carriers", carriers.len())?;
-        let carrier = CarrierIntegration {
-            id: id.clone(),
-            shop: shop.clone(),
-            kind: input.kind,
-            name: name.clone(),
-            webhook_secrets: Keyring::new(webhook.clone()),
-            credentials: credentials.clone(),
-            version: 1,
-        };
-        settings.registrar = registrar(&carriers, &carrier);
-        let mut jobs = registration(core, &carrier, &settings)?;
-        if carrier.kind.registers() {
-            jobs.push(refetching(core, &carrier)?);
-        }
-        if saved(core, ConfigChange::Carrier(carrier.clone()).with_jobs(jobs), &settings).await? {
-            return Ok(carrier);
-        }
-    }
-    Err(ConfigError::Busy)
-}
-
-/// Edits a carrier integration, if it still has the version `expected`.
-///
-/// # Errors
-/// A field is not valid, or the shop has no such integration.
-pub async fn update_carrier<S: ConfigStore, K: Secrets>(
-    core: &Core<S>,
-    secrets: &K,
-    shop: &ShopId,
-    id: &CarrierId,
-    patch: &CarrierPatch,
-    expected: Option<u64>,
-) -> Result<CarrierIntegration, ConfigError> {
-    let name = patch.name.as_ref().map(|name| required_name("name", name, 80)).transpose()?;
-    let mut tried: Option<CarrierIntegration> = None;
-    for _ in 0..TRIES_MAX {
-        let mut settings = edited(core, shop).await?;
-        let carriers = core.store.carriers(shop).await?;
-        let old = carriers.iter().find(|c| c.id == *id).cloned().ok_or(ConfigError::NotFound)?;
-        if is_written(tried.as_ref(), &old, |carrier| carrier.version, expected)? {
-            return Ok(old);
-        }
-        let credentials = match &patch.credentials {
-            None => old.credentials.clone(),
-            Some(None) => None,
-            Some(Some(plain)) => Some(sealed_key(secrets, shop, old.kind, plain).await?),
-        };
-        let webhook = patch.webhook_secret.as_ref();
-        webhook.map_or(Ok(()), |secret| can_sign(old.kind, secret))?;
-        let webhook_secrets =
-            replaced(core, secrets, shop, SecretKind::CarrierWebhook, webhook, old.webhook_secrets).await?;
-        let had_key = old.credentials.is_some();
-        let carrier = CarrierIntegration {
-            name: name.clone().unwrap_or(old.name),
-            webhook_secrets,
-            credentials,
-            version: old.version.saturating_add(1),
-            ..old
-        };
-        settings.registrar = registrar(&carriers, &carrier);
-        let jobs = if had_key { Vec::new() } else { registration(core, &carrier, &settings)? };
-        if saved(core, ConfigChange::Carrier(carrier.clone()).with_jobs(jobs), &settings).await? {
-            return Ok(carrier);
-        }
-        tried = Some(carrier);
-    }
-    Err(ConfigError::Busy)
-}
-
-/// The parcels under way are registered with an integration that has just got its key, if it is the one that
-/// parcels are registered with.
-fn registration<S>(
-    core: &Core<S>,
-    carrier: &CarrierIntegration,
-    settings: &Settings,
-) -> Result<Vec<Job>, ConfigError> {
-    if settings.registrar.as_ref().is_none_or(|registrar| registrar.carrier != carrier.id) {
-        return Ok(Vec::new());
-    }
-    let kind = JobKind::Register { carrier: carrier.id.clone() };
-    let id = JobId::from_body(&core.entropy.id_body())?;
-    Ok(vec![Job::new(id, carrier.shop.clone(), kind, core.now())])
-}
-
-/// An integration that registers is asked for what it did not tell of, from tomorrow on.
-fn refetching<S>(core: &Core<S>, carrier: &CarrierIntegration) -> Result<Job, ConfigError> {
-    let id = JobId::from_body(carrier.id.as_str().strip_prefix("car_").unwrap_or_default())?;
-    let kind = JobKind::Refetch { carrier: carrier.id.clone() };
-    let mut job = Job::new(id, carrier.shop.clone(), kind, core.now());
-    job.state = JobState::Waiting { due: later(core.now(), REFETCH_EVERY) };
-    Ok(job)
-}
-
-/// The integration that packages are registered with once this one is as it will be.
-fn registrar(carriers: &[CarrierIntegration], changed: &CarrierIntegration) -> Option<Registrar> {
-    Registrar::of(carriers.iter().filter(|c| c.id != changed.id).chain([changed]))
-}
-
-async fn sealed_key<K: Secrets>(
-    secrets: &K,
-    shop: &ShopId,
-    kind: CarrierKind,
-    Plain(plain): &Plain,
-) -> Result<Sealed, ConfigError> {
-    let key = plain.trim();
-    // It is the user of basic authentication: a colon would end it.
-    let fits = key.bytes().all(|b| b.is_ascii_graphic() && b != b':');
-    match kind {
-        CarrierKind::Easypost if !fits => {
-            Err(Invalid::new("credentials", "must be an EasyPost API key: letters and digits").into())
-        }
-        CarrierKind::Easypost => {
-            let key = Plain(key.to_owned());
-            seal(secrets, shop, SecretKind::CarrierCredentials, "credentials", &key).await
-        }
-        CarrierKind::Generic => Err(Invalid::new("credentials", "this format has nothing to call").into()),
-    }
-}
-
-/// A secret that says it is one of Standard Webhooks must be one, or no signature would ever be right.
-fn can_sign(kind: CarrierKind, Plain(secret): &Plain) -> Result<(), Invalid> {
-    let prefixed = kind == CarrierKind::Generic && secret.starts_with(WHSEC);
-    if prefixed && let Err(wrong) = webhook_key(secret) {
-        return Err(Invalid::new("webhook_secret", wrong.to_string()));
-    }
-    Ok(())
-}
-
-async fn seal<K: Secrets>(
-    secrets: &K,
-    shop: &ShopId,
-    kind: SecretKind,
-    field: &str,
-    Plain(plain): &Plain,
-) -> Result<Sealed, ConfigError> {
-    if plain.trim().is_empty() || plain.len() > SECRET_MAX {
-        return Err(Invalid::new(field, format!("must have 1 to {SECRET_MAX} bytes")).into());
-    }
-    Ok(secrets.seal(shop.into(), kind, plain).await?)
 }

@@ -10,7 +10,7 @@ PROFILE ?= release
 TOOLS := target/tools
 FUNCTIONS := $(notdir $(wildcard functions/*))
 
-.PHONY: run demo test fmt lint tls unit fuzz build template deploy doc clean
+.PHONY: run demo test fmt lint tls unit fuzz bench build template deploy doc clean
 
 ## Serve everything on http://127.0.0.1:8787 from one process
 run:
@@ -45,6 +45,10 @@ endif
 ## Three minutes of good and bad input against a running host, held against its own document
 fuzz:
 	infra/fuzz/run.sh
+
+## Ten thousand stage entries while receivers fail and the host is killed at random; prints figures
+bench:
+	cargo run --release --quiet --package stagepost-bench -- storm
 
 # cargo-lambda, SAM and cfn-lint from PyPI, in the versions that this was tried with.
 $(TOOLS)/installed: infra/deploy/requirements.txt

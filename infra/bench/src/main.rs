@@ -1,0 +1,47 @@
+//! What cannot be told from a test: how the whole behaves under load and destruction. `make bench` runs it and
+//! prints figures; nothing here judges times.
+
+#![expect(clippy::indexing_slicing, reason = "JSON that is not there is null")]
+
+mod host;
+mod storm;
+
+use std::process::ExitCode;
+
+const HELP: &str = "Usage: stagepost-bench storm [ENTRIES] [SEED]
+
+storm  So many stage entries (10000), each with a mail and a webhook, while receivers fail at random and the
+       host is killed at random, its clock jumping on. Ends when every run has, and fails if a webhook never
+       arrived, had two ids or two bodies, a mail came twice, or anything is not accounted for.
+";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["storm", rest @ ..] => run_storm(rest).await,
+        ["host", folder, port, ahead] => host::serve(folder, port, ahead).await.map(|()| true),
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run_storm(words: &[&str]) -> Result<bool, Trouble> {
+    let entries = words.first().map_or(Ok(10_000), |n| n.parse())?;
+    let seed = words.get(1).map_or(Ok(1), |n| n.parse())?;
+    storm::run(entries, seed).await
+}
+
+/// Whatever ended a run.
+type Trouble = Box<dyn std::error::Error + Send + Sync>;

@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::invoke::{Failed, invoke};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{self, Mailbox};
 
 /// Largest body that is taken: API Gateway's limit.
 const BODY_MAX: usize = 10 * 1024 * 1024;
@@ -93,7 +93,9 @@ async fn serve(State(gateway): State<Arc<Gateway>>, request: Request) -> Respons
         }
         (&Method::POST, ["webhooks", "carriers", _]) => gateway.call(&functions.carriers, request).await,
         (&Method::GET | &Method::HEAD, ["t", _]) => gateway.call(&functions.tracking, request).await,
-        (&Method::GET, ["_local", page]) if asked_by_loopback_name(request.headers()) => gateway.local(page),
+        (&Method::GET, ["_local", page @ ..]) if asked_by_loopback_name(request.headers()) => {
+            gateway.local(page, request.headers())
+        }
         _ => message(StatusCode::NOT_FOUND, "Not Found"),
     }
 }
@@ -106,16 +108,13 @@ fn asked_by_loopback_name(headers: &HeaderMap) -> bool {
 }
 
 impl Gateway {
-    fn local(&self, page: &str) -> Response {
-        match page {
-            "health" => axum::Json(json!({"status": "ok"})).into_response(),
-            "mailbox" => {
-                let mut mails = self.mailbox.mails();
-                mails.reverse();
-                axum::Json(mails).into_response()
-            }
-            _ => message(StatusCode::NOT_FOUND, "Not Found"),
-        }
+    fn local(&self, page: &[&str], headers: &HeaderMap) -> Response {
+        let answer = match page {
+            ["health"] => Some(axum::Json(json!({"status": "ok"})).into_response()),
+            ["mailbox", path @ ..] => mailbox::answer(&self.mailbox, path, headers),
+            _ => None,
+        };
+        answer.unwrap_or_else(|| message(StatusCode::NOT_FOUND, "Not Found"))
     }
 
     async fn call(&self, function: &HttpFunction, request: Request) -> Response {

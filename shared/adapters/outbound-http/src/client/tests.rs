@@ -230,6 +230,33 @@ async fn law_18_a_name_that_mixes_public_and_private_addresses_is_refused_at_con
 }
 
 #[tokio::test]
+async fn law_18_a_name_is_looked_up_once_for_a_connection_and_vetted_again_for_the_next() {
+    let server = server(reply("200 OK", "connection: close\r\n", "")).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    // The first answer is harmless, the later ones lead into the network around: rebinding.
+    let rebinding: Lookup = Arc::new(move |_| {
+        let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
+        let address = if first { "127.0.0.1" } else { "10.0.0.1" };
+        Box::pin(async move { Ok(vec![address.parse().unwrap()]) })
+    });
+    let http = client(Guard::LoopbackAllowed, rebinding);
+    let url = format!("http://hooks.localhost:{}/", server.url.port().unwrap());
+    let answer = http.post(&post(&Url::parse(&url).unwrap())).await.unwrap();
+    assert_eq!((answer.status, asked.load(Ordering::SeqCst)), (200, 1), "what was vetted was connected to");
+    let error = refused_because(&http, &url).await;
+    assert_eq!(error, ActError::permanent("the host resolves to an address that is not public"));
+    assert_eq!(server.requests.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn law_18_a_name_server_that_is_silent_means_that_nothing_was_sent() {
+    let never: Lookup = Arc::new(|_| Box::pin(std::future::pending()));
+    let error = refused_because(&client(Guard::Public, never), "https://hooks.example.com/").await;
+    assert_eq!(error, ActError::retry("the host's name could not be resolved in time"));
+}
+
+#[tokio::test]
 async fn a_name_that_does_not_resolve_is_tried_again() {
     let broken: Lookup = Arc::new(|_| Box::pin(async { Err(std::io::Error::other("nxdomain")) }));
     let error = refused_because(&client(Guard::Public, broken), "https://hooks.example.com/?key=1").await;

@@ -1,5 +1,7 @@
 //! The mailbox that stands in for SES: it keeps what it is given and sends nothing.
 
+mod page;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -10,6 +12,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use stagepost_app::ports::{ActError, Clock, Entropy, Mail, MailError, Mailer};
 use stagepost_domain::Timestamp;
+
+pub use page::answer;
 
 /// Most mails kept; older ones go first.
 pub const KEPT_MAX: usize = 1_000;

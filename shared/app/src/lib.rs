@@ -3,6 +3,7 @@
 //! One way through: fact → decide (pure) → one conditional transaction → doorbell → claim (conditional
 //! write) → act → record. Nothing here knows AWS, HTTP servers or a real clock.
 
+pub mod again;
 pub mod apply;
 pub mod carrier;
 pub mod config;

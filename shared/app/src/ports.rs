@@ -241,6 +241,9 @@ pub trait RunStore: Send + Sync {
         expected: &Run,
         next: &Run,
     ) -> impl Future<Output = Result<Event, CommitError>> + Send;
+    /// Adds a run to an event and to the due index. The same run again is a success; another one under its key
+    /// is a lost race. Gives the event after the write.
+    fn add_run(&self, id: &RunId, run: &Run) -> impl Future<Output = Result<Event, CommitError>> + Send;
     /// The frozen webhook body of an event, unless it has expired by `now`.
     fn webhook_body(
         &self,

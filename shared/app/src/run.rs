@@ -251,6 +251,10 @@ pub(crate) async fn store<S: RunStore>(
 
 /// Why the order as it is now speaks against a run that was decided earlier (law 12).
 pub(crate) fn second_thoughts(event: &Event, key: &RunKey, order: &Order) -> Option<SkipReason> {
+    // Who has it sent again has seen where the order is by now.
+    if event.runs.get(key).is_some_and(|run| run.again.is_some()) {
+        return None;
+    }
     if cancelled_since(event, order) {
         return Some(SkipReason::OrderCancelled);
     }

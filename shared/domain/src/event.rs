@@ -239,7 +239,14 @@ impl Event {
         if self.due().is_some() {
             return None;
         }
-        self.runs.values().filter_map(|r| r.state.gone_wrong()).max()
+        self.latest_runs().filter_map(|(_, run)| run.state.gone_wrong()).max()
+    }
+
+    /// The last generation of each run: what was sent again is not looked at any more.
+    pub fn latest_runs(&self) -> impl Iterator<Item = (&RunKey, &Run)> {
+        // Generations of one target are neighbours in the map.
+        let mut next = self.runs.keys().skip(1);
+        self.runs.iter().filter(move |(key, _)| next.next().is_none_or(|after| after.target != key.target))
     }
 
     /// How many runs are open.

@@ -4,6 +4,7 @@
 //! clock, no randomness, no I/O: time and ids come in as arguments, so that every law of the design is
 //! a table or a property in the tests beside the code.
 
+pub mod again;
 pub mod backoff;
 pub mod decide;
 pub mod disposition;

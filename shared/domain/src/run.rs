@@ -10,6 +10,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::again::Again;
 use crate::backoff::{attempts_max, next_wait};
 use crate::disposition::Disposition;
 use crate::event::Action;
@@ -298,6 +299,9 @@ pub struct Run {
     /// When a person last had it tried again: what was undone before that is wanted again.
     #[serde(default, rename = "ra", skip_serializing_if = "Option::is_none")]
     pub reopened_at: Option<Timestamp>,
+    /// Who wanted it once more, if it is not the first of its target.
+    #[serde(default, rename = "ag", skip_serializing_if = "Option::is_none")]
+    pub again: Option<Again>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
@@ -384,6 +388,7 @@ impl Run {
             notify_customer: false,
             after_mail: None,
             reopened_at: None,
+            again: None,
         }
     }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::event::{Cause, Event, StageRef};
 use crate::id::content_key;
 use crate::order::{Order, Snapshot};
-use crate::run::RunId;
+use crate::run::{RunId, RunKey};
 
 /// The type of event that a stage entry sends.
 pub const STAGE_ENTERED: &str = "order.stage_entered";
@@ -64,9 +64,10 @@ pub fn body(event: &Event, order: &Order, snapshot: &Snapshot) -> Option<String>
     serde_json::to_string(&message).ok()
 }
 
-/// The `webhook-id`: the same on every attempt of one run, without a dot, because the signed text is
-/// joined by dots.
+/// The `webhook-id`: the same on every attempt of one run and when it is sent again, so that a receiver knows
+/// what it has. Without a dot, because the signed text is joined by dots.
 #[must_use]
 pub fn message_id(run: &RunId) -> String {
-    format!("msg_{}", content_key(&["webhook-id", &run.to_string()]))
+    let first = RunId { key: RunKey::first(run.key.target.clone()), ..run.clone() };
+    format!("msg_{}", content_key(&["webhook-id", &first.to_string()]))
 }

@@ -7,6 +7,7 @@
     reason = "tests: what does not hold ends the test"
 )]
 
+mod again;
 mod calls;
 mod carriers;
 mod correcting;

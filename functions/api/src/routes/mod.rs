@@ -89,33 +89,8 @@ const EDITED: &str = "Somebody else changed the same thing meanwhile.";
 
 /// Every route of the API.
 pub fn all<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
-    let routes = orders(connections(configuration(Routes::new())));
+    let routes = runs_and_jobs(orders(connections(configuration(Routes::new()))));
     routes
-        .get("/v1/runs/{id}", runs::read, about("getRun", "Read a run"))
-        .post(
-            "/v1/runs/{id}/retry",
-            runs::retry,
-            about("retryRun", "Try a run again").conflict("The run cannot be retried as it stands."),
-        )
-        .get(
-            "/v1/runs",
-            runs::list,
-            about("listRuns", "List what went wrong, newest first")
-                .detail("Failed and uncertain runs of events of which no run is open any more."),
-        )
-        .post(
-            "/v1/runs/recover",
-            jobs::recover,
-            about("recoverRuns", "Have failed runs tried again, all of a time")
-                .detail("Uncertain runs are left alone: trying one again may do it twice."),
-        )
-        .get("/v1/jobs", jobs::list, about("listJobs", "List jobs, newest first"))
-        .get("/v1/jobs/{id}", jobs::read, about("getJob", "Read a job"))
-        .post(
-            "/v1/jobs/{id}/cancel",
-            jobs::cancel,
-            about("cancelJob", "Stop a job; what it did stands").conflict("It has ended, or recurs."),
-        )
         .post("/v1/simulate", simulate::run, about("simulate", "Tell what would happen, step by step"))
         .get("/v1/governor", governor::read, about("getGovernor", "Read whether mails are stopped"))
         .post("/v1/governor/resume", governor::resume, about("resumeGovernor", "Let stopped mails go"))
@@ -151,6 +126,45 @@ pub fn all<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
             "/v1/quarantine/{id}",
             quarantine::delete,
             about("deleteQuarantined", "Throw away what could not be read"),
+        )
+}
+
+fn runs_and_jobs<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K> {
+    routes
+        .get("/v1/runs/{id}", runs::read, about("getRun", "Read a run"))
+        .post(
+            "/v1/runs/{id}/retry",
+            runs::retry,
+            about("retryRun", "Try a run again").conflict("The run cannot be retried as it stands."),
+        )
+        .post(
+            "/v1/runs/{id}/send-again",
+            runs::send_again,
+            about("sendRunAgain", "Send a mail or webhook once more")
+                .detail(
+                    "Whatever became of it, as a new run of the same event. A webhook has the same body and \
+                     `webhook-id`, so that a receiver drops what it has; a mail is another mail.",
+                )
+                .conflict("It makes no sense, or is not confirmed: `reason` says which."),
+        )
+        .get(
+            "/v1/runs",
+            runs::list,
+            about("listRuns", "List what went wrong, newest first")
+                .detail("Failed and uncertain runs of events of which no run is open any more."),
+        )
+        .post(
+            "/v1/runs/recover",
+            jobs::recover,
+            about("recoverRuns", "Have failed runs tried again, all of a time")
+                .detail("Uncertain runs are left alone: trying one again may do it twice."),
+        )
+        .get("/v1/jobs", jobs::list, about("listJobs", "List jobs, newest first"))
+        .get("/v1/jobs/{id}", jobs::read, about("getJob", "Read a job"))
+        .post(
+            "/v1/jobs/{id}/cancel",
+            jobs::cancel,
+            about("cancelJob", "Stop a job; what it did stands").conflict("It has ended, or recurs."),
         )
 }
 

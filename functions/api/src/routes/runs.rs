@@ -3,8 +3,11 @@
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
+use stagepost_app::again::again;
 use stagepost_app::ports::Secrets;
 use stagepost_app::run::retry as retry_run;
+use stagepost_domain::again::AgainRefused;
 use stagepost_domain::event::Event;
 use stagepost_domain::id::ShopId;
 use stagepost_domain::run::RunId;
@@ -12,7 +15,7 @@ use stagepost_lambda::http::Problem;
 
 use super::State;
 use super::orders::PageQuery;
-use crate::answer::{Answer, Found, List};
+use crate::answer::{Answer, Found, List, Made};
 use crate::caller::{Caller, Member};
 use crate::failed::Failed;
 use crate::payload::{Named, Payload, Queried};
@@ -43,7 +46,7 @@ pub async fn list<S: Stores, K: Secrets + 'static>(
 ) -> Answer<Found<List<RunView>>> {
     let page = api.core.store.attention(caller.shop(), q.cursor(), q.limit()?).await?;
     let wrong = page.items.iter().flat_map(|event| {
-        let runs = event.runs.iter().filter(|(_, run)| run.state.gone_wrong().is_some());
+        let runs = event.latest_runs().filter(|(_, run)| run.state.gone_wrong().is_some());
         runs.map(|(key, run)| RunView::new(event, key, run))
     });
     Ok(Found(List { items: wrong.collect(), next: page.next }))
@@ -71,6 +74,36 @@ pub async fn retry<S: Stores, K: Secrets + 'static>(
         Some(Err(why)) => {
             let title = "This run cannot be retried";
             Err(Problem::new(StatusCode::CONFLICT, "not-retryable", title).detail(why.to_string()).into())
+        }
+    }
+}
+
+/// How a run is to be sent again.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SendAgainInput {
+    /// Needed for a mail that may have gone out already.
+    #[serde(default)]
+    accept_duplicate: bool,
+}
+
+pub async fn send_again<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Member>,
+    Named(id): Named<RunId>,
+    Payload(input): Payload<SendAgainInput>,
+) -> Answer<Made<RunView>> {
+    found(&api, caller.shop(), &id).await?;
+    match again(&api.core, &id, caller.actor(), input.accept_duplicate).await? {
+        Ok(sent) => {
+            let run = sent.event.runs.get(&sent.id.key).ok_or_else(|| Problem::not_found("run"))?;
+            Ok(Made(RunView::new(&sent.event, &sent.id.key, run)))
+        }
+        Err(AgainRefused::Unknown) => Err(Problem::not_found("run").into()),
+        Err(why) => {
+            let title = "This run is not sent again";
+            let problem = Problem::new(StatusCode::CONFLICT, "not-sent-again", title).detail(why.to_string());
+            Err(problem.with(json!({ "reason": why.code() })).into())
         }
     }
 }

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use stagepost_app::ports::{QuarantineEntry, TimelineEntry};
 use stagepost_domain::Timestamp;
-use stagepost_domain::event::{Action, Cause, Change, Event, Refusal, Transition};
+use stagepost_domain::again::Again;
+use stagepost_domain::event::{Action, Actor, Cause, Change, Event, Refusal, Transition};
 use stagepost_domain::id::{OrderId, QuarantineId};
 use stagepost_domain::outcome::{IgnoreReason, SkipReason};
 use stagepost_domain::run::{Run, RunId, RunKey, RunState};
@@ -46,6 +47,25 @@ pub struct RunView {
     /// What the last failed attempt said.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
+    /// Who had it sent again, if it is not the first of its kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_again: Option<AgainView>,
+}
+
+/// Who had a run sent again.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SentAgain")]
+pub struct AgainView {
+    /// When.
+    at: Timestamp,
+    /// Who.
+    by: Actor,
+}
+
+impl From<Again> for AgainView {
+    fn from(again: Again) -> Self {
+        Self { at: again.at, by: again.by }
+    }
 }
 
 /// Where a run stands.
@@ -87,6 +107,7 @@ impl RunView {
             result,
             skipped,
             last_error: run.last_error.clone(),
+            sent_again: run.again.clone().map(AgainView::from),
         }
     }
 }

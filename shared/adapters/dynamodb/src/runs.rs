@@ -48,6 +48,28 @@ impl RunStore for DynamoStore {
         if keeps_place { self.replace_run(&change).await } else { self.replace_and_place(&change).await }
     }
 
+    async fn add_run(&self, id: &RunId, run: &Run) -> Result<Event, CommitError> {
+        let key = keys::event(&id.order, id.seq);
+        for _ in 0..ROUNDS_MAX {
+            let row = self.get(&key).await?.ok_or(CommitError::LostRace)?;
+            // An event without runs has none that could be wanted once more.
+            let stored = row.get("r").cloned().ok_or(CommitError::LostRace)?;
+            let event = event_item::from_row(row)?;
+            match event.runs.get(&id.key) {
+                Some(there) if there == run => return Ok(event),
+                Some(_) => return Err(CommitError::LostRace),
+                None => {}
+            }
+            match self.update(&key, &added(&key, event, stored, id, run)?).await {
+                Ok(row) => return Ok(event_item::from_row(row)?),
+                // A sibling changed between read and write: look again.
+                Err(WriteError::Condition(_)) => {}
+                Err(WriteError::Other(error)) => return Err(error),
+            }
+        }
+        Err(CommitError::Conflict)
+    }
+
     async fn webhook_body(
         &self,
         order: &OrderId,
@@ -260,6 +282,28 @@ impl RunChange<'_> {
         let place = text(keys::attention_pk(&after.shop));
         Ok(expression.value("p", place).value("d", text(time_text(at))))
     }
+}
+
+/// One run more, where the event's runs still are those that were read.
+fn added(
+    key: &Key,
+    mut event: Event,
+    stored: AttributeValue,
+    id: &RunId,
+    run: &Run,
+) -> Result<Expression, StoreError> {
+    event.runs.insert(id.key.clone(), run.clone());
+    let open = u64::try_from(event.open_runs()).unwrap_or(u64::MAX);
+    let due = event.due().unwrap_or(Timestamp::MAX);
+    let update = "SET #r.#k = :n, #o = :o, g2pk = :p, g2sk = :d";
+    let expression = Expression::update(update, "#r = :r")
+        .name("r", "r")
+        .name("k", &id.key.to_string())
+        .name("o", "o")
+        .value("n", attribute(key, run)?)
+        .value("o", number(open))
+        .value("r", stored);
+    Ok(placed(expression, key, due))
 }
 
 fn placed(expression: Expression, key: &Key, due: Timestamp) -> Expression {

@@ -61,7 +61,7 @@ fn failed(event: &Event, since: Timestamp, action: Option<Action>, target: Optio
             && action.is_none_or(|action| id.key.action() == action)
             && target.is_none_or(|target| id.key.target.name() == target)
     };
-    let runs = event.runs.iter().filter_map(|(key, run)| match run.state {
+    let runs = event.latest_runs().filter_map(|(key, run)| match run.state {
         RunState::Failed { at, .. } => Some((at, run_id(&event.order, event.seq, key))),
         _ => None,
     });

@@ -180,6 +180,9 @@ impl RunStore for Wire {
     async fn update_run(&self, id: &RunId, expected: &Run, next: &Run) -> Result<Event, CommitError> {
         wired!(self.update_run(id, expected, next))
     }
+    async fn add_run(&self, id: &RunId, run: &Run) -> Result<Event, CommitError> {
+        wired!(self.add_run(id, run))
+    }
     async fn webhook_body(
         &self,
         order: &OrderId,

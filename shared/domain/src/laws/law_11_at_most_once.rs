@@ -58,11 +58,9 @@ fn law_11_the_webhook_id_is_stable_and_has_no_dot() {
     let id = message_id(&run_id(2, 0));
     assert_eq!(id, "msg_83c748ff7c83be5aea72");
     assert_eq!(id, message_id(&RunId::parse(&run_id(2, 0).to_string()).unwrap()));
-    let others = [run_id(3, 0), run_id(2, 1)].map(|run| message_id(&run));
-    assert!(
-        others.iter().all(|other| *other != id && !other.contains('.')),
-        "the signed text is joined by dots"
-    );
+    assert_eq!(id, message_id(&run_id(2, 1)), "sent again, so that a receiver drops what it has");
+    let other = message_id(&run_id(3, 0));
+    assert!(other != id && !other.contains('.'), "the signed text is joined by dots");
 }
 
 fn shipped() -> (Scene, String) {

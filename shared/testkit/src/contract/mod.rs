@@ -51,6 +51,7 @@ macro_rules! store_contract {
             setting_the_due_time_moves_an_event
             setting_the_due_time_loses_to_a_change_of_the_runs
             a_run_that_is_not_there_is_a_lost_race
+            a_run_that_is_added_is_due_once_and_its_event_with_it
             the_webhook_body_is_kept_as_frozen
             what_went_wrong_is_listed_for_people_until_it_is_tried_again
         }

@@ -307,3 +307,29 @@ pub async fn what_went_wrong_is_listed_for_people_until_it_is_tried_again<S: Ord
     assert_eq!(store.attention(&shop(), None, 10).await.unwrap().items.len(), 1);
     assert_eq!(due(store, 60).await.len(), 1, "it is due again");
 }
+
+/// *Send again* of what has ended: by a request that is repeated, beside one that comes at the same time.
+pub async fn a_run_that_is_added_is_due_once_and_its_event_with_it<S: OrderStore + RunStore>(store: &S) {
+    let event = three_runs(store, 1).await;
+    for (n, action) in [(1, Action::Email), (2, Action::Fulfill), (3, Action::Webhook)] {
+        end(store, &event, action, n).await;
+    }
+    assert!(due(store, 100_000).await.is_empty());
+    let (first, run) = place(&event, Action::Webhook);
+    let key = RunKey { generation: 1, ..first.key.clone() };
+    let id = RunId { key, ..first };
+    let run = Run::pending(seconds(50), run.target_version);
+    let after = store.add_run(&id, &run).await.unwrap();
+    assert_eq!((after.open_runs(), after.runs.len()), (1, 4));
+    assert_eq!(store.add_run(&id, &run).await.unwrap(), after, "the same again");
+    let other = Run::pending(seconds(51), run.target_version);
+    assert!(matches!(store.add_run(&id, &other).await, Err(CommitError::LostRace)));
+    assert!(due(store, 49).await.is_empty());
+    assert_eq!(due(store, 50).await.len(), 1);
+    let held = claimed(&id, &run, 4, seconds(50));
+    store.update_run(&id, &run, &held).await.unwrap();
+    store.update_run(&id, &held, &finished(&id, &held, 4, &success(), seconds(51))).await.unwrap();
+    assert!(due(store, 100_000).await.is_empty());
+    let nowhere = RunId { seq: 99, ..id };
+    assert!(matches!(store.add_run(&nowhere, &run).await, Err(CommitError::LostRace)));
+}

@@ -30,6 +30,21 @@ impl RunStore for MemoryStore {
         })
     }
 
+    async fn add_run(&self, id: &RunId, run: &Run) -> Result<Event, CommitError> {
+        self.write(|state| {
+            let stored = state.events.get_mut(&(id.order.clone(), id.seq)).ok_or(CommitError::LostRace)?;
+            match stored.event.runs.get(&id.key) {
+                Some(there) if there == run => {}
+                Some(_) => return Err(CommitError::LostRace),
+                None => {
+                    stored.event.runs.insert(id.key.clone(), run.clone());
+                    stored.due = stored.event.due();
+                }
+            }
+            Ok(stored.event.clone())
+        })
+    }
+
     async fn webhook_body(
         &self,
         order: &OrderId,

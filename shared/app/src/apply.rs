@@ -2,7 +2,7 @@
 
 use stagepost_domain::decide::{Changeset, Context, Decision, Refused, decide};
 use stagepost_domain::disposition::Disposition;
-use stagepost_domain::event::{Action, Event};
+use stagepost_domain::event::{Action, Event, StageRef};
 use stagepost_domain::fact::Fact;
 use stagepost_domain::id::{FlowId, OrderId, ShopId};
 use stagepost_domain::order::{Lifecycle, Order, Placement, Snapshot};
@@ -234,7 +234,9 @@ async fn frozen_body<S: OrderStore>(
             &stored
         }
     };
-    Ok(webhook::body(&changes.event, &changes.order, snapshot))
+    let stage = known.playbook.as_ref().zip(changes.order.stage()).and_then(|(p, id)| p.flow.stage(id));
+    let stage = stage.map(|stage| StageRef { id: stage.id.clone(), name: stage.name.clone() });
+    Ok(webhook::body(&changes.event, &changes.order, snapshot, stage.as_ref()))
 }
 
 async fn keep_ignored<S: InboundStore>(

@@ -13,7 +13,7 @@ use stagepost_domain::run::{AttemptOutcome, Run, RunId, RunKey, RunState, Target
 use stagepost_domain::shop::Endpoint;
 use stagepost_domain::signing::{webhook_key, webhook_signature};
 use stagepost_domain::template::{EmailTemplate, Rendered, Variables};
-use stagepost_domain::webhook::message_id;
+use stagepost_domain::webhook::{self, message_id};
 
 use crate::Core;
 use crate::config::disable_endpoint;
@@ -267,7 +267,7 @@ where
     W: WebhookSender,
     K: Secrets,
 {
-    let Target::Webhook(endpoint) = &id.key.target else { return Ok(Answered::Unknown) };
+    let Target::Webhook(endpoint, told) = &id.key.target else { return Ok(Answered::Unknown) };
     let Opened { event, run } = match open(core, id).await? {
         Ok(opened) => opened,
         Err(answered) => return Ok(answered),
@@ -285,6 +285,7 @@ where
     let Some(body) = core.store.webhook_body(&id.order, id.seq, core.now()).await? else {
         return fail_unsent(core, id, &run, "the stored body has expired".into()).await;
     };
+    let body = webhook::of_type(&body, *told);
     let post = match signed(core, secrets, &endpoint, id, body).await {
         Ok(Some(post)) => Ok(post),
         Ok(None) => {

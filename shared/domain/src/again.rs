@@ -120,6 +120,7 @@ mod tests {
     use crate::id::{CarrierId, EndpointId, KeyId, OrderId, PackageId, ShopId, TemplateId};
     use crate::outcome::SkipReason;
     use crate::run::Target;
+    use crate::webhook::EventType;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -149,7 +150,7 @@ mod tests {
     }
 
     fn hook() -> RunKey {
-        RunKey::first(Target::Webhook(EndpointId::parse("ep_a").unwrap()))
+        RunKey::first(Target::Webhook(EndpointId::parse("ep_a").unwrap(), EventType::StageEntered))
     }
 
     fn succeeded() -> RunState {

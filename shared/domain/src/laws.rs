@@ -11,4 +11,5 @@ mod law_11_at_most_once;
 mod law_12_grace;
 mod law_13_parcels;
 mod law_15_flows;
+mod law_16_subscribers;
 mod scene;

@@ -17,6 +17,7 @@ use crate::event::Action;
 use crate::id::{AttemptId, CarrierId, ChannelId, EndpointId, OrderId, PackageId, TemplateId};
 use crate::outcome::SkipReason;
 use crate::text::truncated;
+use crate::webhook::EventType;
 
 /// Longest error text kept of an attempt, in bytes.
 pub const ERROR_MAX: usize = 300;
@@ -26,8 +27,8 @@ pub const ERROR_MAX: usize = 300;
 pub enum Target {
     /// A mail from this template.
     Email(TemplateId),
-    /// A call of this endpoint.
-    Webhook(EndpointId),
+    /// A message to this endpoint, of this type.
+    Webhook(EndpointId, EventType),
     /// A fulfillment on this channel; `None` for an order without one (always skipped).
     Fulfill(Option<ChannelId>),
     /// A package of the order, to be reported by this carrier integration.
@@ -40,7 +41,7 @@ impl Target {
     pub fn action(&self) -> Action {
         match self {
             Self::Email(_) => Action::Email,
-            Self::Webhook(_) => Action::Webhook,
+            Self::Webhook(..) => Action::Webhook,
             Self::Fulfill(_) => Action::Fulfill,
             Self::RegisterTracker(..) => Action::RegisterTracker,
         }
@@ -51,7 +52,7 @@ impl Target {
     pub fn name(&self) -> &str {
         match self {
             Self::Email(id) => id.as_str(),
-            Self::Webhook(id) => id.as_str(),
+            Self::Webhook(id, _) => id.as_str(),
             Self::Fulfill(id) => id.as_ref().map_or("none", ChannelId::as_str),
             Self::RegisterTracker(id, _) => id.as_str(),
         }
@@ -105,7 +106,7 @@ impl RunKey {
         let generation = canonical(generation)?;
         let target = match (action, target) {
             ("email", t) => Target::Email(TemplateId::parse(t).map_err(|_| InvalidRunId)?),
-            ("webhook", t) => Target::Webhook(EndpointId::parse(t).map_err(|_| InvalidRunId)?),
+            ("webhook", t) => message_to(t).ok_or(InvalidRunId)?,
             ("fulfill", "none") => Target::Fulfill(None),
             ("fulfill", t) => Target::Fulfill(Some(ChannelId::parse(t).map_err(|_| InvalidRunId)?)),
             ("register_tracker", t) => parcel_of(t).ok_or(InvalidRunId)?,
@@ -113,6 +114,18 @@ impl RunKey {
         };
         Ok(Self { target, generation })
     }
+}
+
+/// The message of a stage entry goes without saying: it was the only one.
+fn message_to(text: &str) -> Option<Target> {
+    let (endpoint, told) = match text.split_once('-') {
+        None => (text, EventType::StageEntered),
+        Some((endpoint, "created")) => (endpoint, EventType::Created),
+        Some((endpoint, "updated")) => (endpoint, EventType::Updated),
+        Some((endpoint, "delivered")) => (endpoint, EventType::Delivered),
+        Some(_) => return None,
+    };
+    Some(Target::Webhook(EndpointId::parse(endpoint).ok()?, told))
 }
 
 fn parcel_of(text: &str) -> Option<Target> {
@@ -124,8 +137,12 @@ impl fmt::Display for RunKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.action().as_str(), self.target.name())?;
         // No id has a hyphen.
-        if let Target::RegisterTracker(_, package) = &self.target {
-            write!(f, "-{package}")?;
+        match &self.target {
+            Target::RegisterTracker(_, package) => write!(f, "-{package}")?,
+            Target::Webhook(_, EventType::Created) => f.write_str("-created")?,
+            Target::Webhook(_, EventType::Updated) => f.write_str("-updated")?,
+            Target::Webhook(_, EventType::Delivered) => f.write_str("-delivered")?,
+            Target::Email(_) | Target::Webhook(_, EventType::StageEntered) | Target::Fulfill(_) => {}
         }
         write!(f, ".{}", self.generation)
     }
@@ -598,7 +615,8 @@ mod tests {
         let id = "[a-zA-Z0-9]{1,40}";
         prop_oneof![
             id.prop_map(|b| Target::Email(TemplateId::from_body(&b).unwrap())),
-            id.prop_map(|b| Target::Webhook(EndpointId::from_body(&b).unwrap())),
+            (id, proptest::sample::select(EventType::ALL.to_vec()))
+                .prop_map(|(b, told)| Target::Webhook(EndpointId::from_body(&b).unwrap(), told)),
             id.prop_map(|b| Target::Fulfill(Some(ChannelId::from_body(&b).unwrap()))),
             Just(Target::Fulfill(None)),
             (id, id).prop_map(|(a, b)| Target::RegisterTracker(

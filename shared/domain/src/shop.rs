@@ -1,6 +1,6 @@
 //! A shop's configuration beside its flows: templates' and endpoints' versions, channels, carriers, keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use crate::id::{CarrierId, ChannelId, EndpointId, FlowId, KeyId, ShopId, Templat
 use crate::keyring::Keyring;
 use crate::order::Platform;
 use crate::run::later;
+use crate::webhook::EventType;
 
 /// Longest grace that a shop can set.
 pub const GRACE_SECONDS_MAX: u32 = 300;
@@ -37,6 +38,9 @@ pub struct Settings {
     /// Current version of each endpoint.
     #[serde(default)]
     pub endpoints: BTreeMap<EndpointId, u64>,
+    /// Which endpoints are told of which events, whatever the stage. Those that are switched off are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub subscribers: BTreeMap<EndpointId, BTreeSet<EventType>>,
     /// The carrier integration that packages are registered with, if the shop has one that can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registrar: Option<Registrar>,
@@ -62,7 +66,26 @@ impl Registrar {
     }
 }
 
+/// Most endpoints that subscribe to events: an event carries a run for each.
+pub const SUBSCRIBERS_MAX: usize = 10;
+
 impl Settings {
+    /// Takes an endpoint over as it is now.
+    pub fn keep_endpoint(&mut self, endpoint: &Endpoint) {
+        self.endpoints.insert(endpoint.id.clone(), endpoint.version);
+        if endpoint.events.is_empty() || endpoint.disabled.is_some() {
+            self.subscribers.remove(&endpoint.id);
+        } else {
+            self.subscribers.insert(endpoint.id.clone(), endpoint.events.clone());
+        }
+    }
+
+    /// Forgets an endpoint; gives the version that it had.
+    pub fn forget_endpoint(&mut self, id: &EndpointId) -> Option<u64> {
+        self.subscribers.remove(id);
+        self.endpoints.remove(id)
+    }
+
     /// The grace of law 12.
     #[must_use]
     pub fn grace(&self) -> SignedDuration {
@@ -171,6 +194,9 @@ pub struct Endpoint {
     pub url: Url,
     /// `whsec_…` secrets; each that counts signs.
     pub secrets: Keyring,
+    /// What it is told of beside the stages that call it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub events: BTreeSet<EventType>,
     /// Switched off, if it is: nothing is sent there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<Disabled>,

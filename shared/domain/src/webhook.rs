@@ -1,49 +1,104 @@
 //! The body of an outgoing webhook: versioned, frozen when its event is decided.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::event::{Cause, Event, StageRef};
 use crate::id::content_key;
 use crate::order::{Order, Snapshot};
 use crate::run::{RunId, RunKey};
 
-/// The type of event that a stage entry sends.
-pub const STAGE_ENTERED: &str = "order.stage_entered";
+/// What a message tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum EventType {
+    /// An order is new.
+    #[serde(rename = "order.created")]
+    Created,
+    /// Something about an order has changed: what it says, its fulfillment, its packages, whether it is open.
+    #[serde(rename = "order.updated")]
+    Updated,
+    /// An order has entered a stage.
+    #[serde(rename = "order.stage_entered")]
+    StageEntered,
+    /// All packages of an order are delivered.
+    #[serde(rename = "order.delivered")]
+    Delivered,
+}
 
+impl EventType {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Created, Self::Updated, Self::StageEntered, Self::Delivered];
+
+    /// The message's `type`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "order.created",
+            Self::Updated => "order.updated",
+            Self::StageEntered => "order.stage_entered",
+            Self::Delivered => "order.delivered",
+        }
+    }
+}
+
+/// A message: Standard Webhooks' envelope (integrations §6).
 #[derive(Serialize)]
-struct Message<'a> {
-    r#type: &'a str,
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "WebhookMessage"))]
+pub struct Message<'a> {
+    /// What it tells of.
+    r#type: EventType,
+    /// When it was decided.
     timestamp: String,
+    /// What it tells.
     data: Data<'a>,
 }
 
+/// What a message tells.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "WebhookData"))]
 struct Data<'a> {
+    /// The order, whole.
     order: OrderBody<'a>,
-    stage: &'a StageRef,
+    /// Where it stands; null if it stands nowhere.
+    stage: Option<&'a StageRef>,
+    /// Where it came from, if it has just moved.
     previous_stage: Option<&'a StageRef>,
+    /// Why it happened.
     cause: &'a Cause,
+    /// The event's number within the order: what has a higher one is newer.
     seq: u64,
+    /// When it happened, as the outside says.
     occurred_at: String,
 }
 
+/// An order, as a message shows it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "WebhookOrder"))]
 struct OrderBody<'a> {
+    /// Its id.
     id: &'a str,
+    /// As the shop prints it.
     number: &'a str,
+    /// Where it was placed.
     platform: &'a str,
+    /// The store there.
     store: &'a str,
+    /// Its id there.
     external_id: &'a str,
     #[serde(flatten)]
     snapshot: &'a Snapshot,
 }
 
-/// The exact bytes of the message, or `None` for an event that enters no stage.
+/// The message of a stage entry, frozen; [`of_type`] makes the others of it. `stage` is where the order stands
+/// after the event.
 #[must_use]
-pub fn body(event: &Event, order: &Order, snapshot: &Snapshot) -> Option<String> {
-    let transition = event.transition.as_ref()?;
+pub fn body(event: &Event, order: &Order, snapshot: &Snapshot, stage: Option<&StageRef>) -> Option<String> {
+    let transition = event.transition.as_ref();
     let message = Message {
-        r#type: STAGE_ENTERED,
+        r#type: EventType::StageEntered,
         timestamp: event.at.to_string(),
         data: Data {
             order: OrderBody {
@@ -54,14 +109,24 @@ pub fn body(event: &Event, order: &Order, snapshot: &Snapshot) -> Option<String>
                 external_id: &order.source.external_id,
                 snapshot,
             },
-            stage: &transition.to,
-            previous_stage: transition.from.as_ref(),
+            stage: transition.map(|transition| &transition.to).or(stage),
+            previous_stage: transition.and_then(|transition| transition.from.as_ref()),
             cause: &event.cause,
             seq: event.seq,
             occurred_at: event.fact_at.unwrap_or(event.at).to_string(),
         },
     };
     serde_json::to_string(&message).ok()
+}
+
+/// The frozen message as one of this type: the same bytes but for its `type`, which comes first.
+#[must_use]
+pub fn of_type(frozen: &str, told: EventType) -> String {
+    let head = |told: EventType| format!("{{\"type\":\"{}\"", told.as_str());
+    match frozen.strip_prefix(&head(EventType::StageEntered)) {
+        Some(rest) => format!("{}{rest}", head(told)),
+        None => frozen.to_owned(),
+    }
 }
 
 /// The `webhook-id`: the same on every attempt of one run and when it is sent again, so that a receiver knows

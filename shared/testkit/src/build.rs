@@ -105,6 +105,7 @@ pub fn settings(shop: &ShopId, config_version: u64) -> Settings {
         from_email: "Demo Shop <orders@shop.test>".to_owned(),
         templates: BTreeMap::from([(template_id(), 1)]),
         endpoints: BTreeMap::from([(endpoint_id(), 1)]),
+        subscribers: BTreeMap::new(),
         registrar: None,
     }
 }
@@ -215,6 +216,7 @@ pub fn endpoint(shop: &ShopId) -> Endpoint {
         name: "Warehouse".to_owned(),
         url: url::Url::parse("https://warehouse.test/hook").unwrap(),
         secrets: Keyring::new(Sealed("sealed-secret".to_owned())),
+        events: std::collections::BTreeSet::new(),
         disabled: None,
         version: 1,
     }

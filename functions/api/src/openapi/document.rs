@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use stagepost_domain::webhook::{EventType, Message};
+
 use super::{About, Operation, Schemas};
 
 /// A route as it was added.
@@ -43,6 +45,7 @@ const TAGS: &[(&str, &str)] = &[
 pub fn document(entries: &[Entry]) -> Value {
     let mut schemas = Schemas::new();
     let paths = paths(entries, &mut schemas);
+    let webhooks = webhooks(&mut schemas);
     let used = |tag: &str| entries.iter().any(|entry| entry.path.split('/').nth(2) == Some(tag));
     let tags: Vec<_> = TAGS.iter().filter(|(name, _)| used(name)).collect();
     let tags: Vec<_> = tags.iter().map(|(name, about)| json!({"name": name, "description": about})).collect();
@@ -57,6 +60,7 @@ pub fn document(entries: &[Entry]) -> Value {
         "servers": [{"url": "/"}],
         "tags": tags,
         "paths": paths,
+        "webhooks": webhooks,
         "components": {
             "schemas": schemas.finish(),
             "securitySchemes": {
@@ -64,6 +68,44 @@ pub fn document(entries: &[Entry]) -> Value {
             },
         },
     })
+}
+
+/// What endpoints are sent, by type: the same message each time.
+fn webhooks(schemas: &mut Schemas) -> Map<String, Value> {
+    let header = |name: &str, about: &str| json!({"name": name, "in": "header", "required": true, "description": about, "schema": {"type": "string"}});
+    let headers = [
+        header("webhook-id", "The message's id: the same on every attempt and when it is sent again."),
+        header("webhook-timestamp", "When this attempt was made, in seconds since 1970."),
+        header("webhook-signature", "`v1,…`, one for each secret that counts, parted by spaces."),
+    ];
+    let message = schemas.of_answer::<Message<'_>>();
+    let of = |told: EventType| {
+        let (summary, id) = summary(told);
+        let post = json!({
+            "operationId": id,
+            "summary": summary,
+            "description": "Signed as Standard Webhooks 1.0 says. `type` is the webhook's name.",
+            "tags": ["webhook-endpoints"],
+            "security": [],
+            "parameters": headers,
+            "requestBody": {"required": true, "content": {"application/json": {"schema": message}}},
+            "responses": {
+                "2XX": {"description": "It is taken. Anything else is tried again, 8 times over 28 hours."},
+                "410": {"description": "The endpoint wants no more: it is switched off."},
+            },
+        });
+        (told.as_str().to_owned(), json!({ "post": post }))
+    };
+    EventType::ALL.into_iter().map(of).collect()
+}
+
+fn summary(told: EventType) -> (&'static str, &'static str) {
+    match told {
+        EventType::Created => ("An order is new", "orderCreated"),
+        EventType::Updated => ("An order says something else than before", "orderUpdated"),
+        EventType::StageEntered => ("An order has entered a stage", "orderStageEntered"),
+        EventType::Delivered => ("All packages of an order are delivered", "orderDelivered"),
+    }
 }
 
 pub(super) fn paths(entries: &[Entry], schemas: &mut Schemas) -> Map<String, Value> {

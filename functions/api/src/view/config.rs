@@ -1,5 +1,7 @@
 //! Configuration, without its secrets.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use stagepost_domain::Timestamp;
@@ -10,6 +12,7 @@ use stagepost_domain::shop::{
     ApiKey, CarrierIntegration, CarrierKind, Channel, DisabledReason, Endpoint, Role, Settings,
 };
 use stagepost_domain::template::EmailTemplate;
+use stagepost_domain::webhook::EventType;
 
 use crate::answer::Versioned;
 
@@ -138,6 +141,8 @@ pub struct EndpointView {
     name: String,
     /// Where to.
     url: String,
+    /// What it is told of beside the stages that call it.
+    events: BTreeSet<EventType>,
     /// Whether anything is sent there.
     enabled: bool,
     /// Since when nothing is.
@@ -166,6 +171,7 @@ impl From<Endpoint> for EndpointView {
             id: e.id,
             name: e.name,
             url: e.url.to_string(),
+            events: e.events,
             enabled: e.disabled.is_none(),
             disabled_since: e.disabled.as_ref().map(|d| d.since),
             disabled_reason: e.disabled.map(|d| d.reason),

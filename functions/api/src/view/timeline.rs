@@ -8,7 +8,8 @@ use stagepost_domain::again::Again;
 use stagepost_domain::event::{Action, Actor, Cause, Change, Event, Refusal, Transition};
 use stagepost_domain::id::{OrderId, QuarantineId};
 use stagepost_domain::outcome::{IgnoreReason, SkipReason};
-use stagepost_domain::run::{Run, RunId, RunKey, RunState};
+use stagepost_domain::run::{Run, RunId, RunKey, RunState, Target};
+use stagepost_domain::webhook::EventType;
 
 /// A run.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -24,6 +25,9 @@ pub struct RunView {
     action: Action,
     /// The template, endpoint or channel.
     target: Option<String>,
+    /// What a webhook tells of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_type: Option<EventType>,
     /// The target's version when the event was decided.
     target_version: u64,
     /// Counts resends, from 0.
@@ -90,14 +94,17 @@ pub enum RunStateView {
 impl RunView {
     /// A run of an event.
     pub fn new(event: &Event, key: &RunKey, run: &Run) -> Self {
-        let text = key.to_string();
         let (state, ended_at, result, skipped) = ended(&run.state);
         Self {
             id: RunId { order: event.order.clone(), seq: event.seq, key: key.clone() },
             order: event.order.clone(),
             seq: event.seq,
             action: key.action(),
-            target: text.split('.').nth(1).filter(|t| *t != "none").map(str::to_owned),
+            target: Some(key.target.name().to_owned()).filter(|name| name != "none"),
+            event_type: match key.target {
+                Target::Webhook(_, told) => Some(told),
+                _ => None,
+            },
             target_version: run.target_version,
             generation: key.generation,
             state,

@@ -170,7 +170,7 @@ fn delay(wait: Duration) -> i32 {
 /// does not make the others wait (law 16).
 fn group(target: &Target) -> Option<String> {
     match target {
-        Target::Webhook(endpoint) => Some(endpoint.as_str().to_owned()),
+        Target::Webhook(endpoint, _) => Some(endpoint.as_str().to_owned()),
         // One account's limit, or its import of a thousand parcels, is not the others'.
         Target::RegisterTracker(carrier, _) => Some(carrier.as_str().to_owned()),
         Target::Email(_) | Target::Fulfill(_) => None,

@@ -1,12 +1,15 @@
 //! Webhook endpoints: the merchant's own receivers.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use stagepost_domain::Timestamp;
 use stagepost_domain::id::{EndpointId, ShopId};
 use stagepost_domain::keyring::Keyring;
-use stagepost_domain::shop::{Disabled, DisabledReason, Endpoint};
+use stagepost_domain::shop::{Disabled, DisabledReason, Endpoint, SUBSCRIBERS_MAX};
 use stagepost_domain::signing::webhook_secret;
 use stagepost_domain::text::{Invalid, required_name};
+use stagepost_domain::webhook::EventType;
 use url::Url;
 
 use super::{ConfigError, edited, is_written, refuse_above, saved};
@@ -25,6 +28,9 @@ pub struct EndpointInput {
     /// Where to.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 2048), extend("format" = "uri")))]
     pub url: String,
+    /// What it is told of beside the stages that call it; nothing unless said, and one that is edited stays as it
+    /// is.
+    pub events: Option<BTreeSet<EventType>>,
     /// Whether anything is sent there; a new one is enabled, one that is edited stays as it is unless said.
     pub enabled: Option<bool>,
 }
@@ -69,6 +75,7 @@ pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
             Some(old) => Endpoint {
                 name: name.clone(),
                 url: url.clone(),
+                events: input.events.clone().unwrap_or(old.events),
                 disabled: switched(input.enabled, old.disabled, core.now()),
                 version: old.version.saturating_add(1),
                 ..old
@@ -81,12 +88,17 @@ pub async fn put_endpoint<S: ConfigStore, K: Secrets>(
                     name: name.clone(),
                     url: url.clone(),
                     secrets: Keyring::new(sealed.clone()),
+                    events: input.events.clone().unwrap_or_default(),
                     disabled: switched(input.enabled, None, core.now()),
                     version: 1,
                 }
             }
         };
-        settings.endpoints.insert(endpoint.id.clone(), endpoint.version);
+        settings.keep_endpoint(&endpoint);
+        if settings.subscribers.len() > SUBSCRIBERS_MAX {
+            let reason = format!("at most {SUBSCRIBERS_MAX} endpoints may subscribe to events");
+            return Err(Invalid::new("events", reason).into());
+        }
         if saved(core, ConfigChange::Endpoint(endpoint.clone()), &settings).await? {
             return Ok((endpoint, shown));
         }
@@ -117,7 +129,7 @@ pub async fn disable_endpoint<S: ConfigStore>(core: &Core<S>, called: &Endpoint)
         let gone = Disabled { since: core.now(), reason: DisabledReason::ReceiverGone };
         let version = old.version.saturating_add(1);
         let endpoint = Endpoint { disabled: Some(gone), version, ..old };
-        settings.endpoints.insert(endpoint.id.clone(), version);
+        settings.keep_endpoint(&endpoint);
         if saved(core, ConfigChange::Endpoint(endpoint), &settings).await? {
             return Ok(());
         }
@@ -150,7 +162,7 @@ pub async fn rotate_endpoint_secret<S: ConfigStore, K: Secrets>(
             version: old.version.saturating_add(1),
             ..old
         };
-        settings.endpoints.insert(id.clone(), endpoint.version);
+        settings.keep_endpoint(&endpoint);
         if saved(core, ConfigChange::Endpoint(endpoint.clone()), &settings).await? {
             return Ok((endpoint, secret));
         }

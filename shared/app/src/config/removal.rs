@@ -70,7 +70,7 @@ async fn change<S: ConfigStore + OrderStore>(
             ConfigChange::NoTemplate(id.clone())
         }
         Removal::Endpoint(id) => {
-            check(settings.endpoints.remove(id), expected)?;
+            check(settings.forget_endpoint(id), expected)?;
             let names = |s: &Stage| s.automations.webhook.as_ref().is_some_and(|a| a.endpoint == *id);
             unused(core, &shop, names).await?;
             ConfigChange::NoEndpoint(id.clone())

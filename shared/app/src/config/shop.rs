@@ -45,6 +45,7 @@ pub async fn create_shop<S: ConfigStore>(
         from_email: email_address("from_email", from_email)?,
         templates: std::collections::BTreeMap::new(),
         endpoints: std::collections::BTreeMap::new(),
+        subscribers: std::collections::BTreeMap::new(),
         registrar: None,
     };
     // One write: a shop without a key is one that nobody gets into.

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Draft;
-use crate::event::{Action, Actor, Event, Refusal, StageRef, Transition};
+use crate::event::{Actor, Event, Refusal, StageRef, Transition};
 use crate::flow::{Flow, Stage};
 use crate::fulfillment::Attribution;
 use crate::id::StageId;
@@ -11,6 +11,7 @@ use crate::order::{Hold, HoldReason, Lifecycle, Order, Placement, Platform};
 use crate::outcome::{IgnoreReason, SkipReason};
 use crate::run::{Run, RunKey, RunState, Target, later};
 use crate::shop::Playbook;
+use crate::webhook::EventType;
 
 /// A fact older than this moves an order silently (law 4).
 pub const STALE_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -144,8 +145,7 @@ impl Draft<'_> {
     ) {
         let now = self.context.now;
         let grace = later(now, playbook.settings.grace());
-        let by_hand = matches!(&self.by_hand, Some(Actor::Console { .. }));
-        let due = if by_hand { grace } else { now };
+        let due = self.due(playbook);
         for (target, version, notify) in targets(playbook, stage, &self.order) {
             let key = RunKey::first(target);
             if !wanted(&key) {
@@ -167,6 +167,14 @@ impl Draft<'_> {
         }
     }
 
+    /// When what follows may leave: at once, or after the grace in which a person may take it back (law 12).
+    pub(super) fn due(&self, playbook: &Playbook) -> Timestamp {
+        match &self.by_hand {
+            Some(Actor::Console { .. }) => later(self.context.now, playbook.settings.grace()),
+            _ => self.context.now,
+        }
+    }
+
     /// A reopened order enters its stage once more if its cancellation is all that came of its last entry:
     /// what was skipped for that, and is switched on still, is planned anew. No run of that entry has acted
     /// or ever will, so each acts once at most (docs/adr/0007).
@@ -174,8 +182,7 @@ impl Draft<'_> {
         let (Some(playbook), Some(entry)) = (self.context.playbook, self.context.entry) else { return };
         let Placement::Placed { stage, visited, .. } = &self.order.placement else { return };
         let Some(to) = playbook.flow.stage(stage) else { return };
-        // What registers a parcel belongs to the parcel, not to the stage.
-        let of_stage = entry.runs.iter().filter(|(key, _)| key.action() != Action::RegisterTracker);
+        let of_stage = entry.runs.iter().filter(|(key, _)| is_of_stage(&key.target));
         let all_skipped = of_stage.map(|(_, run)| &run.state).all(|s| matches!(s, RunState::Skipped { .. }));
         let planned = targets(playbook, to, &self.order);
         let some_missed = planned.into_iter().any(|(target, _, _)| missed(entry, &RunKey::first(target)));
@@ -201,6 +208,15 @@ impl Draft<'_> {
     }
 }
 
+/// What registers a parcel belongs to the parcel, and what tells a subscriber to the event.
+fn is_of_stage(target: &Target) -> bool {
+    match target {
+        Target::Email(_) | Target::Fulfill(_) => true,
+        Target::Webhook(_, told) => *told == EventType::StageEntered,
+        Target::RegisterTracker(..) => false,
+    }
+}
+
 /// Whether the order's cancellation alone kept this run of an entry from acting.
 fn missed(entry: &Event, key: &RunKey) -> bool {
     let why = |run: &Run| matches!(&run.state, RunState::Skipped { why: SkipReason::OrderCancelled, .. });
@@ -218,7 +234,7 @@ fn targets(playbook: &Playbook, stage: &Stage, order: &Order) -> Vec<(Target, Op
     }
     if let Some(webhook) = automations.webhook.as_ref().filter(|a| a.enabled) {
         let version = settings.endpoints.get(&webhook.endpoint).copied();
-        all.push((Target::Webhook(webhook.endpoint.clone()), version, false));
+        all.push((Target::Webhook(webhook.endpoint.clone(), EventType::StageEntered), version, false));
     }
     if let Some(fulfill) = automations.fulfill.as_ref().filter(|a| a.enabled) {
         all.push((Target::Fulfill(order.source.channel.clone()), Some(0), fulfill.notify_customer));
@@ -231,7 +247,7 @@ fn reason_against(order: &Order, target: &Target, version: Option<u64>) -> Optio
     match target {
         Target::Email(_) if version.is_none() => Some(SkipReason::TargetGone),
         Target::Email(_) => (!order.has_email).then_some(SkipReason::NoAddress),
-        Target::Webhook(_) => version.is_none().then_some(SkipReason::TargetGone),
+        Target::Webhook(..) => version.is_none().then_some(SkipReason::TargetGone),
         Target::Fulfill(channel) => fulfill_reason(order, channel.is_some()),
         // No stage has one: packages do, wherever their order stands.
         Target::RegisterTracker(..) => None,

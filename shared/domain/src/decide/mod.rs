@@ -10,6 +10,7 @@ mod manual;
 mod register;
 mod seen;
 mod settle;
+mod subscribe;
 mod tracking;
 
 use jiff::Timestamp;
@@ -167,6 +168,7 @@ impl<'a> Draft<'a> {
 
     fn finish(mut self, change: Change) -> Changeset {
         self.register_packages();
+        self.tell_subscribers(&change);
         let event = Event {
             order: self.order.id.clone(),
             shop: self.order.shop.clone(),

@@ -108,6 +108,7 @@ fn settings() -> Settings {
         from_email: "shop@example.com".into(),
         templates: STAGES.iter().map(|s| (tmpl(s), 1)).collect(),
         endpoints: [(endpoint(), 1)].into(),
+        subscribers: std::collections::BTreeMap::new(),
         registrar: None,
     }
 }

@@ -5,6 +5,9 @@ use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use stagepost_app::apply::ApplyError;
 use stagepost_app::config::ConfigError;
+use stagepost_app::mail::preview::PreviewError;
+use stagepost_app::mail::suppressions::SuppressionError;
+use stagepost_app::mail::trial::TrialError;
 use stagepost_app::ports::{CommitError, StoreError};
 use stagepost_app::quarantine::QuarantineError;
 use stagepost_domain::disposition::Disposition;
@@ -12,6 +15,7 @@ use stagepost_domain::text::Invalid;
 use stagepost_lambda::http::Problem;
 
 use crate::openapi::{Describe, Operation};
+use crate::routes::too_many;
 
 /// A problem as an axum answer.
 pub fn problem(problem: &Problem) -> Response {
@@ -94,6 +98,40 @@ impl From<CommitError> for Failed {
                     .detail("Read it again and try again.")
                     .into()
             }
+        }
+    }
+}
+
+impl From<PreviewError> for Failed {
+    fn from(error: PreviewError) -> Self {
+        match error {
+            PreviewError::Invalid(errors) => Problem::invalid(errors).into(),
+            // The body named it, not the path.
+            PreviewError::NotFound => Problem::invalid(vec![Invalid::new("order", "no such order")]).into(),
+            PreviewError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<TrialError> for Failed {
+    fn from(error: TrialError) -> Self {
+        match error {
+            TrialError::Invalid(invalid) => Problem::invalid(vec![invalid]).into(),
+            TrialError::NotFound => Problem::not_found("e-mail template").into(),
+            TrialError::TooMany => too_many(&error.to_string()),
+            TrialError::Store(error) => error.into(),
+            TrialError::Id(error) => ConfigError::Id(error).into(),
+        }
+    }
+}
+
+impl From<SuppressionError> for Failed {
+    fn from(error: SuppressionError) -> Self {
+        match error {
+            SuppressionError::Invalid(invalid) => Problem::invalid(vec![invalid]).into(),
+            SuppressionError::Store(error) => error.into(),
+            SuppressionError::Secret(error) => ConfigError::Secret(error).into(),
+            SuppressionError::Id(error) => ConfigError::Id(error).into(),
         }
     }
 }

@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use stagepost_app::Core;
-use stagepost_app::notify::TrackingLinks;
+use stagepost_app::mail::TrackingLinks;
+use stagepost_app::mail::ports::{SuppressionStore, TallyStore, TestMailStore};
 use stagepost_app::ports::{
     CallStore, ConfigStore, GovernorStore, InboundStore, JobStore, OrderStore, RunStore, SearchStore, Secrets,
 };
@@ -35,6 +36,9 @@ pub trait Stores:
     + JobStore
     + GovernorStore
     + SearchStore
+    + SuppressionStore
+    + TallyStore
+    + TestMailStore
     + Clone
     + 'static
 {
@@ -49,6 +53,9 @@ impl<T> Stores for T where
         + JobStore
         + GovernorStore
         + SearchStore
+        + SuppressionStore
+        + TallyStore
+        + TestMailStore
         + Clone
         + 'static
 {

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use stagepost_domain::id::{
-    CarrierId, ChannelId, EndpointId, FlowId, JobId, KeyId, OrderId, PackageId, QuarantineId, TemplateId,
+    CarrierId, ChannelId, EndpointId, FlowId, JobId, KeyId, OrderId, PackageId, QuarantineId, SuppressionId,
+    TemplateId, TestMailId,
 };
 use stagepost_domain::run::RunId;
 use stagepost_domain::text::Invalid;
@@ -86,6 +87,8 @@ path_ids! {
     KeyId: "API key";
     QuarantineId: "notification in quarantine";
     JobId: "job";
+    SuppressionId: "suppressed address";
+    TestMailId: "test mail";
 }
 
 /// All that a path names, in order.

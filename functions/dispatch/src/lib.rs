@@ -1,4 +1,4 @@
-//! The table's stream: rings the doorbell for the runs of a new event and for a new job, ids only, and keeps the
+//! The table's stream: rings the doorbell for the runs of a new event, for a new job and for a test mail, ids only, and keeps the
 //! search up to the event's order.
 //!
 //! Losing a record loses no work: event and job stand in the due index from birth, and `wake` rings for it. The
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use aws_lambda_events::event::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use stagepost_app::dispatch::dispatch;
+use stagepost_app::mail::ports::{TestMail, TestMailDoorbell};
 use stagepost_app::ports::{Clock, Doorbell, JobDoorbell, SearchStore};
 use stagepost_app::search::{concerns, keep};
 use stagepost_domain::disposition::Disposition;
@@ -56,7 +57,7 @@ impl New {
 pub async fn handle<S, D>(function: &Arc<Dispatch<S, D>>, batch: StreamEvent) -> DynamoDbEventResponse
 where
     S: SearchStore + 'static,
-    D: Doorbell + JobDoorbell + 'static,
+    D: Doorbell + JobDoorbell + TestMailDoorbell + 'static,
 {
     let new: Vec<New> = batch.records.into_iter().filter_map(new_item).collect();
     let unrung = Box::pin(first_unrung(function, &new)).await;
@@ -70,12 +71,13 @@ where
 /// Rings for each item; gives the place of the first that could not be rung for.
 async fn first_unrung<S, D>(function: &Dispatch<S, D>, new: &[New]) -> Option<usize>
 where
-    D: Doorbell + JobDoorbell,
+    D: Doorbell + JobDoorbell + TestMailDoorbell,
 {
     for (at, New { item, .. }) in new.iter().enumerate() {
         let rung = match item {
             Inserted::Event(event) => event_rung(function, event).await,
             Inserted::Job(job) => job_rung(function, job).await,
+            Inserted::TestMail(mail) => test_mail_rung(function, mail).await,
         };
         if !rung {
             return Some(at);
@@ -110,12 +112,24 @@ async fn job_rung<S, D: JobDoorbell>(function: &Dispatch<S, D>, job: &Job) -> bo
     true
 }
 
+/// Nothing but its record rings for a test mail: one that is lost is asked for again by its author.
+async fn test_mail_rung<S, D: TestMailDoorbell>(function: &Dispatch<S, D>, mail: &TestMail) -> bool {
+    match Box::pin(function.doorbell.ring_test_mail(&mail.shop, &mail.id)).await {
+        Ok(()) => tracing::info!(shop = %mail.shop, test = %mail.id, "dispatch"),
+        Err(error) => {
+            tracing::error!(shop = %mail.shop, test = %mail.id, %error, "dispatch");
+            return false;
+        }
+    }
+    true
+}
+
 /// Keeps the search for the events' orders, each once; gives the place of the first event whose order is still
 /// behind.
 async fn behind<S, D>(function: &Arc<Dispatch<S, D>>, new: &[New]) -> Option<usize>
 where
     S: SearchStore + 'static,
-    D: Doorbell + JobDoorbell + 'static,
+    D: Doorbell + JobDoorbell + TestMailDoorbell + 'static,
 {
     let orders: BTreeSet<OrderId> = new.iter().filter_map(New::concerned).cloned().collect();
     let orders: Vec<OrderId> = orders.into_iter().collect();

@@ -1,37 +1,100 @@
-//! Mails customers: claims a run, sends through SES, records.
+//! Mails customers: claims a run, sends by the deployment's mailer, records. Sends test mails, too.
 
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use stagepost_app::Core;
-use stagepost_app::notify::{TrackingLinks, email};
-use stagepost_app::ports::{ConfigStore, DeadLetters, GovernorStore, Mailer, OrderStore, RunStore};
-use stagepost_lambda::runner::run_batch;
+use stagepost_app::mail::ports::TestMailStore;
+use stagepost_app::mail::{MailStores, PostOffice, TrackingLinks, email, trial};
+use stagepost_app::ports::{DeadLetters, Doorbell, Mailer, Ring, SearchStore};
+use stagepost_app::run::Answered;
+use stagepost_domain::run::{RunId, RunState};
+use stagepost_lambda::runner::{CONCURRENCY, bury, decided};
+use stagepost_lambda::sqs::{ComesBack, answer};
+use stagepost_sqs::TestMailMessage;
 
 /// What the runner needs.
-pub struct EmailRunner<S, M, L, D> {
+pub struct EmailRunner<S, M, L, B, D> {
     /// Store, clock, ids.
     pub core: Core<S>,
     /// Sends.
     pub mailer: M,
-    /// Makes `{{trackingUrl}}`.
-    pub links: L,
+    /// Links, hashes and the sender's pace.
+    pub office: PostOffice<L>,
+    /// Rings again for a mail whose place in the line comes later: the sweep of the next minute would have a
+    /// whole minute's mails leave at once.
+    pub doorbell: B,
     /// For messages that nobody can read.
     pub dead: Arc<D>,
 }
 
+/// What the runner needs of the store.
+pub trait Stores: MailStores + TestMailStore + SearchStore + 'static {}
+
+impl<T: MailStores + TestMailStore + SearchStore + 'static> Stores for T {}
+
+/// What a message asks for.
+enum Asked {
+    Mail(RunId),
+    Test(TestMailMessage),
+}
+
+fn decode(body: &str) -> Option<Asked> {
+    let mail = stagepost_sqs::decode(body).map(Asked::Mail);
+    mail.or_else(|_| stagepost_sqs::decode_test_mail(body).map(Asked::Test)).ok()
+}
+
 /// Answers one batch.
-pub async fn handle<S, M, L, D>(runner: &Arc<EmailRunner<S, M, L, D>>, event: SqsEvent) -> SqsBatchResponse
+pub async fn handle<S, M, L, B, D>(
+    runner: &Arc<EmailRunner<S, M, L, B, D>>,
+    event: SqsEvent,
+) -> SqsBatchResponse
 where
-    S: OrderStore + RunStore + ConfigStore + GovernorStore + 'static,
+    S: Stores,
     M: Mailer + 'static,
     L: TrackingLinks + 'static,
+    B: Doorbell + 'static,
     D: DeadLetters + 'static,
 {
-    let decode = |body: &str| stagepost_sqs::decode(body).ok();
-    run_batch(event, decode, Arc::clone(&runner.dead), |id| {
+    answer(event, CONCURRENCY, |body| {
         let runner = Arc::clone(runner);
-        async move { email(&runner.core, &runner.mailer, &runner.links, &id).await }
+        async move {
+            match decode(&body) {
+                Some(Asked::Mail(id)) => runner.mail(&id).await,
+                Some(Asked::Test(test)) => runner.test(&test).await,
+                None => bury(&*runner.dead, &body).await,
+            }
+        }
     })
     .await
+}
+
+impl<S: Stores, M: Mailer, L: TrackingLinks, B: Doorbell, D> EmailRunner<S, M, L, B, D> {
+    async fn mail(&self, id: &RunId) -> Result<(), ComesBack> {
+        let result = Box::pin(email(&self.core, &self.mailer, &self.office, id)).await;
+        if let Ok(Answered::Recorded(run)) = &result
+            && let (RunState::Pending { due }, Some(_)) = (&run.state, run.slot)
+        {
+            let wait = due.duration_since(self.core.now());
+            let ring = Ring { run: id.clone(), delay: wait.try_into().unwrap_or_default() };
+            if let Err(error) = self.doorbell.ring(&[ring]).await {
+                tracing::warn!(run = %id, %error, "left to the sweep");
+            }
+        }
+        decided(id, result)
+    }
+
+    async fn test(&self, asked: &TestMailMessage) -> Result<(), ComesBack> {
+        let sent = trial::send(&self.core, &self.mailer, &self.office, &asked.shop, &asked.test);
+        match Box::pin(sent).await {
+            Ok(mail) => {
+                tracing::info!(test = %asked.test, state = ?mail.map(|mail| mail.state), "test mail");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(test = %asked.test, %error, "test mail not decided");
+                Err(ComesBack)
+            }
+        }
+    }
 }

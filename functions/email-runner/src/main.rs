@@ -4,17 +4,21 @@ use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use stagepost_app::mail::PostOffice;
+use stagepost_domain::pace::Pace;
+use stagepost_domain::search::SearchKey;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_email_runner::{EmailRunner, handle};
 use stagepost_lambda::{aws, env, links::SignedLinks, system, telemetry};
 use stagepost_ses::SesMailer;
-use stagepost_sqs::SqsDeadLetters;
+use stagepost_sqs::{SqsDeadLetters, SqsMails};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let aws = aws::config().await;
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
+    let key = env::key()?;
     let dead = SqsDeadLetters::new(
         stagepost_sqs::client(&aws),
         env::text(env::DEAD_LETTER_QUEUE_URL)?,
@@ -23,7 +27,12 @@ async fn main() -> Result<(), Error> {
     let function = &Arc::new(EmailRunner {
         core: system::core(store),
         mailer: SesMailer::new(stagepost_ses::client(&aws), env::optional(env::SES_CONFIGURATION_SET)),
-        links: SignedLinks::of_deployment(env::url(env::PUBLIC_URL)?, &env::key()?),
+        office: PostOffice {
+            links: SignedLinks::of_deployment(env::url(env::PUBLIC_URL)?, &key),
+            addresses: SearchKey::of_deployment(&key),
+            pace: env::number(env::MAILS_PER_SECOND)?.map_or_else(Pace::default, Pace::per_second),
+        },
+        doorbell: SqsMails::new(stagepost_sqs::client(&aws), env::text(env::EMAIL_QUEUE_URL)?),
         dead: Arc::new(dead),
     });
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {

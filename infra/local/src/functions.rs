@@ -9,10 +9,12 @@ use lambda_http::{Request, service_fn};
 use stagepost_api::{Api, Queue};
 use stagepost_app::Core;
 use stagepost_app::jobs::JOB_TIMEOUT;
+use stagepost_app::mail::PostOffice;
 use stagepost_app::platform::Platforms;
 use stagepost_carrier_webhook::Carriers;
 use stagepost_carriers::{EasyPostBase, EasyPostClient};
 use stagepost_dispatch::Dispatch;
+use stagepost_domain::pace::Pace;
 use stagepost_domain::search::SearchKey;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_email_runner::EmailRunner;
@@ -53,6 +55,8 @@ pub struct Ports {
     pub search: SearchKey,
     /// Stands in for SES.
     pub mailbox: Mailbox,
+    /// How fast it takes mails.
+    pub pace: Pace,
     /// The queues.
     pub doorbell: LocalDoorbell,
     /// Where notifications wait.
@@ -176,7 +180,8 @@ impl Ports {
         let runner = Arc::new(EmailRunner {
             core: self.core.clone(),
             mailer: self.mailbox.clone(),
-            links: self.links.clone(),
+            office: PostOffice { links: self.links.clone(), addresses: self.search.clone(), pace: self.pace },
+            doorbell: self.doorbell.clone(),
             dead: Arc::clone(&self.dead.email),
         });
         sqs(move |event| {

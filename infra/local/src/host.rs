@@ -13,6 +13,7 @@ use stagepost_app::wake::Woken;
 use stagepost_carriers::EasyPostBase;
 use stagepost_dispatch::Dispatch;
 use stagepost_domain::event::Action;
+use stagepost_domain::pace::{PER_SECOND_MAX, Pace};
 use stagepost_domain::search::SearchKey;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::links::SignedLinks;
@@ -65,6 +66,8 @@ pub struct HostConfig {
     pub shopify_base: Option<Url>,
     /// A stand-in for EasyPost.
     pub easypost_base: Option<Url>,
+    /// How many mails the mailbox takes in a second.
+    pub mails_per_second: u32,
     /// How late the mailbox answers, to try what a stop in between does.
     pub mail_delay: Duration,
 }
@@ -82,6 +85,7 @@ impl HostConfig {
             sweep_interval: Duration::from_secs(1),
             shopify_base: None,
             easypost_base: None,
+            mails_per_second: PER_SECOND_MAX,
             mail_delay: Duration::ZERO,
         }
     }
@@ -243,6 +247,7 @@ fn ports(
         links: SignedLinks::of_deployment(public_url, &key),
         search: SearchKey::of_deployment(&key),
         mailbox: mailbox.slow(config.mail_delay),
+        pace: Pace::per_second(config.mails_per_second),
         doorbell: LocalDoorbell::new(
             SqsDoorbell::new(queues.client.clone(), queues.urls.clone()),
             pulse.clone(),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use stagepost_app::envelope::Envelope;
+use stagepost_app::mail::ports::TestMailDoorbell;
 use stagepost_app::ports::{Doorbell, DoorbellError, InboundQueue, JobDoorbell, QueueError, Ring};
-use stagepost_domain::id::{JobId, ShopId};
+use stagepost_domain::id::{JobId, ShopId, TestMailId};
 use stagepost_sqs::{SqsDoorbell, SqsInboundQueue};
 use tokio::sync::watch;
 
@@ -85,6 +86,14 @@ impl Doorbell for LocalDoorbell {
 impl JobDoorbell for LocalDoorbell {
     async fn ring_job(&self, shop: &ShopId, job: &JobId) -> Result<(), DoorbellError> {
         let rung = self.sqs.ring_job(shop, job).await;
+        self.pulse.ring();
+        rung
+    }
+}
+
+impl TestMailDoorbell for LocalDoorbell {
+    async fn ring_test_mail(&self, shop: &ShopId, test: &TestMailId) -> Result<(), DoorbellError> {
+        let rung = self.sqs.ring_test_mail(shop, test).await;
         self.pulse.ring();
         rung
     }

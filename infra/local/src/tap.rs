@@ -64,6 +64,10 @@ impl Intercept for StreamTap {
             let events = request.body().bytes().map(new_events).unwrap_or_default();
             bag.interceptor_state().store_put(NewEvents(events));
         }
+        if target.ends_with(".PutItem") {
+            let mail = request.body().bytes().and_then(new_test_mail);
+            bag.interceptor_state().store_put(NewEvents(mail.into_iter().collect()));
+        }
         Ok(())
     }
 
@@ -99,6 +103,15 @@ fn new_events(body: &[u8]) -> Vec<Value> {
     let Ok(Value::Object(mut request)) = serde_json::from_slice(body) else { return Vec::new() };
     let Some(Value::Array(actions)) = request.remove("TransactItems") else { return Vec::new() };
     actions.into_iter().filter_map(put_item).filter(is_event).collect()
+}
+
+/// The item that a `PutItem` request puts under `TESTMAIL#…` where none is: nothing but its record rings for it.
+fn new_test_mail(body: &[u8]) -> Option<Value> {
+    let mut request: Value = serde_json::from_slice(body).ok()?;
+    let is_new = request.get("ConditionExpression")?.as_str()?.starts_with("attribute_not_exists");
+    let item = request.get_mut("Item")?.take();
+    let sk = item.get("sk").and_then(|sk| sk.get("S")).and_then(Value::as_str)?;
+    (is_new && sk.starts_with("TESTMAIL#")).then_some(item)
 }
 
 fn put_item(mut action: Value) -> Option<Value> {
@@ -171,6 +184,16 @@ mod tests {
         assert_eq!(record.event_name, "INSERT");
         assert!(record.change.sequence_number.is_some());
         assert!(record.change.keys.contains_key("sk") && record.change.new_image.contains_key("n"));
+    }
+
+    #[test]
+    fn a_test_mail_that_is_new_becomes_a_record() {
+        let put = |sk: &str, condition: &str| {
+            let put = json!({"Item": {"sk": {"S": sk}}, "ConditionExpression": condition});
+            new_test_mail(put.to_string().as_bytes()).is_some()
+        };
+        assert!(put("TESTMAIL#a", "attribute_not_exists(pk)"));
+        assert!(!put("TESTMAIL#a", "#v = :was") && !put("SETTINGS", "attribute_not_exists(pk)"));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Lets a shop's mails through, or stops them until somebody has looked (law 9).
 
-use stagepost_domain::governor::{Governor, window};
+use stagepost_domain::governor::{Governor, week, window};
 use stagepost_domain::id::ShopId;
 
 use crate::Core;
 use crate::apply::TRIES_MAX;
+use crate::mail::ports::TallyStore;
 use crate::ports::{CommitError, GovernorStore, StoreError};
 
 /// Whether one more mail of the shop may leave now, by its governor as it was just read. The mail is counted
@@ -45,10 +46,15 @@ async fn keep<S: GovernorStore>(core: &Core<S>, shop: &ShopId, next: &Governor) 
 ///
 /// # Errors
 /// The store failed.
-pub async fn release<S: GovernorStore>(core: &Core<S>, shop: &ShopId) -> Result<Governor, StoreError> {
+pub async fn release<S: GovernorStore + TallyStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+) -> Result<Governor, StoreError> {
     for _ in 0..TRIES_MAX {
         let governor = core.store.governor(shop).await?;
-        let Some(released) = governor.released(core.now()) else { return Ok(governor) };
+        let now = core.now();
+        let tally = core.store.tally(shop, week(now)).await?;
+        let Some(released) = governor.released(now, tally) else { return Ok(governor) };
         match core.store.put_governor(shop, &released).await {
             Ok(()) => return Ok(released),
             Err(CommitError::LostRace | CommitError::Conflict) => {}

@@ -12,6 +12,7 @@ pub mod envelope;
 pub mod governor;
 pub mod inbound;
 pub mod jobs;
+pub mod mail;
 pub mod notify;
 pub mod once;
 pub mod platform;

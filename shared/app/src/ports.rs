@@ -700,6 +700,8 @@ impl ActError {
 pub struct Mail {
     /// Verified sender, `Name <address>`.
     pub from: String,
+    /// Where answers go, if not there.
+    pub reply_to: Option<String>,
     /// One recipient.
     pub to: String,
     /// One line.
@@ -710,6 +712,8 @@ pub struct Mail {
     pub text: Option<String>,
     /// ASCII tags that come back with delivery events.
     pub tags: BTreeMap<String, String>,
+    /// SES's configuration set of the shop; the deployment's unless said.
+    pub configuration_set: Option<String>,
 }
 
 /// Why a mail did not leave, or is not known to have left.
@@ -720,6 +724,14 @@ pub enum MailError {
     Paused {
         /// In words for the timeline.
         message: String,
+    },
+    /// The sender's rate or quota is used up. It says nothing of this mail, which keeps all its attempts.
+    #[error("{message}")]
+    TooFast {
+        /// In words for the timeline.
+        message: String,
+        /// How long to wait at least.
+        after: stagepost_domain::SignedDuration,
     },
     /// This one did not work.
     #[error(transparent)]
@@ -977,11 +989,13 @@ pub enum SecretKind {
     InboundMessage,
     /// Opens one body in quarantine.
     QuarantinedBody,
+    /// An address that a shop does not mail to.
+    SuppressedAddress,
 }
 
 impl SecretKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ChannelWebhook,
         Self::ChannelCredentials,
         Self::CarrierWebhook,
@@ -990,6 +1004,7 @@ impl SecretKind {
         Self::Call,
         Self::InboundMessage,
         Self::QuarantinedBody,
+        Self::SuppressedAddress,
     ];
 
     /// Stable word in the encryption context.
@@ -1004,6 +1019,7 @@ impl SecretKind {
             Self::Call => "call",
             Self::InboundMessage => "inbound-message",
             Self::QuarantinedBody => "quarantined-body",
+            Self::SuppressedAddress => "suppressed-address",
         }
     }
 

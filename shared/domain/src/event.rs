@@ -124,6 +124,9 @@ pub struct Transition {
     pub from: Option<StageRef>,
     /// Where to.
     pub to: StageRef,
+    /// What the shop said of that stage then, for `{{stageDescription}}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
 /// A move that automation asked for and a rule refused.

@@ -23,8 +23,72 @@ pub struct Paused {
     pub at: Timestamp,
     /// Mails of the window that were one too many.
     pub count: u64,
-    /// What was usual then.
+    /// What was usual then; of bounces and complaints, how many mails had an outcome by then.
     pub usual: u64,
+    /// What was one too many.
+    #[serde(default)]
+    pub because: TooMany,
+}
+
+/// What stops a shop's mails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum TooMany {
+    /// Mails.
+    #[default]
+    Mails,
+    /// Hard bounces.
+    Bounces,
+    /// Complaints.
+    Complaints,
+}
+
+/// What became of a shop's mails in a week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tally {
+    /// Mails with an outcome: delivered or bounced for good.
+    pub known: u64,
+    /// Of these, bounced for good.
+    pub bounced: u64,
+    /// Complained about.
+    pub complained: u64,
+}
+
+/// Outcomes of so many mails say something of a sender.
+const TALLY_MIN: u64 = 100;
+/// Fewer complaints than this are chance.
+const COMPLAINTS_MIN: u64 = 3;
+
+impl Tally {
+    fn without(self, forgiven: Self) -> Self {
+        Self {
+            known: self.known.saturating_sub(forgiven.known),
+            bounced: self.bounced.saturating_sub(forgiven.bounced),
+            complained: self.complained.saturating_sub(forgiven.complained),
+        }
+    }
+
+    /// What there is too much of: over 5 % hard bounces, or over 0.1 % complaints. SES puts an account under
+    /// review at these rates, and every shop of the deployment with it.
+    fn too_many(self) -> Option<(TooMany, u64)> {
+        if self.known < TALLY_MIN {
+            return None;
+        }
+        if self.bounced.saturating_mul(20) > self.known {
+            return Some((TooMany::Bounces, self.bounced));
+        }
+        let complaints =
+            self.complained >= COMPLAINTS_MIN && self.complained.saturating_mul(1_000) > self.known;
+        complaints.then_some((TooMany::Complaints, self.complained))
+    }
+}
+
+/// The number of the week that a time lies in, counted from 1970.
+#[must_use]
+pub fn week(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(7 * 86_400)
 }
 
 /// A shop's governor.
@@ -39,6 +103,9 @@ pub struct Governor {
     /// Somebody has looked: nothing is stopped until then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub released_until: Option<Timestamp>,
+    /// The week's outcomes when somebody last looked: only what came after them counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forgiven: Option<(i64, Tally)>,
     /// Counts writes.
     pub version: u64,
 }
@@ -69,7 +136,20 @@ impl Governor {
     /// Stopped by that many mails.
     #[must_use]
     pub fn paused(&self, count: u64, now: Timestamp) -> Self {
-        Self { paused: Some(Paused { at: now, count, usual: self.usual }), ..self.next() }
+        self.stopped(Paused { at: now, count, usual: self.usual, because: TooMany::Mails })
+    }
+
+    fn stopped(&self, paused: Paused) -> Self {
+        Self { paused: Some(paused), ..self.next() }
+    }
+
+    /// Stopped by what became of its mails this week; `None` if that is no reason, or it is stopped already.
+    #[must_use]
+    pub fn judged(&self, week: i64, tally: Tally, now: Timestamp) -> Option<Self> {
+        let forgiven = self.forgiven.filter(|(then, _)| *then == week).map(|(_, tally)| tally);
+        let counts = tally.without(forgiven.unwrap_or_default());
+        let (because, count) = counts.too_many().filter(|_| self.paused.is_none())?;
+        Some(self.stopped(Paused { at: now, count, usual: counts.known, because }))
     }
 
     /// After a window with so many mails; `None` if that changes nothing.
@@ -80,12 +160,15 @@ impl Governor {
         (usual != self.usual).then(|| Self { usual, ..self.next() })
     }
 
-    /// Somebody lets the mails go: what stopped them is usual from now on. `None` if nothing is stopped.
+    /// Somebody lets the mails go: a flood that stopped them is usual from now on, and what became of the
+    /// week's mails so far is forgiven. `None` if nothing is stopped.
     #[must_use]
-    pub fn released(&self, now: Timestamp) -> Option<Self> {
+    pub fn released(&self, now: Timestamp, tally: Tally) -> Option<Self> {
         let paused = self.paused.as_ref()?;
         let released_until = Some(crate::run::later(now, RELEASE));
-        Some(Self { usual: self.usual.max(paused.count), paused: None, released_until, ..self.next() })
+        let usual = if paused.because == TooMany::Mails { self.usual.max(paused.count) } else { self.usual };
+        let forgiven = Some((week(now), tally));
+        Some(Self { usual, paused: None, released_until, forgiven, ..self.next() })
     }
 }
 
@@ -115,12 +198,12 @@ mod tests {
     #[test]
     fn law_9_a_release_lets_everything_through_for_an_hour_and_learns() {
         let paused = Governor::default().paused(FLOOR + 1, at(0));
-        assert_eq!(paused.released(at(0)).unwrap().paused, None);
-        let released = paused.released(at(60)).unwrap();
+        assert_eq!(paused.released(at(0), Tally::default()).unwrap().paused, None);
+        let released = paused.released(at(60), Tally::default()).unwrap();
         assert!(!released.is_too_many(u64::MAX, at(60 + 3_599)));
         assert!(released.is_too_many(u64::MAX, at(60 + 3_600)));
         assert_eq!(released.ceiling(), 5 * (FLOOR + 1));
-        assert_eq!(released.released(at(70)), None, "nothing is stopped");
+        assert_eq!(released.released(at(70), Tally::default()), None, "nothing is stopped");
     }
 
     #[test]
@@ -136,6 +219,29 @@ mod tests {
         }
         assert_eq!(governor.usual, 1);
         assert!((20..60).contains(&windows), "forgotten after {windows} windows with mails");
+    }
+
+    #[test]
+    fn bounces_and_complaints_stop_a_shop_before_they_stop_the_account() {
+        let tally = |known, bounced, complained| Tally { known, bounced, complained };
+        for (counts, because) in [
+            (tally(99, 99, 99), None),
+            (tally(100, 5, 0), None),
+            (tally(100, 6, 0), Some(TooMany::Bounces)),
+            (tally(1_000, 50, 2), None),
+            (tally(1_000, 0, 3), Some(TooMany::Complaints)),
+            (tally(3_000, 0, 3), None),
+        ] {
+            let judged = Governor::default().judged(1, counts, at(0));
+            assert_eq!(judged.and_then(|g| g.paused).map(|p| p.because), because, "{counts:?}");
+        }
+        let stopped = Governor::default().judged(week(at(0)), tally(100, 6, 0), at(0)).unwrap();
+        assert_eq!(stopped.judged(week(at(0)), tally(200, 60, 0), at(1)), None, "stopped already");
+        let released = stopped.released(at(60), tally(100, 6, 0)).unwrap();
+        assert_eq!(released.usual, 0, "bounces are never usual");
+        assert_eq!(released.judged(week(at(60)), tally(190, 11, 0), at(61)), None, "what was is forgiven");
+        assert!(released.judged(week(at(60)), tally(200, 12, 0), at(61)).is_some());
+        assert!(released.judged(week(at(60)) + 1, tally(100, 6, 0), at(61)).is_some(), "another week");
     }
 
     #[test]

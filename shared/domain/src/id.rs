@@ -130,6 +130,10 @@ ids! {
     QuarantineId = "quar";
     /// A job of a shop.
     JobId = "job";
+    /// An address that a shop does not mail to.
+    SuppressionId = "sup";
+    /// A mail that somebody sent to see a template.
+    TestMailId = "test";
 }
 
 /// Lower-case hex of the first `bytes` bytes of a SHA-256 over the parts, each with its length, so that

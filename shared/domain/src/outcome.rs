@@ -54,6 +54,13 @@ pub enum SkipReason {
     PackageRemoved,
     /// The order came into the stage by an edit of the configuration (law 4).
     ConfigurationChanged,
+    /// The shop does not mail to this address any more.
+    Suppressed {
+        /// Why not.
+        because: crate::suppression::Because,
+    },
+    /// The shop's mails are only rendered, not sent.
+    DryRun,
 }
 
 impl SkipReason {
@@ -75,6 +82,8 @@ impl SkipReason {
             Self::AlreadyDelivered => "already_delivered",
             Self::PackageRemoved => "package_removed",
             Self::ConfigurationChanged => "configuration_changed",
+            Self::Suppressed { .. } => "suppressed",
+            Self::DryRun => "dry_run",
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::again::Again;
 use crate::backoff::{attempts_max, next_wait};
 use crate::disposition::Disposition;
 use crate::event::Action;
+use crate::feedback::Feedback;
 use crate::id::{AttemptId, CarrierId, ChannelId, EndpointId, OrderId, PackageId, TemplateId};
 use crate::outcome::SkipReason;
 use crate::text::truncated;
@@ -319,6 +320,12 @@ pub struct Run {
     /// Who wanted it once more, if it is not the first of its target.
     #[serde(default, rename = "ag", skip_serializing_if = "Option::is_none")]
     pub again: Option<Again>,
+    /// When it may leave by its sender's rate: a place in the line that nobody else has.
+    #[serde(default, rename = "sl", skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Timestamp>,
+    /// What was heard of the mail after it left.
+    #[serde(default, rename = "fb", skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<Feedback>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
@@ -406,6 +413,8 @@ impl Run {
             after_mail: None,
             reopened_at: None,
             again: None,
+            slot: None,
+            feedback: None,
         }
     }
 
@@ -435,6 +444,8 @@ impl Run {
             RunState::Pending { .. } | RunState::Claimed { .. } => {
                 let mut run = self.clone();
                 run.attempts = run.attempts.saturating_add(1);
+                // Its place in the line is used; another try takes another.
+                run.slot = None;
                 run.state = RunState::Claimed { attempt: attempt.clone(), until: later(now, lease) };
                 Claim::Granted(run)
             }

@@ -37,7 +37,8 @@ impl SearchKey {
     }
 
     /// 128 bits of the address's mac. A shop's hashes are of no use in another.
-    fn address(&self, shop: &ShopId, address: &str) -> String {
+    #[must_use]
+    pub fn address(&self, shop: &ShopId, address: &str) -> String {
         let plain = address.trim().to_lowercase();
         let tag = mac(&self.0, &[shop.as_str().as_bytes(), b"/", plain.as_bytes()]);
         tag.iter().take(16).map(|byte| format!("{byte:02x}")).collect()

@@ -44,6 +44,51 @@ pub struct Settings {
     /// The carrier integration that packages are registered with, if the shop has one that can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registrar: Option<Registrar>,
+    /// How its mails leave.
+    #[serde(default)]
+    pub mail: MailSettings,
+}
+
+/// Most addresses that test mails may go to, beside the shop's own.
+pub const TEST_RECIPIENTS_MAX: usize = 10;
+
+/// How a shop's mails leave. Read when a mail is sent, not when it is decided (docs/adr/0013).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MailSettings {
+    /// Name beside the sender's address; the shop's name unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_name: Option<String>,
+    /// Where answers go; the sender's address unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+    /// What becomes of a mail that would leave.
+    pub mode: MailMode,
+    /// Where test mails may go beside the shop's own addresses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub test_recipients: Vec<String>,
+    /// SES's configuration set of this shop; the deployment's unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configuration_set: Option<String>,
+}
+
+/// What becomes of a mail that would leave.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "mode", rename_all = "snake_case")]
+pub enum MailMode {
+    /// It goes to the customer.
+    #[default]
+    Live,
+    /// It goes to this address instead, its subject marked.
+    Test {
+        /// Where to.
+        to: String,
+    },
+    /// It is rendered, and skipped with that as its reason.
+    DryRun,
+    /// It waits until the mode is another.
+    Paused,
 }
 
 /// A carrier integration with a key, as it was when the settings were written.
@@ -84,6 +129,24 @@ impl Settings {
     pub fn forget_endpoint(&mut self, id: &EndpointId) -> Option<u64> {
         self.subscribers.remove(id);
         self.endpoints.remove(id)
+    }
+
+    /// The name beside the sender's address.
+    #[must_use]
+    pub fn sender_name(&self) -> &str {
+        self.mail.from_name.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Whether a test mail may go there: to the shop's own addresses, and to those that it named.
+    #[must_use]
+    pub fn may_test(&self, address: &str) -> bool {
+        let to = match &self.mail.mode {
+            MailMode::Test { to } => Some(to.as_str()),
+            MailMode::Live | MailMode::DryRun | MailMode::Paused => None,
+        };
+        let own = [Some(self.from_email.as_str()), self.mail.reply_to.as_deref(), to];
+        let named = self.mail.test_recipients.iter().map(String::as_str);
+        own.into_iter().flatten().chain(named).any(|known| known.eq_ignore_ascii_case(address))
     }
 
     /// The grace of law 12.

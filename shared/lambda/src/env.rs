@@ -7,7 +7,7 @@ use url::Url;
 
 /// Name of the DynamoDB table. All functions.
 pub const TABLE_NAME: &str = "TABLE_NAME";
-/// URL of the queue in front of `email-runner`. `dispatch` and `wake`.
+/// URL of the queue in front of `email-runner`. `dispatch`, `wake` and `email-runner` itself.
 pub const EMAIL_QUEUE_URL: &str = "EMAIL_QUEUE_URL";
 /// URL of the queue in front of `webhook-runner`. `dispatch` and `wake`.
 pub const WEBHOOK_QUEUE_URL: &str = "WEBHOOK_QUEUE_URL";
@@ -26,6 +26,8 @@ pub const PUBLIC_URL: &str = "PUBLIC_URL";
 /// Name of the SES configuration set that bounces and complaints are told to; none if it is not set.
 /// `email-runner`.
 pub const SES_CONFIGURATION_SET: &str = "SES_CONFIGURATION_SET";
+/// How many mails SES takes of the account in a second; the sandbox's 1 if it is not set. `email-runner`.
+pub const MAILS_PER_SECOND: &str = "MAILS_PER_SECOND";
 /// The key service's key that seals secrets: an id, an ARN or an alias. All functions that open secrets; if it
 /// is not set, [`STAGEPOST_KEY`] seals them.
 pub const KMS_KEY_ID: &str = "KMS_KEY_ID";
@@ -55,6 +57,16 @@ pub fn optional(name: &'static str) -> Option<String> {
 /// It is not set, or empty.
 pub fn text(name: &'static str) -> Result<String, BadVariable> {
     optional(name).ok_or(BadVariable { name, problem: "is not set" })
+}
+
+/// A variable's whole number, if it is set.
+///
+/// # Errors
+/// It is no number.
+pub fn number(name: &'static str) -> Result<Option<u32>, BadVariable> {
+    let read =
+        |text: String| text.parse().map_err(|_| BadVariable { name, problem: "is not a whole number" });
+    optional(name).map(read).transpose()
 }
 
 /// A variable's URL.

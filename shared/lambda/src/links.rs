@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use stagepost_app::notify::TrackingLinks;
+use stagepost_app::mail::TrackingLinks;
 use stagepost_domain::id::OrderId;
 use stagepost_domain::order::Order;
 use url::Url;

@@ -38,7 +38,11 @@ where
     .await
 }
 
-fn decided(run: &RunId, result: Result<Answered, RunnerError>) -> Result<(), ComesBack> {
+/// What becomes of a message whose run was decided, or was not.
+///
+/// # Errors
+/// It was not; the message comes back.
+pub fn decided(run: &RunId, result: Result<Answered, RunnerError>) -> Result<(), ComesBack> {
     match result {
         Ok(Answered::Recorded(after)) => {
             tracing::info!(%run, state = after.state.code(), attempts = after.attempts, "run");

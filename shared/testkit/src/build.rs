@@ -107,6 +107,7 @@ pub fn settings(shop: &ShopId, config_version: u64) -> Settings {
         endpoints: BTreeMap::from([(endpoint_id(), 1)]),
         subscribers: BTreeMap::new(),
         registrar: None,
+        mail: stagepost_domain::shop::MailSettings::default(),
     }
 }
 
@@ -445,4 +446,14 @@ pub async fn apply<S: OrderStore>(
 #[must_use]
 pub fn told(fact: OrderFact) -> Fact {
     Fact::Order(Box::new(fact))
+}
+
+/// A post office with a key of its own and a pace that holds nobody up.
+#[must_use]
+pub fn office<L>(links: L) -> stagepost_app::mail::PostOffice<L> {
+    stagepost_app::mail::PostOffice {
+        links,
+        addresses: stagepost_domain::search::SearchKey::of_deployment(&[7; 32]),
+        pace: stagepost_domain::pace::Pace::per_second(stagepost_domain::pace::PER_SECOND_MAX),
+    }
 }

@@ -5,6 +5,7 @@ mod config;
 mod governor;
 mod inbound;
 mod jobs;
+mod mail;
 mod orders;
 mod runs;
 mod search;
@@ -12,14 +13,16 @@ mod search;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use stagepost_app::mail::ports::TestMail;
 use stagepost_app::ports::{
     CallRecord, CommitError, IgnoredFact, Indexed, ParkedFact, Quarantined, StoreError,
 };
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
-use stagepost_domain::governor::Governor;
+use stagepost_domain::governor::{Governor, Tally};
 use stagepost_domain::id::{
-    CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, PackageId, QuarantineId, ShopId, TemplateId,
+    CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, PackageId, QuarantineId, ShopId, SuppressionId,
+    TemplateId, TestMailId,
 };
 use stagepost_domain::job::Job;
 use stagepost_domain::order::{Order, Snapshot};
@@ -27,6 +30,7 @@ use stagepost_domain::package::Package;
 use stagepost_domain::run::later;
 use stagepost_domain::search::Entry;
 use stagepost_domain::shop::{ApiKey, CarrierIntegration, Channel, Endpoint, Settings};
+use stagepost_domain::suppression::Suppression;
 use stagepost_domain::template::EmailTemplate;
 use stagepost_domain::{SignedDuration, Timestamp};
 
@@ -97,6 +101,11 @@ struct State {
     jobs: BTreeMap<(ShopId, JobId), StoredJob>,
     governors: BTreeMap<ShopId, Governor>,
     mails: BTreeMap<(ShopId, i64), u64>,
+    suppressions: BTreeMap<(ShopId, SuppressionId), Suppression>,
+    lines: BTreeMap<String, Timestamp>,
+    tallies: BTreeMap<(ShopId, i64), Tally>,
+    test_mails: BTreeMap<(ShopId, TestMailId), TestMail>,
+    tests_by_hour: BTreeMap<(ShopId, i64), u64>,
     /// Templates that are not to be had any more.
     gone: BTreeSet<(ShopId, TemplateId)>,
     faults: VecDeque<Fault>,

@@ -14,6 +14,7 @@ mod correcting;
 mod flows;
 mod jobs;
 mod limits;
+mod mails;
 mod outage;
 mod platforms;
 mod quarantine;

@@ -67,11 +67,18 @@ async fn populated(world: &World) -> Known {
     let shown = world.api.post(&format!("/v1/orders/{order}/packages"), &parcel).await.ok();
     let unread = shopify(SHOPIFY_SECRET, "orders/create", b"Ada Lovelace, ada@example.com");
     assert_eq!(outcome(&world.courier.shopify(&world.ids.shopify, &unread).await.unwrap()), "quarantined");
-    world.settle().await;
     let text = |v: &Value| v.as_str().unwrap().to_owned();
+    let aside = json!({"address": "ada@example.com"});
+    let aside = world.api.post("/v1/suppressions", &aside).await.ok();
+    let test = format!("/v1/email-templates/{}/test", world.ids.template);
+    let own = world.api.get("/v1/settings").await.ok()["from_email"].clone();
+    let test = world.api.post(&test, &json!({"to": own, "order": order})).await.ok();
+    world.settle().await;
     let first = async |path: &str| text(&world.api.get(path).await.ok()["items"][0]["id"]);
     let ids = BTreeMap::from([
         ("orders/package", text(&shown["packages"][0]["id"])),
+        ("suppressions/id", text(&aside["id"])),
+        ("email-tests/id", text(&test["id"])),
         ("orders/id", order.clone()),
         ("quarantine/id", text(&quarantine(world).await[0]["id"])),
         ("runs/id", text(&world.runs(&order).await[0]["id"])),
@@ -122,6 +129,10 @@ impl Known {
             "updateSettings" => json!({"grace_seconds": 1}),
             "createFlow" | "updateFlow" => flow,
             "createTemplate" | "updateTemplate" => template,
+            "previewParts" => json!({"subject": "s", "text": "{{customerName}}", "order": id("orders/id")}),
+            "previewTemplate" => json!({"order": id("orders/id")}),
+            "testTemplate" => json!({"to": "hello@paperboat.example", "order": id("orders/id")}),
+            "createSuppression" => json!({"address": "x@example.com"}),
             "createEndpoint" | "updateEndpoint" => endpoint,
             "createChannel" => channel,
             "updateChannel" => json!({"name": "C", "credentials": null, "default_flow": id("flows/id")}),

@@ -28,6 +28,8 @@ const TAGS: &[(&str, &str)] = &[
     ("settings", "The shop itself."),
     ("flows", "Pipelines of stages, with the automations of each stage."),
     ("email-templates", "What customers are mailed: Handlebars, strict, versioned."),
+    ("email-tests", "Mails that somebody sent to see a template."),
+    ("suppressions", "Addresses that get no mail."),
     ("webhook-endpoints", "The shop's own receivers (Standard Webhooks)."),
     ("channels", "Connected Shopify and WooCommerce stores."),
     ("carriers", "Connected carrier services."),

@@ -9,7 +9,7 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use stagepost_app::Core;
-use stagepost_app::notify::TrackingLinks;
+use stagepost_app::mail::TrackingLinks;
 use stagepost_domain::order::Order;
 use stagepost_domain::search::SearchKey;
 use stagepost_secrets::LocalSecrets;

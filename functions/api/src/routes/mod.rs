@@ -28,10 +28,12 @@ mod governor;
 mod jobs;
 mod keys;
 mod orders;
+mod previews;
 mod quarantine;
 mod runs;
 mod settings;
 mod simulate;
+mod suppressions;
 mod table;
 mod templates;
 
@@ -47,6 +49,7 @@ use stagepost_app::ports::Secrets;
 use crate::once::Source;
 use crate::openapi::{Describe, Operation, about};
 use crate::{Api, Stores};
+pub use previews::too_many;
 pub use table::Routes;
 
 /// What a handler acts with: the API, and a core whose ids and secrets follow from the request's
@@ -89,7 +92,7 @@ const EDITED: &str = "Somebody else changed the same thing meanwhile.";
 
 /// Every route of the API.
 pub fn all<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
-    let routes = runs_and_jobs(orders(connections(configuration(Routes::new()))));
+    let routes = runs_and_jobs(orders(connections(mails(configuration(Routes::new())))));
     routes
         .post("/v1/simulate", simulate::run, about("simulate", "Tell what would happen, step by step"))
         .get("/v1/governor", governor::read, about("getGovernor", "Read whether mails are stopped"))
@@ -215,6 +218,61 @@ fn configuration<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Route
                 "The new secret is shown this once. The one before it signs beside it for 24 hours, so that a \
                  receiver verifies with either until it has been told the new one.",
             ),
+        )
+}
+
+fn mails<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K> {
+    routes
+        .get(
+            "/v1/email-templates/starters",
+            previews::starters,
+            about("listStarterTemplates", "List templates to begin with"),
+        )
+        .post(
+            "/v1/email-templates/preview",
+            previews::unsaved,
+            about("previewParts", "See the mail that a template would make, without saving it"),
+        )
+        .post(
+            "/v1/email-templates/{id}/preview",
+            previews::saved,
+            about("previewTemplate", "See the mail that an e-mail template makes"),
+        )
+        .post(
+            "/v1/email-templates/{id}/test",
+            previews::test,
+            about("testTemplate", "Send a test mail").detail(
+                "Its subject is marked. It goes to the shop's sender, reply-to or test address or to one of \
+                 the settings' `test_recipients`, 20 times an hour at most, and leaves in a moment.",
+            ),
+        )
+        .get(
+            "/v1/email-tests/{id}",
+            previews::test_mail,
+            about("getTestMail", "Read what became of a test mail"),
+        )
+        .get(
+            "/v1/suppressions",
+            suppressions::list,
+            about("listSuppressions", "List addresses that get no mail").detail(
+                "Those of mails that came back for good or that were called spam, and those put there by hand.",
+            ),
+        )
+        .post(
+            "/v1/suppressions",
+            suppressions::create,
+            about("createSuppression", "Have an address get no mail")
+                .detail("One that is there already stays as it is."),
+        )
+        .get(
+            "/v1/suppressions/{id}",
+            suppressions::read,
+            about("getSuppression", "Read an address that gets no mail"),
+        )
+        .delete(
+            "/v1/suppressions/{id}",
+            suppressions::delete,
+            about("deleteSuppression", "Let an address get mail again"),
         )
 }
 

@@ -9,7 +9,7 @@ use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, KeyId, ShopId, TemplateId};
 use stagepost_domain::order::Platform;
 use stagepost_domain::shop::{
-    ApiKey, CarrierIntegration, CarrierKind, Channel, DisabledReason, Endpoint, Role, Settings,
+    ApiKey, CarrierIntegration, CarrierKind, Channel, DisabledReason, Endpoint, MailMode, Role, Settings,
 };
 use stagepost_domain::template::EmailTemplate;
 use stagepost_domain::webhook::EventType;
@@ -26,6 +26,16 @@ pub struct SettingsView {
     name: String,
     /// Sender of its mails.
     from_email: String,
+    /// Name beside the sender's address; null for the shop's name.
+    from_name: Option<String>,
+    /// Where answers go; null for the sender's address.
+    reply_to: Option<String>,
+    /// What becomes of a mail that would leave.
+    mail_mode: MailMode,
+    /// Where test mails may go beside the shop's own addresses.
+    test_recipients: Vec<String>,
+    /// SES's configuration set of this shop; null for the deployment's.
+    configuration_set: Option<String>,
     /// How long a mail waits before it leaves.
     grace_seconds: u32,
     /// Counts every change of configuration.
@@ -38,6 +48,11 @@ impl From<Settings> for SettingsView {
             shop: s.shop,
             name: s.name,
             from_email: s.from_email,
+            from_name: s.mail.from_name,
+            reply_to: s.mail.reply_to,
+            mail_mode: s.mail.mode,
+            test_recipients: s.mail.test_recipients,
+            configuration_set: s.mail.configuration_set,
             grace_seconds: s.grace_seconds,
             config_version: s.config_version,
         }

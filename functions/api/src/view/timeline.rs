@@ -6,6 +6,7 @@ use stagepost_app::ports::{QuarantineEntry, TimelineEntry};
 use stagepost_domain::Timestamp;
 use stagepost_domain::again::Again;
 use stagepost_domain::event::{Action, Actor, Cause, Change, Event, Refusal, Transition};
+use stagepost_domain::feedback::Fate;
 use stagepost_domain::id::{OrderId, QuarantineId};
 use stagepost_domain::outcome::{IgnoreReason, SkipReason};
 use stagepost_domain::run::{Run, RunId, RunKey, RunState, Target};
@@ -51,6 +52,12 @@ pub struct RunView {
     /// What the last failed attempt said.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
+    /// What was heard of the mail after it left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fate: Option<Fate>,
+    /// When that happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fate_at: Option<Timestamp>,
     /// Who had it sent again, if it is not the first of its kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     sent_again: Option<AgainView>,
@@ -115,6 +122,8 @@ impl RunView {
             skipped,
             last_error: run.last_error.clone(),
             sent_again: run.again.clone().map(AgainView::from),
+            fate: run.feedback.as_ref().map(|heard| heard.fate),
+            fate_at: run.feedback.as_ref().map(|heard| heard.at),
         }
     }
 }

@@ -89,7 +89,7 @@ async fn the_stream_rings_without_a_sweep() {
     let seeded = seed(host.core()).await.unwrap().unwrap();
     let caller = Caller::new(&host, &seeded.key);
     let shop = ShopId::parse(DEMO_SHOP).unwrap();
-    let at_once = SettingsInput { name: None, from_email: None, grace_seconds: Some(0) };
+    let at_once = SettingsInput { grace_seconds: Some(0), ..SettingsInput::default() };
     update_settings(host.core(), &shop, &at_once, None).await.unwrap();
     caller.printing_order(&seeded).await;
     let mailed = async {

@@ -27,6 +27,9 @@ pub struct Captured {
     pub at: Timestamp,
     /// Sender.
     pub from: String,
+    /// Where answers go, if not to the sender.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
     /// Recipient.
     pub to: String,
     /// Subject line.
@@ -96,6 +99,7 @@ impl Mailbox {
             id: format!("mail-{}", self.entropy.id_body()),
             at: self.clock.now(),
             from: mail.from.clone(),
+            reply_to: mail.reply_to.clone(),
             to: mail.to.clone(),
             subject: mail.subject.clone(),
             html: mail.html.clone(),
@@ -167,11 +171,13 @@ mod tests {
     fn mail(subject: &str) -> Mail {
         Mail {
             from: "Shop <a@shop.example>".into(),
+            reply_to: None,
             to: "b@customer.example".into(),
             subject: subject.into(),
             html: None,
             text: Some("Hello".into()),
             tags: BTreeMap::new(),
+            configuration_set: None,
         }
     }
 

@@ -80,11 +80,13 @@ mod tests {
         let html = "<script>alert(1)</script><b>Hello</b>";
         let mail = Mail {
             from: "Shop <a@shop.example>".into(),
+            reply_to: None,
             to: "b@customer.example".into(),
             subject: "<i>Sent</i>".into(),
             html: Some(html.into()),
             text: Some("</pre><script>".into()),
             tags: std::collections::BTreeMap::new(),
+            configuration_set: None,
         };
         let id = mailbox.send(&mail).await.unwrap();
         let (_, list) = shown(&mailbox, &[]).await;

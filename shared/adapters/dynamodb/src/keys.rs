@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use stagepost_app::ports::{OrderFilter, StoreError};
 use stagepost_domain::Timestamp;
-use stagepost_domain::id::{JobId, OrderId, PackageId, ShopId};
+use stagepost_domain::id::{JobId, OrderId, PackageId, ShopId, SuppressionId, TestMailId};
 use stagepost_domain::package::normalised_number;
 
 use crate::table::DUE_SHARDS;
@@ -24,6 +24,8 @@ pub(crate) const HOLDERS: &str = "ORDER#";
 pub(crate) const PARKED: &str = "PARKED#";
 pub(crate) const QUARANTINE: &str = "Q#";
 pub(crate) const JOBS: &str = "JOB#";
+pub(crate) const SUPPRESSED: &str = "S#";
+pub(crate) const TEST_MAILS: &str = "TESTMAIL#";
 
 /// An item's place in the table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,6 +142,34 @@ pub(crate) fn governor(shop: &ShopId) -> Key {
 /// A window's count of mails. In a partition of its own: it is written with every mail.
 pub(crate) fn mails(shop: &ShopId, window: i64) -> Key {
     Key::new(format!("MAILS#{shop}"), format!("W#{window:012}"))
+}
+
+/// In a partition of its own: a list that only grows, of which every mail reads one item.
+pub(crate) fn suppressions_pk(shop: &ShopId) -> String {
+    format!("SUPPRESSED#{shop}")
+}
+
+pub(crate) fn suppression(shop: &ShopId, id: &SuppressionId) -> Key {
+    Key::new(suppressions_pk(shop), format!("{SUPPRESSED}{id}"))
+}
+
+/// Where a sender's line ends.
+pub(crate) fn line(sender: &str) -> Key {
+    Key::new(format!("LINE#{sender}"), "LINE")
+}
+
+/// What became of a week's mails, beside the counts of the windows.
+pub(crate) fn tally(shop: &ShopId, week: i64) -> Key {
+    Key::new(format!("MAILS#{shop}"), format!("T#{week:012}"))
+}
+
+pub(crate) fn test_mail(shop: &ShopId, id: &TestMailId) -> Key {
+    Key::new(shop_pk(shop), format!("{TEST_MAILS}{id}"))
+}
+
+/// How many test mails an hour had.
+pub(crate) fn test_mails(shop: &ShopId, hour: i64) -> Key {
+    Key::new(format!("MAILS#{shop}"), format!("H#{hour:012}"))
 }
 
 /// Partition of the due index for what people of a shop should look at.

@@ -50,6 +50,7 @@ mod governor;
 mod inbound;
 mod jobs;
 mod keys;
+mod mail;
 mod meter;
 mod order_item;
 mod orders;

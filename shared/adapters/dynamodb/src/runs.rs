@@ -43,8 +43,9 @@ impl RunStore for DynamoStore {
     async fn update_run(&self, id: &RunId, expected: &Run, next: &Run) -> Result<Event, CommitError> {
         let key = keys::event(&id.order, id.seq);
         let change = RunChange { id, key: &key, expected, next };
-        let keeps_place =
-            !matches!(next.state, RunState::Pending { .. }) && expected.is_open() == next.is_open();
+        let keeps_place = !matches!(next.state, RunState::Pending { .. })
+            && expected.is_open() == next.is_open()
+            && expected.state.gone_wrong().is_some() == next.state.gone_wrong().is_some();
         if keeps_place { self.replace_run(&change).await } else { self.replace_and_place(&change).await }
     }
 

@@ -7,10 +7,11 @@ use aws_sdk_sesv2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use stagepost_app::ports::{ActError, MailError};
 use stagepost_domain::SignedDuration;
-use stagepost_domain::disposition::Disposition;
 
 /// The account's or the day's limits do not change within minutes.
 const LONG: SignedDuration = SignedDuration::from_hours(1);
+/// A rate is one of a second; others wait for it, too.
+const SHORT: SignedDuration = SignedDuration::from_secs(5);
 
 /// Whether the mail was refused for good, did not leave, or may have left (integrations §7.3).
 ///
@@ -22,8 +23,37 @@ pub fn classify(error: &SdkError<SendEmailError, HttpResponse>) -> MailError {
         // The account, or its configuration set: an operator is to be told, and no mail is to blame.
         return MailError::Paused { message: "SES: sending is paused".to_owned() };
     }
+    if let Some(after) = too_fast(error) {
+        let message = if after == LONG { "SES: a quota is used up" } else { "SES: sending too fast" };
+        return MailError::TooFast { message: message.to_owned(), after };
+    }
     failed(error).into()
 }
+
+/// How long to wait, if only the rate or a quota stands in the way: no mail is to blame for that.
+fn too_fast(error: &SdkError<SendEmailError, HttpResponse>) -> Option<SignedDuration> {
+    let SdkError::ServiceError(answer) = error else { return None };
+    let (error, status) = (answer.err(), answer.raw().status().as_u16());
+    let daily = error.message().is_some_and(|m| m.to_ascii_lowercase().contains("daily"));
+    let throttled = match error {
+        SendEmailError::TooManyRequestsException(_) => true,
+        SendEmailError::LimitExceededException(_) => return Some(LONG),
+        _ => status == 429 || error.code().is_some_and(|code| THROTTLES.contains(&code)),
+    };
+    throttled.then_some(if daily { LONG } else { SHORT })
+}
+
+/// How AWS's services say that they are asked too often.
+const THROTTLES: &[&str] = &[
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "SlowDown",
+];
 
 fn failed(error: &SdkError<SendEmailError, HttpResponse>) -> ActError {
     match error {
@@ -54,8 +84,6 @@ fn refused(error: &SendEmailError, status: u16) -> ActError {
     use SendEmailError as E;
     let says = |part: &str| error.message().is_some_and(|m| m.to_ascii_lowercase().contains(part));
     match error {
-        E::TooManyRequestsException(_) => throttled(says("daily")),
-        E::LimitExceededException(_) => later("SES: a limit of the account is reached", LONG),
         E::AccountSuspendedException(_) => ActError::permanent("SES: the account is suspended"),
         E::MailFromDomainNotVerifiedException(_) => {
             ActError::permanent("SES: the sender's MAIL FROM domain is not verified")
@@ -66,43 +94,19 @@ fn refused(error: &SendEmailError, status: u16) -> ActError {
         E::MessageRejected(_) => ActError::permanent("SES rejected the mail's content"),
         E::BadRequestException(_) => ActError::permanent("SES does not accept the mail as it is written"),
         E::NotFoundException(_) => ActError::permanent("SES: the configuration set does not exist"),
-        _ => unmodelled(error.code(), status, says("daily")),
+        _ => unmodelled(status),
     }
 }
 
-/// Errors common to all of AWS, known by their code, else by their status.
-fn unmodelled(code: Option<&str>, status: u16, daily: bool) -> ActError {
-    const THROTTLES: &[&str] = &[
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestLimitExceeded",
-        "TooManyRequestsException",
-        "SlowDown",
-    ];
-    match (code, status) {
-        (Some(code), _) if THROTTLES.contains(&code) => throttled(daily),
-        (_, 429) => throttled(daily),
+/// Errors common to all of AWS, known by their status.
+fn unmodelled(status: u16) -> ActError {
+    match status {
         // Our credentials or rights: nothing is wrong with the mail, and nothing was sent.
-        (_, 401 | 403) => ActError::retry("SES refused our credentials"),
-        (_, 400..=499) => ActError::permanent("SES refused the request"),
+        401 | 403 => ActError::retry("SES refused our credentials"),
+        400..=499 => ActError::permanent("SES refused the request"),
         // An error on SES's side says nothing about what it had done before.
         _ => ActError::ambiguous("SES failed and may have taken the mail"),
     }
-}
-
-fn throttled(daily: bool) -> ActError {
-    if daily {
-        later("SES: the daily quota is used up", LONG)
-    } else {
-        ActError::retry("SES: sending too fast")
-    }
-}
-
-fn later(message: &str, after: SignedDuration) -> ActError {
-    ActError { disposition: Disposition::Retry { after: Some(after) }, message: message.to_owned() }
 }
 
 #[cfg(test)]
@@ -111,12 +115,16 @@ mod tests {
     use aws_sdk_sesv2::types::error as e;
     use aws_smithy_runtime_api::http::StatusCode;
 
+    use stagepost_domain::disposition::Disposition;
+
     use super::*;
 
     fn answered(error: SendEmailError, status: u16) -> Disposition {
         let response = HttpResponse::new(StatusCode::try_from(status).unwrap(), "".into());
         match classify(&SdkError::service_error(error, response)) {
             MailError::Failed(error) => error.disposition,
+            // It costs no attempt.
+            MailError::TooFast { after, .. } => Disposition::Retry { after: Some(after) },
             MailError::Paused { message } => panic!("{message}"),
         }
     }
@@ -126,6 +134,7 @@ mod tests {
     }
 
     const RETRY: Disposition = Disposition::RETRY;
+    const SOON: Disposition = Disposition::Retry { after: Some(SHORT) };
     const LATER: Disposition = Disposition::Retry { after: Some(LONG) };
     use Disposition::{Ambiguous, Permanent};
 
@@ -140,7 +149,7 @@ mod tests {
             (
                 E::TooManyRequestsException(e::TooManyRequestsException::builder().meta(fast).build()),
                 429,
-                RETRY,
+                SOON,
             ),
             (
                 E::TooManyRequestsException(e::TooManyRequestsException::builder().meta(daily).build()),
@@ -176,9 +185,9 @@ mod tests {
     #[test]
     fn law_11_errors_common_to_aws_are_told_by_code_and_status() {
         for (code, status, expected) in [
-            ("ThrottlingException", 400, RETRY),
-            ("Throttling", 503, RETRY),
-            ("", 429, RETRY),
+            ("ThrottlingException", 400, SOON),
+            ("Throttling", 503, SOON),
+            ("", 429, SOON),
             ("AccessDeniedException", 403, RETRY),
             ("ExpiredTokenException", 403, RETRY),
             ("ValidationException", 400, Permanent),

@@ -59,6 +59,9 @@ impl SesMailer {
 impl Mailer for SesMailer {
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {
         let to = address::recipient(&mail.to)?;
+        let reply_to = mail.reply_to.as_deref().map(address::recipient).transpose()?;
+        // Each shop its own, where it has one: its reputation is told apart from the others'.
+        let own = mail.configuration_set.clone();
         let request = self
             .client
             .send_email()
@@ -66,7 +69,8 @@ impl Mailer for SesMailer {
             .destination(Destination::builder().to_addresses(to).build())
             .content(content(mail)?)
             .set_email_tags(Some(tags(&mail.tags)))
-            .set_configuration_set_name(self.configuration_set.clone());
+            .set_reply_to_addresses(reply_to.map(|address| vec![address]))
+            .set_configuration_set_name(own.or_else(|| self.configuration_set.clone()));
         let answer = request.send().await.map_err(|error| classify(&error))?;
         // An answer without an id would be a sent mail that no delivery event can be matched to.
         let unnamed = || ActError::ambiguous("SES answered without a message id");

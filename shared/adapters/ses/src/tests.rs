@@ -21,6 +21,7 @@ struct Server {
 async fn failed(server: &Server, mail: &Mail) -> Disposition {
     match server.mailer.send(mail).await {
         Err(MailError::Failed(error)) => error.disposition,
+        Err(MailError::TooFast { after, .. }) => Disposition::Retry { after: Some(after) },
         other => panic!("{other:?}"),
     }
 }
@@ -76,6 +77,7 @@ async fn play(mut socket: TcpStream, reply: &str) -> serde_json::Value {
 fn mail() -> Mail {
     Mail {
         from: "Café Größe <shop@example.com>".to_owned(),
+        reply_to: Some("help@example.com".to_owned()),
         to: "anna@example.com".to_owned(),
         subject: "Your order #1001\r\nis on its way 🎁".to_owned(),
         html: Some("<p>Grüße</p>".to_owned()),
@@ -85,6 +87,7 @@ fn mail() -> Mail {
             ("run".to_owned(), "run_1.2.email".to_owned()),
             ("empty".to_owned(), String::new()),
         ]),
+        configuration_set: None,
     }
 }
 
@@ -100,6 +103,7 @@ async fn a_mail_leaves_in_utf8_with_an_encoded_sender_and_clean_tags() {
         sent,
         serde_json::json!({
             "FromEmailAddress": from_header("Café Größe", "shop@example.com"),
+            "ReplyToAddresses": ["help@example.com"],
             "Destination": { "ToAddresses": ["anna@example.com"] },
             "Content": { "Simple": {
                 "Subject": { "Data": "Your order #1001  is on its way 🎁", "Charset": "UTF-8" },
@@ -118,6 +122,14 @@ async fn a_mail_leaves_in_utf8_with_an_encoded_sender_and_clean_tags() {
 }
 
 #[tokio::test]
+async fn a_shops_own_configuration_set_comes_before_the_deployments() {
+    let server = ses(SENT).await;
+    let own = Mail { configuration_set: Some("shop-a".to_owned()), ..mail() };
+    server.mailer.send(&own).await.unwrap();
+    assert_eq!(server.body.await.unwrap()["ConfigurationSetName"], "shop-a");
+}
+
+#[tokio::test]
 async fn law_11_the_sdk_itself_never_sends_a_mail_twice() {
     for (reply, expected) in [
         ("HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n", Disposition::Ambiguous),
@@ -129,7 +141,7 @@ async fn law_11_the_sdk_itself_never_sends_a_mail_twice() {
         (
             "HTTP/1.1 429 Too Many Requests\r\nx-amzn-errortype: TooManyRequestsException\r\n\
              content-length: 2\r\n\r\n{}",
-            Disposition::RETRY,
+            Disposition::Retry { after: Some(stagepost_domain::SignedDuration::from_secs(5)) },
         ),
         (
             "HTTP/1.1 429 Too Many Requests\r\nx-amzn-errortype: TooManyRequestsException\r\n\

@@ -31,7 +31,11 @@ pub fn put_together(mail: &Mail, now: Timestamp, id: &str) -> Result<Letter, Act
     let to = crate::address(&mail.to)?;
     let id = format!("{id}@{}", from.email.domain());
     let subject = tidy(&mail.subject, SUBJECT_MAX).unwrap_or_default();
-    let builder = Message::builder()
+    let mut builder = Message::builder();
+    if let Some(reply_to) = &mail.reply_to {
+        builder = builder.reply_to(Mailbox::new(None, crate::address(reply_to)?));
+    }
+    let builder = builder
         .from(from.clone())
         .to(Mailbox::new(None, to.clone()))
         .subject(subject)

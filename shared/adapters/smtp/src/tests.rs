@@ -90,11 +90,13 @@ fn mailer(port: u16) -> SmtpMailer {
 fn mail() -> Mail {
     Mail {
         from: "Papierboot <hallo@boot.example>".into(),
+        reply_to: Some("hilfe@boot.example".into()),
         to: "ada@example.com".into(),
         subject: "Ihre Bestellung ist unterwegs\r\nBcc: evil@example.com".into(),
         html: Some("<p>Grüße</p>".into()),
         text: Some("Grüße\n.\nEnde".into()),
         tags: BTreeMap::new(),
+        configuration_set: None,
     }
 }
 
@@ -103,7 +105,7 @@ async fn outcome(odd: (&'static str, Does)) -> Result<String, Disposition> {
     match mailer(port).send(&mail()).await {
         Ok(id) => Ok(id),
         Err(MailError::Failed(error)) => Err(error.disposition),
-        Err(MailError::Paused { message }) => panic!("{message}"),
+        Err(MailError::Paused { message } | MailError::TooFast { message, .. }) => panic!("{message}"),
     }
 }
 
@@ -117,6 +119,7 @@ async fn a_mail_is_handed_over_whole() {
     {
         assert!(seen.lines().any(|l| l == line), "{line} in {seen}");
     }
+    assert!(seen.lines().any(|l| l == "Reply-To: hilfe@boot.example"), "{seen}");
     assert!(seen.contains("Date: Thu, 01 Jan 1970 00:00:00 +0000"), "{seen}");
     assert!(seen.contains("multipart/alternative") && seen.contains("<p>Gr=C3=BC=C3=9Fe</p>"), "{seen}");
     assert!(!seen.lines().any(|l| l.starts_with("Bcc")), "a header smuggled into the subject: {seen}");

@@ -10,15 +10,19 @@ use std::time::Duration;
 
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use stagepost_app::mail::ports::TestMailDoorbell;
 use stagepost_app::ports::{Doorbell, DoorbellError, JobDoorbell, Ring};
 use stagepost_domain::event::Action;
-use stagepost_domain::id::{JobId, ShopId};
+use stagepost_domain::id::{JobId, ShopId, TestMailId};
 use stagepost_domain::run::Target;
 
 pub use aws_sdk_sqs::Client;
 pub use dead_letters::SqsDeadLetters;
 pub use inbound::{MESSAGE_MAX, SqsInboundQueue, decode_inbound, encode_inbound};
-pub use message::{BadMessage, JobMessage, decode, decode_job, encode, encode_job};
+pub use message::{
+    BadMessage, JobMessage, TestMailMessage, decode, decode_job, decode_test_mail, encode, encode_job,
+    encode_test_mail,
+};
 
 /// Most messages of one call (SQS).
 const BATCH_MAX: usize = 10;
@@ -118,6 +122,40 @@ impl Doorbell for SqsDoorbell {
 impl JobDoorbell for SqsDoorbell {
     async fn ring_job(&self, shop: &ShopId, job: &JobId) -> Result<(), DoorbellError> {
         ring_job(&self.client, &self.queues.jobs, shop, job).await
+    }
+}
+
+impl TestMailDoorbell for SqsDoorbell {
+    async fn ring_test_mail(&self, shop: &ShopId, test: &TestMailId) -> Result<(), DoorbellError> {
+        let body = encode_test_mail(&TestMailMessage { shop: shop.clone(), test: test.clone() });
+        let sent = self.client.send_message().queue_url(&self.queues.email).message_body(body).send().await;
+        sent.map(drop).map_err(|error| failed(Action::Email, error.code_or_kind()))
+    }
+}
+
+/// Rings for mails and nothing else.
+#[derive(Debug, Clone)]
+pub struct SqsMails {
+    client: Client,
+    queue: String,
+}
+
+impl SqsMails {
+    /// `client` is from [`client`], `queue` the URL of the mails' queue.
+    #[must_use]
+    pub fn new(client: Client, queue: String) -> Self {
+        Self { client, queue }
+    }
+}
+
+impl Doorbell for SqsMails {
+    async fn ring(&self, rings: &[Ring]) -> Result<(), DoorbellError> {
+        for ring in rings.iter().filter(|ring| ring.run.key.action() == Action::Email) {
+            let request = self.client.send_message().queue_url(&self.queue).message_body(encode(&ring.run));
+            let sent = request.delay_seconds(delay(ring.delay)).send().await;
+            sent.map_err(|error| failed(Action::Email, error.code_or_kind()))?;
+        }
+        Ok(())
     }
 }
 

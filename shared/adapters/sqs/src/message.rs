@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use stagepost_domain::id::{JobId, ShopId};
+use stagepost_domain::id::{JobId, ShopId, TestMailId};
 use stagepost_domain::run::RunId;
 
 const VERSION: u32 = 1;
@@ -47,6 +47,15 @@ pub struct JobMessage {
     pub job: JobId,
 }
 
+/// A doorbell for a test mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestMailMessage {
+    /// Its tenant.
+    pub shop: ShopId,
+    /// The test mail.
+    pub test: TestMailId,
+}
+
 /// `{"v":1,"run":"run_…"}`.
 #[must_use]
 pub fn encode(run: &RunId) -> String {
@@ -57,6 +66,12 @@ pub fn encode(run: &RunId) -> String {
 #[must_use]
 pub fn encode_job(job: &JobMessage) -> String {
     written(job)
+}
+
+/// `{"v":1,"shop":"shop_…","test":"test_…"}`.
+#[must_use]
+pub fn encode_test_mail(mail: &TestMailMessage) -> String {
+    written(mail)
 }
 
 /// Ids' own letters need no escapes, so writing them cannot fail.
@@ -78,6 +93,14 @@ pub fn decode(body: &str) -> Result<RunId, BadMessage> {
 /// # Errors
 /// Anything that [`encode_job`] does not make.
 pub fn decode_job(body: &str) -> Result<JobMessage, BadMessage> {
+    read(body)
+}
+
+/// Reads a test mail's message, as [`decode`] does a run's.
+///
+/// # Errors
+/// Anything that [`encode_test_mail`] does not make.
+pub fn decode_test_mail(body: &str) -> Result<TestMailMessage, BadMessage> {
     read(body)
 }
 
@@ -131,6 +154,12 @@ mod tests {
         assert_eq!(decode_job(&body), Ok(message));
         assert_eq!(decode(&body), Err(BadMessage::Garbage));
         assert_eq!(decode_job(r#"{"v":1,"shop":"shop_a","job":"ord_1"}"#), Err(BadMessage::Garbage));
+        let (shop, test) = (ShopId::parse("shop_a").unwrap(), TestMailId::parse("test_1").unwrap());
+        let message = TestMailMessage { shop, test };
+        let body = encode_test_mail(&message);
+        assert_eq!(body, r#"{"v":1,"shop":"shop_a","test":"test_1"}"#);
+        assert_eq!(decode_test_mail(&body), Ok(message));
+        assert_eq!((decode(&body), decode_job(&body)), (Err(BadMessage::Garbage), Err(BadMessage::Garbage)));
     }
 
     proptest! {

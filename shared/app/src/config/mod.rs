@@ -17,6 +17,7 @@ pub use endpoints::{EndpointInput, disable_endpoint, put_endpoint, rotate_endpoi
 pub use flows::{FlowInput, StageInput, put_flow};
 pub use keys::{KeyInput, create_key, make_key, revoke_key};
 pub use removal::{Removal, remove};
+pub(crate) use shop::email_address;
 pub use shop::{SettingsInput, create_shop, update_settings};
 pub use templates::{TemplateInput, put_template};
 

@@ -1,8 +1,10 @@
 //! Shops, their keys and what they say of themselves.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use stagepost_domain::id::ShopId;
-use stagepost_domain::shop::{GRACE_SECONDS_DEFAULT, GRACE_SECONDS_MAX, Role, Settings};
+use stagepost_domain::shop::{
+    GRACE_SECONDS_DEFAULT, GRACE_SECONDS_MAX, MailMode, MailSettings, Role, Settings, TEST_RECIPIENTS_MAX,
+};
 use stagepost_domain::text::{Invalid, required_name};
 
 use super::keys::new_key;
@@ -12,7 +14,7 @@ use crate::apply::TRIES_MAX;
 use crate::ports::{ConfigChange, ConfigStore};
 
 /// What a shop may set about itself.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SettingsInput {
@@ -25,6 +27,36 @@ pub struct SettingsInput {
     /// Grace of its mails, 0 to 300.
     #[cfg_attr(feature = "schema", schemars(range(max = 300)))]
     pub grace_seconds: Option<u32>,
+    /// Name beside the sender's address; null for the shop's name.
+    #[serde(default, deserialize_with = "said")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", length(min = 1, max = 80)))]
+    pub from_name: Option<Option<String>>,
+    /// Where answers go; null for the sender's address.
+    #[serde(default, deserialize_with = "said")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", length(min = 3, max = 254), extend("format" = "email")))]
+    pub reply_to: Option<Option<String>>,
+    /// What becomes of a mail that would leave: `live` sends it, `test` sends it to `to` instead, `dry_run` only
+    /// renders it, `paused` has it wait.
+    pub mail_mode: Option<MailMode>,
+    /// Where test mails may go beside the shop's own addresses, at most 10.
+    #[cfg_attr(feature = "schema", schemars(length(max = 10)))]
+    pub test_recipients: Option<Vec<String>>,
+    /// SES's configuration set of this shop; null for the deployment's.
+    #[serde(default, deserialize_with = "said")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(
+            with = "Option<String>",
+            length(min = 1, max = 64),
+            regex(pattern = "^[A-Za-z0-9_-]{1,64}$")
+        )
+    )]
+    pub configuration_set: Option<Option<String>>,
+}
+
+/// Tells null from nothing.
+fn said<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(input).map(Some)
 }
 
 /// Makes a shop with its first owner key; gives the key, which is shown once.
@@ -47,6 +79,7 @@ pub async fn create_shop<S: ConfigStore>(
         endpoints: std::collections::BTreeMap::new(),
         subscribers: std::collections::BTreeMap::new(),
         registrar: None,
+        mail: MailSettings::default(),
     };
     // One write: a shop without a key is one that nobody gets into.
     let (key, token) = new_key(core, shop, "first owner key", Role::Owner)?;
@@ -77,19 +110,7 @@ pub async fn update_settings<S: ConfigStore>(
             return Ok(tried);
         }
         as_expected(was, expected)?;
-        if let Some(name) = &input.name {
-            settings.name = required_name("name", name, 80)?;
-        }
-        if let Some(address) = &input.from_email {
-            settings.from_email = email_address("from_email", address)?;
-        }
-        if let Some(seconds) = input.grace_seconds {
-            if seconds > GRACE_SECONDS_MAX {
-                let reason = format!("must be at most {GRACE_SECONDS_MAX}");
-                return Err(Invalid::new("grace_seconds", reason).into());
-            }
-            settings.grace_seconds = seconds;
-        }
+        input.apply(&mut settings)?;
         if saved(core, ConfigChange::Shop, &settings).await? {
             return Ok(settings);
         }
@@ -98,7 +119,7 @@ pub async fn update_settings<S: ConfigStore>(
     Err(ConfigError::Busy)
 }
 
-fn email_address(field: &str, text: &str) -> Result<String, Invalid> {
+pub(crate) fn email_address(field: &str, text: &str) -> Result<String, Invalid> {
     let text = text.trim();
     let well_formed = text.len() <= 254
         && text.is_ascii()
@@ -107,4 +128,61 @@ fn email_address(field: &str, text: &str) -> Result<String, Invalid> {
             !user.is_empty() && host.contains('.') && !host.starts_with('.') && !host.ends_with('.')
         });
     if well_formed { Ok(text.to_owned()) } else { Err(Invalid::new(field, "must be an e-mail address")) }
+}
+
+impl SettingsInput {
+    fn apply(&self, settings: &mut Settings) -> Result<(), Invalid> {
+        if let Some(name) = &self.name {
+            settings.name = required_name("name", name, 80)?;
+        }
+        if let Some(address) = &self.from_email {
+            settings.from_email = email_address("from_email", address)?;
+        }
+        if let Some(seconds) = self.grace_seconds {
+            if seconds > GRACE_SECONDS_MAX {
+                return Err(Invalid::new("grace_seconds", format!("must be at most {GRACE_SECONDS_MAX}")));
+            }
+            settings.grace_seconds = seconds;
+        }
+        self.apply_mail(&mut settings.mail)
+    }
+
+    fn apply_mail(&self, mail: &mut MailSettings) -> Result<(), Invalid> {
+        if let Some(name) = &self.from_name {
+            mail.from_name = name.as_ref().map(|name| required_name("from_name", name, 80)).transpose()?;
+        }
+        if let Some(address) = &self.reply_to {
+            mail.reply_to = address.as_ref().map(|a| email_address("reply_to", a)).transpose()?;
+        }
+        if let Some(mode) = &self.mail_mode {
+            mail.mode = match mode {
+                MailMode::Test { to } => MailMode::Test { to: email_address("mail_mode.to", to)? },
+                other => other.clone(),
+            };
+        }
+        if let Some(addresses) = &self.test_recipients {
+            mail.test_recipients = recipients(addresses)?;
+        }
+        if let Some(set) = &self.configuration_set {
+            mail.configuration_set = set.as_ref().map(|set| configuration_set(set)).transpose()?;
+        }
+        Ok(())
+    }
+}
+
+fn recipients(addresses: &[String]) -> Result<Vec<String>, Invalid> {
+    if addresses.len() > TEST_RECIPIENTS_MAX {
+        return Err(Invalid::new("test_recipients", format!("must be at most {TEST_RECIPIENTS_MAX}")));
+    }
+    let address = |(n, address): (usize, &String)| email_address(&format!("test_recipients[{n}]"), address);
+    addresses.iter().enumerate().map(address).collect()
+}
+
+/// A name as SES takes it.
+fn configuration_set(name: &str) -> Result<String, Invalid> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if (1..=64).contains(&name.len()) && name.bytes().all(fits) {
+        return Ok(name.to_owned());
+    }
+    Err(Invalid::new("configuration_set", "must be 1 to 64 letters, digits, hyphens and underscores"))
 }

@@ -32,6 +32,8 @@ pub enum Take {
     Fails(ActError),
     /// Refuses everybody's mail.
     Paused,
+    /// Refuses for now, by its rate.
+    TooFast,
     /// It never answers.
     Hangs,
     /// It takes its time.
@@ -74,6 +76,10 @@ impl Mailer for Provider {
             None => {}
             Some(Take::Fails(error)) => return Err(error.into()),
             Some(Take::Paused) => return Err(MailError::Paused { message: "sending is paused".into() }),
+            Some(Take::TooFast) => {
+                let after = SignedDuration::from_secs(5);
+                return Err(MailError::TooFast { message: "sending too fast".into(), after });
+            }
             Some(Take::Hangs) => pending().await,
             Some(Take::WaitsFor(notify)) => notify.notified().await,
         }

@@ -3,21 +3,28 @@
 use std::sync::Arc;
 
 use stagepost_app::governor::release;
+use stagepost_app::mail::events::{ListenError, Listened, MailEvent, listen};
+use stagepost_app::mail::ports::{Counted, Line, PaceStore, SuppressionStore, TallyStore};
+use stagepost_app::mail::{PostOffice, email};
 use stagepost_app::ports::{ActError, ConfigChange, GovernorStore};
 use stagepost_app::run::{Answered, HOLD_LOOK_AGAIN, retry};
 use stagepost_domain::SignedDuration;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::Action;
-use stagepost_domain::governor::{FLOOR, window};
+use stagepost_domain::feedback::{Fate, Word};
+use stagepost_domain::governor::{FLOOR, TooMany, week, window};
 use stagepost_domain::order::Lifecycle;
 use stagepost_domain::outcome::SkipReason;
-use stagepost_domain::run::{InvalidTransition, RunId, RunState, later};
+use stagepost_domain::pace::Pace;
+use stagepost_domain::run::{InvalidTransition, Run, RunId, RunState, later};
+use stagepost_domain::shop::Sealed;
+use stagepost_domain::suppression::{Because, Suppression, suppression_id};
 use stagepost_testkit::{Fault, build};
 use tokio::sync::Notify;
 
-use super::far_end::Take;
+use super::far_end::{OpenVault, Take};
 use super::wire::{Side, breathe, crashed, done};
-use super::world::{World, due};
+use super::world::{Links, World, due};
 
 /// The order in *Packing*, its mail one second past the grace.
 fn ripe() -> (World, RunId) {
@@ -411,4 +418,144 @@ fn law_9_a_mail_waits_while_its_order_is_on_hold() {
     let wait = due(&world.ring_to(&mail)).duration_since(world.now());
     assert_eq!((wait, world.provider.sent().len()), (HOLD_LOOK_AGAIN, 0));
     assert!(HOLD_LOOK_AGAIN > SignedDuration::ZERO && world.run(&mail).attempts == 0);
+}
+
+/// Rings for a mail of an order of its own; gives how it stands then.
+fn rung(world: &World, mail: &RunId, pace: Pace) -> Run {
+    let office = PostOffice { pace, ..build::office(Links) };
+    match done(email(&world.core, &world.provider, &office, mail)).unwrap() {
+        Answered::Recorded(run) => *run,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn law_11_a_mail_beyond_its_senders_rate_waits_for_its_place_without_an_attempt() {
+    let (world, mail) = ripe();
+    let pace = Pace::per_second(1);
+    // Three others were here just before.
+    let mut seen = None;
+    for _ in 0..3 {
+        let next = pace.place(seen, world.now()).next;
+        assert_eq!(done(world.store.move_line("account", seen, world.now(), next)).unwrap(), Line::Moved);
+        seen = Some(next);
+    }
+    let waits = rung(&world, &mail, pace);
+    let place = later(world.now(), SignedDuration::from_secs(3));
+    assert_eq!(
+        (&waits.state, waits.slot, waits.attempts),
+        (&RunState::Pending { due: place }, Some(place), 0)
+    );
+    assert!(world.provider.sent().is_empty());
+    world.pass(3);
+    let sent = rung(&world, &mail, pace);
+    assert!(matches!(sent.state, RunState::Succeeded { .. }), "its place was kept: {sent:?}");
+    assert_eq!((sent.attempts, sent.slot), (1, None));
+}
+
+#[test]
+fn law_11_a_rate_that_the_provider_itself_tells_of_costs_no_attempt() {
+    let (world, mail) = ripe();
+    world.provider.then(Take::TooFast);
+    let waits = rung(&world, &mail, Pace::per_second(1_000));
+    assert_eq!((waits.attempts, waits.last_error.as_deref()), (0, Some("sending too fast")));
+    let wait = due(&waits.state).duration_since(world.now());
+    assert!((4..=6).contains(&wait.as_secs()), "{wait}");
+}
+
+#[test]
+fn law_13_a_mail_to_a_suppressed_address_is_skipped_with_the_reason() {
+    let (world, mail) = ripe();
+    let office = build::office(Links);
+    let id = suppression_id(&office.addresses, &build::shop(), "ADA@customer.test").unwrap();
+    let because = Because::HardBounce;
+    let aside = Suppression {
+        id,
+        shop: build::shop(),
+        address: Sealed("sealed".into()),
+        because,
+        since: world.now(),
+        run: None,
+    };
+    done(world.store.suppress(&aside)).unwrap();
+    assert!(skipped(SkipReason::Suppressed { because })(&world.ring_to(&mail)));
+    assert!(world.provider.sent().is_empty());
+}
+
+/// What a provider tells of a mail to the demo's customer.
+fn told(mail: &RunId, word: Word) -> MailEvent {
+    MailEvent {
+        run: mail.clone(),
+        message: "message-1".into(),
+        at: build::seconds(20),
+        word,
+        addresses: vec!["ada@customer.test".into()],
+    }
+}
+
+fn heard(world: &World, event: &MailEvent) -> Result<Listened, ListenError> {
+    let key = build::office(Links).addresses;
+    done(listen(&world.core, &OpenVault, &key, event))
+}
+
+#[test]
+fn law_11_what_the_provider_tells_later_settles_a_mail_in_doubt() {
+    let (world, mail) = ripe();
+    world.provider.then(Take::Fails(ActError::ambiguous("no answer")));
+    assert!(matches!(world.ring_to(&mail), RunState::Uncertain { .. }));
+    let delivered = told(&mail, Word::Fate(Fate::Delivered));
+    assert_eq!(heard(&world, &delivered).unwrap(), Listened::Recorded);
+    assert!(matches!(world.state(&mail), RunState::Succeeded { .. }));
+    assert_eq!(world.run(&mail).feedback.unwrap().fate, Fate::Delivered);
+    let writes = world.store.writes();
+    assert_eq!(heard(&world, &delivered).unwrap(), Listened::Nothing, "told twice");
+    assert_eq!(world.store.writes(), writes);
+    assert_eq!(world.provider.sent().len(), 1);
+    let mut nobodys = delivered;
+    nobodys.run.seq = 99;
+    assert_eq!(heard(&world, &nobodys).unwrap(), Listened::Unknown);
+}
+
+#[test]
+fn a_hard_bounce_shows_on_the_run_and_suppresses_the_address() {
+    let (world, mail) = ripe();
+    assert!(matches!(world.ring_to(&mail), RunState::Succeeded { .. }));
+    heard(&world, &told(&mail, Word::Fate(Fate::SoftBounced))).unwrap();
+    let all = || done(world.store.suppressions(&build::shop(), None, 10)).unwrap().items;
+    assert!(all().is_empty(), "what comes back for now may arrive next time");
+    heard(&world, &told(&mail, Word::Fate(Fate::HardBounced))).unwrap();
+    assert_eq!(world.run(&mail).feedback.unwrap().fate, Fate::HardBounced);
+    assert_eq!((all().len(), all()[0].because), (1, Because::HardBounce));
+    assert_eq!(all()[0].run.as_ref(), Some(&mail));
+    // The next mail of the order finds it.
+    world.enter("new");
+    let next = world.run_of(world.enter("packing"), Action::Email);
+    world.pass(11);
+    assert!(skipped(SkipReason::Suppressed { because: Because::HardBounce })(&world.ring_to(&next)));
+}
+
+#[test]
+fn a_shop_whose_mails_come_back_too_often_is_stopped_and_released_by_hand() {
+    let (world, mail) = ripe();
+    assert!(matches!(world.ring_to(&mail), RunState::Succeeded { .. }));
+    let shop = build::shop();
+    for n in 0..99 {
+        let what = if n < 5 { Counted::Bounced } else { Counted::Delivered };
+        done(world.store.count_fate(&shop, week(world.now()), what)).unwrap();
+    }
+    heard(&world, &told(&mail, Word::Fate(Fate::HardBounced))).unwrap();
+    let paused = done(world.store.governor(&shop)).unwrap().paused.unwrap();
+    assert_eq!((paused.because, paused.count, paused.usual), (TooMany::Bounces, 6, 100));
+    let released = done(release(&world.core, &shop)).unwrap();
+    assert_eq!(released.paused, None);
+    assert_eq!(released.forgiven.unwrap().1.bounced, 6);
+}
+
+#[test]
+fn a_word_of_a_mail_that_is_still_being_sent_comes_back_later() {
+    let (world, mail) = ripe();
+    world.provider.then(Take::Hangs);
+    crashed(world.answer(&mail));
+    let event = told(&mail, Word::Fate(Fate::Delivered));
+    assert!(matches!(heard(&world, &event), Err(ListenError::TooEarly)));
 }

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use stagepost_app::mail::ports::{Counted, Line, PaceStore, SuppressionStore, TallyStore};
 use stagepost_app::ports::{
     Commit, CommitError, ConfigChange, ConfigStore, DueItem, GovernorStore, IgnoredFact, InboundStore,
     Indexed, OrderFilter, OrderStore, OrderSummary, Page, ParkedFact, QuarantineEntry, Quarantined, RunStore,
@@ -14,15 +15,16 @@ use stagepost_app::ports::{
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
-use stagepost_domain::governor::Governor;
+use stagepost_domain::governor::{Governor, Tally};
 use stagepost_domain::id::{
-    CarrierId, ChannelId, EndpointId, FlowId, OrderId, QuarantineId, ShopId, TemplateId,
+    CarrierId, ChannelId, EndpointId, FlowId, OrderId, QuarantineId, ShopId, SuppressionId, TemplateId,
 };
 use stagepost_domain::order::{Order, Snapshot};
 use stagepost_domain::package::Package;
 use stagepost_domain::run::{Run, RunId};
 use stagepost_domain::search::Entry;
 use stagepost_domain::shop::{ApiKey, CarrierIntegration, Channel, Endpoint, Settings};
+use stagepost_domain::suppression::Suppression;
 use stagepost_domain::template::EmailTemplate;
 use stagepost_testkit::MemoryStore;
 
@@ -345,5 +347,50 @@ impl GovernorStore for Wire {
     }
     async fn mails(&self, shop: &ShopId, window: i64) -> Result<u64, StoreError> {
         self.store.mails(shop, window).await
+    }
+}
+
+impl SuppressionStore for Wire {
+    async fn suppression(
+        &self,
+        shop: &ShopId,
+        id: &SuppressionId,
+    ) -> Result<Option<Suppression>, StoreError> {
+        self.store.suppression(shop, id).await
+    }
+    async fn suppress(&self, suppression: &Suppression) -> Result<Suppression, StoreError> {
+        self.store.suppress(suppression).await
+    }
+    async fn suppressions(
+        &self,
+        shop: &ShopId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Suppression>, StoreError> {
+        self.store.suppressions(shop, cursor, limit).await
+    }
+    async fn unsuppress(&self, shop: &ShopId, id: &SuppressionId) -> Result<(), StoreError> {
+        self.store.unsuppress(shop, id).await
+    }
+}
+
+impl PaceStore for Wire {
+    async fn move_line(
+        &self,
+        sender: &str,
+        seen: Option<Timestamp>,
+        now: Timestamp,
+        next: Timestamp,
+    ) -> Result<Line, StoreError> {
+        self.store.move_line(sender, seen, now, next).await
+    }
+}
+
+impl TallyStore for Wire {
+    async fn count_fate(&self, shop: &ShopId, week: i64, what: Counted) -> Result<Tally, StoreError> {
+        self.store.count_fate(shop, week, what).await
+    }
+    async fn tally(&self, shop: &ShopId, week: i64) -> Result<Tally, StoreError> {
+        self.store.tally(shop, week).await
     }
 }

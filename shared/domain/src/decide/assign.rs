@@ -74,6 +74,7 @@ pub(super) fn restaged(context: Context<'_>) -> Decision {
         flow_version: playbook.flow.version,
         from: Some(from),
         to,
+        description: None,
     });
     changed(draft.finish(Change::StageRetired))
 }

@@ -105,6 +105,7 @@ impl Draft<'_> {
             flow_version: playbook.flow.version,
             from,
             to: stage_ref(to),
+            description: to.description.clone(),
         });
         self.place(&playbook.flow, to);
         self.silent.clone_from(&silent);

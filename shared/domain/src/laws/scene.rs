@@ -110,6 +110,7 @@ fn settings() -> Settings {
         endpoints: [(endpoint(), 1)].into(),
         subscribers: std::collections::BTreeMap::new(),
         registrar: None,
+        mail: crate::shop::MailSettings::default(),
     }
 }
 

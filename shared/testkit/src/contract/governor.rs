@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test library: an unexpected error ends the test")]
 
 use stagepost_app::ports::{CommitError, GovernorStore};
-use stagepost_domain::governor::Governor;
+use stagepost_domain::governor::{Governor, Tally};
 
 use crate::build::{other_shop, seconds, shop};
 
@@ -15,7 +15,7 @@ pub async fn a_governor_is_replaced_over_the_version_that_was_read<S: GovernorSt
     store.put_governor(&shop(), &paused).await.unwrap();
     let late = store.put_governor(&shop(), &fresh.learned(7).unwrap()).await;
     assert!(matches!(late, Err(CommitError::LostRace)));
-    let released = paused.released(seconds(2)).unwrap();
+    let released = paused.released(seconds(2), Tally::default()).unwrap();
     store.put_governor(&shop(), &released).await.unwrap();
     assert_eq!(store.governor(&shop()).await.unwrap(), released);
     assert_eq!(store.governor(&other_shop()).await.unwrap(), Governor::default());

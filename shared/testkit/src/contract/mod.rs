@@ -8,6 +8,7 @@ pub mod config;
 pub mod governor;
 pub mod inbound;
 pub mod jobs;
+pub mod mail;
 pub mod orders;
 pub mod runs;
 pub mod search;
@@ -78,6 +79,13 @@ macro_rules! store_contract {
         $crate::store_contract! { @laws governor $make;
             a_governor_is_replaced_over_the_version_that_was_read
             mails_are_counted_by_window
+        }
+        $crate::store_contract! { @laws mail $make;
+            an_address_is_suppressed_in_one_shop_for_its_first_reason
+            suppressed_addresses_are_paged_by_shop
+            a_place_in_line_is_taken_by_one
+            outcomes_are_counted_by_week
+            a_test_mail_is_begun_by_one
         }
         $crate::store_contract! { @laws calls $make;
             a_call_is_begun_by_one

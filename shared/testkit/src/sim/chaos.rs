@@ -3,6 +3,7 @@
 
 use std::future::Future;
 
+use stagepost_app::mail::ports::{Line, PaceStore, SuppressionStore};
 use stagepost_app::ports::{
     Commit, CommitError, ConfigChange, ConfigStore, DueItem, GovernorStore, IgnoredFact, InboundStore,
     OrderFilter, OrderStore, OrderSummary, Page, ParkedFact, QuarantineEntry, Quarantined, RunStore,
@@ -13,12 +14,13 @@ use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::governor::Governor;
 use stagepost_domain::id::{
-    CarrierId, ChannelId, EndpointId, FlowId, OrderId, QuarantineId, ShopId, TemplateId,
+    CarrierId, ChannelId, EndpointId, FlowId, OrderId, QuarantineId, ShopId, SuppressionId, TemplateId,
 };
 use stagepost_domain::order::{Order, Snapshot};
 use stagepost_domain::package::Package;
 use stagepost_domain::run::{Run, RunId};
 use stagepost_domain::shop::{ApiKey, CarrierIntegration, Channel, Endpoint, Settings};
+use stagepost_domain::suppression::Suppression;
 use stagepost_domain::template::EmailTemplate;
 
 use super::dice::{Dice, Shelf, breathe};
@@ -314,6 +316,42 @@ impl ConfigStore for Chaos {
             answer
         })
         .await
+    }
+}
+
+impl SuppressionStore for Chaos {
+    async fn suppression(
+        &self,
+        shop: &ShopId,
+        id: &SuppressionId,
+    ) -> Result<Option<Suppression>, StoreError> {
+        self.read(self.inner.suppression(shop, id)).await
+    }
+    async fn suppress(&self, suppression: &Suppression) -> Result<Suppression, StoreError> {
+        self.write(self.inner.suppress(suppression)).await
+    }
+    async fn suppressions(
+        &self,
+        shop: &ShopId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Suppression>, StoreError> {
+        self.read(self.inner.suppressions(shop, cursor, limit)).await
+    }
+    async fn unsuppress(&self, shop: &ShopId, id: &SuppressionId) -> Result<(), StoreError> {
+        self.write(self.inner.unsuppress(shop, id)).await
+    }
+}
+
+impl PaceStore for Chaos {
+    async fn move_line(
+        &self,
+        sender: &str,
+        seen: Option<Timestamp>,
+        now: Timestamp,
+        next: Timestamp,
+    ) -> Result<Line, StoreError> {
+        self.write(self.inner.move_line(sender, seen, now, next)).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! The other far ends: a mail provider, a merchant's receiver, queues, a vault that is none.
 
-use stagepost_app::notify::TrackingLinks;
+use stagepost_app::mail::TrackingLinks;
 use stagepost_app::ports::{
     ActError, Answer, Clock, Doorbell, DoorbellError, JobDoorbell, Mail, MailError, Mailer, Post, Ring,
     Scope, SecretAction, SecretError, SecretKind, Secrets, WebhookSender,

@@ -11,7 +11,8 @@ use stagepost_app::config::{
     ConfigError, FlowInput, SettingsInput, TemplateInput, put_flow, put_template, update_settings,
 };
 use stagepost_app::dispatch::dispatch;
-use stagepost_app::notify::{email, webhook};
+use stagepost_app::mail::email;
+use stagepost_app::notify::webhook;
 use stagepost_app::platform::{Platforms, fulfill};
 use stagepost_app::ports::{CommitError, StoreError};
 use stagepost_app::run::{Answered, RunnerError, retry};
@@ -185,7 +186,7 @@ async fn perform(hands: Hands, work: Work, fact: Option<(OrderId, Fact)>) -> End
             Ok(format!("version {}", template.version))
         }
         (Work::EditGrace(seconds), _) => {
-            let input = SettingsInput { name: None, from_email: None, grace_seconds: Some(seconds) };
+            let input = SettingsInput { grace_seconds: Some(seconds), ..SettingsInput::default() };
             update_settings(core, &shop, &input, None).await?;
             Ok("set".to_owned())
         }
@@ -195,7 +196,7 @@ async fn perform(hands: Hands, work: Work, fact: Option<(OrderId, Fact)>) -> End
 async fn ring(hands: &Hands, run: &RunId) -> Result<Answered, RunnerError> {
     let core = &hands.core;
     match run.key.action() {
-        Action::Email => email(core, &hands.provider, &Links, run).await,
+        Action::Email => email(core, &hands.provider, &build::office(Links), run).await,
         Action::Webhook => webhook(core, &hands.receiver, &hands.vault, run).await,
         Action::Fulfill => {
             let both = Platforms { shopify: hands.market.clone(), woocommerce: hands.market.clone() };

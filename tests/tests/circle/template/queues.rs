@@ -66,8 +66,8 @@ pub fn mappings(template: &Value) -> Vec<String> {
     let filters = stream.map(|m| &m["FilterCriteria"]["Filters"]).and_then(Value::as_array);
     let patterns: Vec<Value> = filters.into_iter().flatten().map(pattern).collect();
     let inserted = |prefix: &str| json!({"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": [{"prefix": prefix}]}}}});
-    if patterns != [inserted("E#"), inserted("JOB#")] {
-        wrong.push("dispatch is not called for new events and new jobs alone".to_owned());
+    if patterns != [inserted("E#"), inserted("JOB#"), inserted("TESTMAIL#")] {
+        wrong.push("dispatch is not called for new events, jobs and test mails alone".to_owned());
     }
     let patient = |m: &&&Value| {
         m["BisectBatchOnFunctionError"] == true

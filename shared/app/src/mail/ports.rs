@@ -1,0 +1,157 @@
+//! What mails need of the store beside runs and configuration.
+
+use std::future::Future;
+
+use serde::{Deserialize, Serialize};
+use stagepost_domain::Timestamp;
+use stagepost_domain::governor::Tally;
+use stagepost_domain::id::{OrderId, ShopId, SuppressionId, TemplateId, TestMailId};
+use stagepost_domain::suppression::Suppression;
+
+use crate::ports::{CommitError, DoorbellError, Page, StoreError};
+
+/// Addresses that shops do not mail to.
+pub trait SuppressionStore: Send + Sync {
+    /// One of them, strongly consistent.
+    fn suppression(
+        &self,
+        shop: &ShopId,
+        id: &SuppressionId,
+    ) -> impl Future<Output = Result<Option<Suppression>, StoreError>> + Send;
+    /// Keeps one. The first reason stays: what is there already is left as it is, and given.
+    fn suppress(
+        &self,
+        suppression: &Suppression,
+    ) -> impl Future<Output = Result<Suppression, StoreError>> + Send;
+    /// A shop's, in no order that means anything.
+    fn suppressions(
+        &self,
+        shop: &ShopId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Page<Suppression>, StoreError>> + Send;
+    /// Forgets one, there or not.
+    fn unsuppress(
+        &self,
+        shop: &ShopId,
+        id: &SuppressionId,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What a try to take a place in a sender's line came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// It is taken.
+    Moved,
+    /// Somebody was faster: the next free place is this one.
+    At(Timestamp),
+}
+
+/// The lines in which mails wait for their sender's rate.
+pub trait PaceStore: Send + Sync {
+    /// Moves a line on to `next` if its free place still is `seen`; without one seen, if the line is idle: its
+    /// free place is `now` or before, or it never had any.
+    fn move_line(
+        &self,
+        sender: &str,
+        seen: Option<Timestamp>,
+        now: Timestamp,
+        next: Timestamp,
+    ) -> impl Future<Output = Result<Line, StoreError>> + Send;
+}
+
+/// Something to count of a mail that left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// It arrived.
+    Delivered,
+    /// It came back for good.
+    Bounced,
+    /// Its reader called it spam.
+    Complained,
+}
+
+/// What became of a shop's mails, by week.
+pub trait TallyStore: Send + Sync {
+    /// Counts one more; gives the week's tally with it.
+    fn count_fate(
+        &self,
+        shop: &ShopId,
+        week: i64,
+        what: Counted,
+    ) -> impl Future<Output = Result<Tally, StoreError>> + Send;
+    /// A week's tally.
+    fn tally(&self, shop: &ShopId, week: i64) -> impl Future<Output = Result<Tally, StoreError>> + Send;
+}
+
+/// Where a test mail stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum TestState {
+    /// On its way.
+    Pending,
+    /// Given to the provider; if it stays so, nobody knows whether it left.
+    Sending,
+    /// Sent.
+    Sent,
+    /// Not sent.
+    Failed {
+        /// Why.
+        error: String,
+    },
+}
+
+/// A mail that somebody sent to see a template. It is sent once at most, and forgotten after a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestMail {
+    /// Its id.
+    pub id: TestMailId,
+    /// Its tenant.
+    pub shop: ShopId,
+    /// Which template.
+    pub template: TemplateId,
+    /// Which version of it.
+    pub template_version: u64,
+    /// Whose words fill it in; an invented order's unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderId>,
+    /// Where to: an address of the shop's own.
+    pub to: String,
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// Counts writes, from 1.
+    pub version: u64,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: TestState,
+}
+
+/// Test mails.
+pub trait TestMailStore: Send + Sync {
+    /// A test mail, strongly consistent, unless it is a day old at `now`.
+    fn test_mail(
+        &self,
+        shop: &ShopId,
+        id: &TestMailId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<TestMail>, StoreError>> + Send;
+    /// Writes it over the version before it; version 1 where none is. The same write again is a success.
+    fn put_test_mail(&self, mail: &TestMail) -> impl Future<Output = Result<(), CommitError>> + Send;
+    /// Counts one more test mail of the shop in an hour; gives the count with it.
+    fn count_test_mail(
+        &self,
+        shop: &ShopId,
+        hour: i64,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+}
+
+/// The queue in front of the mail runner, for test mails.
+pub trait TestMailDoorbell: Send + Sync {
+    /// Rings for a test mail.
+    fn ring_test_mail(
+        &self,
+        shop: &ShopId,
+        test: &TestMailId,
+    ) -> impl Future<Output = Result<(), DoorbellError>> + Send;
+}

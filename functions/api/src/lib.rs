@@ -17,7 +17,8 @@ use stagepost_app::Core;
 use stagepost_app::mail::TrackingLinks;
 use stagepost_app::mail::ports::{SuppressionStore, TallyStore, TestMailStore};
 use stagepost_app::ports::{
-    CallStore, ConfigStore, GovernorStore, InboundStore, JobStore, OrderStore, RunStore, SearchStore, Secrets,
+    AttemptStore, CallStore, ConfigStore, GovernorStore, HealthStore, InboundStore, JobStore, OrderStore,
+    RunStore, SearchStore, Secrets,
 };
 use stagepost_domain::search::SearchKey;
 use stagepost_domain::shop::ApiKey;
@@ -39,6 +40,8 @@ pub trait Stores:
     + SuppressionStore
     + TallyStore
     + TestMailStore
+    + AttemptStore
+    + HealthStore
     + Clone
     + 'static
 {
@@ -56,6 +59,8 @@ impl<T> Stores for T where
         + SuppressionStore
         + TallyStore
         + TestMailStore
+        + AttemptStore
+        + HealthStore
         + Clone
         + 'static
 {

@@ -7,8 +7,8 @@ use stagepost_app::Core;
 use stagepost_app::jobs::{Worked, work};
 use stagepost_app::platform::Platforms;
 use stagepost_app::ports::{
-    ConfigStore, DeadLetters, InboundStore, JobDoorbell, JobStore, OrderSource, OrderStore, RunStore,
-    Secrets, TrackerService,
+    AttemptStore, ConfigStore, DeadLetters, InboundStore, JobDoorbell, JobStore, OrderSource, OrderStore,
+    RunStore, Secrets, TrackerService, WebhookSender,
 };
 use stagepost_lambda::runner::bury;
 use stagepost_lambda::sqs::{ComesBack, answer};
@@ -18,7 +18,7 @@ use stagepost_sqs::{JobMessage, decode_job};
 const CONCURRENCY: usize = 3;
 
 /// What the runner needs.
-pub struct JobRunner<S, K, P, Q, T, B, D> {
+pub struct JobRunner<S, K, P, Q, T, W, B, D> {
     /// Store, clock, ids.
     pub core: Core<S>,
     /// Opens channels' credentials.
@@ -27,23 +27,29 @@ pub struct JobRunner<S, K, P, Q, T, B, D> {
     pub sources: Platforms<P, Q>,
     /// Registers parcels and is asked for those without news.
     pub trackers: T,
+    /// Sends test messages.
+    pub sender: W,
     /// Rings again for a job that is not through.
     pub doorbell: B,
     /// For messages that nobody can read.
     pub dead: Arc<D>,
 }
 
+/// A runner as each message of a batch has it.
+pub type Shared<S, K, P, Q, T, W, B, D> = Arc<JobRunner<S, K, P, Q, T, W, B, D>>;
+
 /// Answers one batch.
-pub async fn handle<S, K, P, Q, T, B, D>(
-    runner: &Arc<JobRunner<S, K, P, Q, T, B, D>>,
+pub async fn handle<S, K, P, Q, T, W, B, D>(
+    runner: &Shared<S, K, P, Q, T, W, B, D>,
     event: SqsEvent,
 ) -> SqsBatchResponse
 where
-    S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore + 'static,
+    S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore + AttemptStore + 'static,
     K: Secrets + 'static,
     P: OrderSource + 'static,
     Q: OrderSource + 'static,
     T: TrackerService + 'static,
+    W: WebhookSender + 'static,
     B: JobDoorbell + 'static,
     D: DeadLetters + 'static,
 {
@@ -59,20 +65,23 @@ where
     .await
 }
 
-async fn one<S, K, P, Q, T, B, D>(
-    runner: &JobRunner<S, K, P, Q, T, B, D>,
+async fn one<S, K, P, Q, T, W, B, D>(
+    runner: &JobRunner<S, K, P, Q, T, W, B, D>,
     message: &JobMessage,
 ) -> Result<(), ComesBack>
 where
-    S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore,
+    S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore + AttemptStore,
     K: Secrets,
     P: OrderSource,
     Q: OrderSource,
     T: TrackerService,
+    W: WebhookSender,
     B: JobDoorbell,
 {
     let JobMessage { shop, job } = message;
-    let worked = work(&runner.core, &runner.secrets, &runner.sources, &runner.trackers, shop, job).await;
+    let worked =
+        work(&runner.core, &runner.secrets, &runner.sources, &runner.trackers, &runner.sender, shop, job)
+            .await;
     match worked {
         Ok(worked) => {
             tracing::info!(%shop, %job, ?worked, "job");

@@ -31,7 +31,8 @@ async fn main() -> Result<(), Error> {
             shopify: ShopifyClient::new(http.clone(), ApiBase::Shopify),
             woocommerce: WooClient::new(http.clone()),
         },
-        trackers: EasyPostClient::new(http, EasyPostBase::EasyPost),
+        trackers: EasyPostClient::new(http.clone(), EasyPostBase::EasyPost),
+        sender: http,
         doorbell: SqsJobs::new(sqs, env::text(env::JOBS_QUEUE_URL)?),
         dead: Arc::new(dead),
     });

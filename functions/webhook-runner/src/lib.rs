@@ -4,16 +4,20 @@ use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use stagepost_app::Core;
-use stagepost_app::notify::webhook;
-use stagepost_app::ports::{ConfigStore, DeadLetters, OrderStore, RunStore, Secrets, WebhookSender};
+use stagepost_app::ports::{
+    AttemptStore, ConfigStore, DeadLetters, HealthStore, Mailer, OrderStore, RunStore, Secrets, WebhookSender,
+};
+use stagepost_app::webhook::webhook;
 use stagepost_lambda::runner::run_batch;
 
 /// What the runner needs.
-pub struct WebhookRunner<S, W, K, D> {
+pub struct WebhookRunner<S, W, M, K, D> {
     /// Store, clock, ids.
     pub core: Core<S>,
     /// Posts.
     pub sender: W,
+    /// Mails owners of endpoints that fail.
+    pub mailer: M,
     /// Opens signing secrets.
     pub secrets: K,
     /// For messages that nobody can read.
@@ -21,17 +25,21 @@ pub struct WebhookRunner<S, W, K, D> {
 }
 
 /// Answers one batch.
-pub async fn handle<S, W, K, D>(runner: &Arc<WebhookRunner<S, W, K, D>>, event: SqsEvent) -> SqsBatchResponse
+pub async fn handle<S, W, M, K, D>(
+    runner: &Arc<WebhookRunner<S, W, M, K, D>>,
+    event: SqsEvent,
+) -> SqsBatchResponse
 where
-    S: OrderStore + RunStore + ConfigStore + 'static,
+    S: OrderStore + RunStore + ConfigStore + AttemptStore + HealthStore + 'static,
     W: WebhookSender + 'static,
+    M: Mailer + 'static,
     K: Secrets + 'static,
     D: DeadLetters + 'static,
 {
     let decode = |body: &str| stagepost_sqs::decode(body).ok();
     run_batch(event, decode, Arc::clone(&runner.dead), |id| {
         let runner = Arc::clone(runner);
-        async move { webhook(&runner.core, &runner.sender, &runner.secrets, &id).await }
+        async move { webhook(&runner.core, &runner.sender, &runner.mailer, &runner.secrets, &id).await }
     })
     .await
 }

@@ -8,6 +8,7 @@ use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::{aws, env, system, telemetry};
 use stagepost_outbound_http::{Guard, OutboundHttp};
 use stagepost_secrets::DeployedSecrets;
+use stagepost_ses::SesMailer;
 use stagepost_sqs::SqsDeadLetters;
 use stagepost_webhook_runner::{WebhookRunner, handle};
 
@@ -23,6 +24,7 @@ async fn main() -> Result<(), Error> {
     let function = &Arc::new(WebhookRunner {
         core,
         sender: OutboundHttp::new(Guard::Public)?,
+        mailer: SesMailer::new(stagepost_ses::client(&aws), env::optional(env::SES_CONFIGURATION_SET)),
         secrets,
         dead: Arc::new(dead),
     });

@@ -194,6 +194,7 @@ impl Ports {
         let runner = Arc::new(WebhookRunner {
             core: self.core.clone(),
             sender: self.http.clone(),
+            mailer: self.mailbox.clone(),
             secrets: self.secrets.clone(),
             dead: Arc::clone(&self.dead.webhook),
         });
@@ -230,6 +231,7 @@ impl Ports {
             secrets: self.secrets.clone(),
             sources,
             trackers: EasyPostClient::new(self.http.clone(), self.easypost.clone()),
+            sender: self.http.clone(),
             doorbell: self.doorbell.clone(),
             dead: Arc::clone(&self.dead.jobs),
         });

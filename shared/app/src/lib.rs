@@ -5,6 +5,7 @@
 
 pub mod again;
 pub mod apply;
+pub mod attempt;
 pub mod carrier;
 pub mod config;
 pub mod dispatch;
@@ -13,7 +14,6 @@ pub mod governor;
 pub mod inbound;
 pub mod jobs;
 pub mod mail;
-pub mod notify;
 pub mod once;
 pub mod platform;
 pub mod ports;
@@ -23,6 +23,7 @@ pub mod search;
 pub mod simulate;
 pub mod tracker;
 pub mod wake;
+pub mod webhook;
 
 use std::sync::Arc;
 

@@ -12,6 +12,7 @@ use stagepost_domain::order::Order;
 use stagepost_domain::pace::Pace;
 use stagepost_domain::search::SearchKey;
 
+pub(crate) use compose::notice;
 pub use send::{MailStores, email};
 
 /// Builds the link behind `{{trackingUrl}}`.

@@ -12,6 +12,7 @@ use stagepost_domain::event::Event;
 use stagepost_domain::fact::{Coverage, ShipmentId, TrackingFact};
 use stagepost_domain::flow::Flow;
 use stagepost_domain::governor::Governor;
+use stagepost_domain::health::Health;
 use stagepost_domain::id::{
     CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, QuarantineId, ShopId, StageId, TemplateId,
 };
@@ -24,6 +25,7 @@ use stagepost_domain::search::Entry;
 use stagepost_domain::shop::{ApiKey, CarrierIntegration, Channel, Endpoint, Sealed, Settings};
 use stagepost_domain::template::EmailTemplate;
 
+use crate::attempt::Attempt;
 use crate::envelope::Envelope;
 use crate::inbound::Route;
 
@@ -273,6 +275,57 @@ pub trait RunStore: Send + Sync {
         item: &DueItem,
         due: Option<Timestamp>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// The log of calls of endpoints. It is for people: no decision reads it.
+pub trait AttemptStore: Send + Sync {
+    /// Keeps an attempt for 30 days.
+    fn log_attempt(&self, attempt: &Attempt) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// A run's attempts, newest first, at most `limit`, without what has expired by `now`.
+    fn attempts_of_run(
+        &self,
+        run: &RunId,
+        limit: usize,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Attempt>, StoreError>> + Send;
+    /// The attempts at an endpoint, newest first, without what has expired by `now` (from an index, so possibly
+    /// without the last moment's).
+    fn attempts_of_endpoint(
+        &self,
+        shop: &ShopId,
+        endpoint: &EndpointId,
+        cursor: Option<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Page<Attempt>, StoreError>> + Send;
+}
+
+/// How endpoints' receivers do.
+pub trait HealthStore: Send + Sync {
+    /// An endpoint with its health, in one round trip, strongly consistent.
+    fn endpoint_and_health(
+        &self,
+        shop: &ShopId,
+        id: &EndpointId,
+    ) -> impl Future<Output = Result<Option<(Endpoint, Health)>, StoreError>> + Send;
+    /// An endpoint's health, strongly consistent; a good one if nothing was ever heard of it.
+    fn health(
+        &self,
+        shop: &ShopId,
+        id: &EndpointId,
+    ) -> impl Future<Output = Result<Health, StoreError>> + Send;
+    /// The health of all of a shop's endpoints of which anything was heard.
+    fn healths(
+        &self,
+        shop: &ShopId,
+    ) -> impl Future<Output = Result<BTreeMap<EndpointId, Health>, StoreError>> + Send;
+    /// Replaces it if it still has the version before this one's. The same write again is a success.
+    fn put_health(
+        &self,
+        shop: &ShopId,
+        id: &EndpointId,
+        next: &Health,
+    ) -> impl Future<Output = Result<(), CommitError>> + Send;
 }
 
 /// How many mails a shop sends, and whether they are stopped.
@@ -749,8 +802,8 @@ pub trait Mailer: Send + Sync {
 pub struct Post {
     /// Vetted at connect time.
     pub url: url::Url,
-    /// Header names in lower case.
-    pub headers: Vec<(&'static str, String)>,
+    /// Header names in lower case; of two of one name the last counts.
+    pub headers: Vec<(String, String)>,
     /// The frozen bytes.
     pub body: Vec<u8>,
 }
@@ -762,6 +815,20 @@ pub struct Answer {
     pub status: u16,
     /// Its wish for patience.
     pub retry_after: Option<stagepost_domain::SignedDuration>,
+    /// Headers whose values are text.
+    pub headers: Vec<(String, String)>,
+    /// The beginning of its body.
+    pub body: Vec<u8>,
+    /// Whether the body went on.
+    pub more: bool,
+}
+
+impl Answer {
+    /// A status and nothing else.
+    #[must_use]
+    pub fn of(status: u16) -> Self {
+        Self { status, retry_after: None, headers: Vec::new(), body: Vec::new(), more: false }
+    }
 }
 
 /// Calls merchants' URLs: guarded, bounded, without redirects.
@@ -983,6 +1050,8 @@ pub enum SecretKind {
     CarrierCredentials,
     /// Signs our webhooks.
     EndpointSecret,
+    /// A header that an endpoint's owner wants on every call.
+    EndpointHeader,
     /// What a call under an idempotency key makes and answers.
     Call,
     /// Opens one message of the inbound queue.
@@ -995,12 +1064,13 @@ pub enum SecretKind {
 
 impl SecretKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ChannelWebhook,
         Self::ChannelCredentials,
         Self::CarrierWebhook,
         Self::CarrierCredentials,
         Self::EndpointSecret,
+        Self::EndpointHeader,
         Self::Call,
         Self::InboundMessage,
         Self::QuarantinedBody,
@@ -1016,6 +1086,7 @@ impl SecretKind {
             Self::CarrierWebhook => "carrier-webhook",
             Self::CarrierCredentials => "carrier-credentials",
             Self::EndpointSecret => "endpoint-secret",
+            Self::EndpointHeader => "endpoint-header",
             Self::Call => "call",
             Self::InboundMessage => "inbound-message",
             Self::QuarantinedBody => "quarantined-body",

@@ -235,6 +235,19 @@ pub(crate) async fn postpone<S: RunStore>(
     store(core, id, run, &next).await
 }
 
+/// Gives a run up that nothing can be sent for.
+pub(crate) async fn fail_unsent<S: RunStore>(
+    core: &Core<S>,
+    id: &RunId,
+    run: &Run,
+    error: String,
+) -> Result<Answered, RunnerError> {
+    let mut next = run.clone();
+    next.last_error = Some(error.clone());
+    next.state = RunState::Failed { at: core.now(), error };
+    Ok(store(core, id, run, &next).await?)
+}
+
 pub(crate) async fn store<S: RunStore>(
     core: &Core<S>,
     id: &RunId,

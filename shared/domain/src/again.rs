@@ -105,6 +105,7 @@ pub fn send_again(
     let next = Run {
         after_mail: run.after_mail,
         notify_customer: run.notify_customer,
+        subscribed: run.subscribed,
         // One that was decided against never had the version of its target.
         ..Run::pending(again.at, run.target_version)
     };

@@ -44,11 +44,17 @@ pub fn next_wait(
 ) -> Option<SignedDuration> {
     let index = usize::try_from(made.checked_sub(1)?).ok()?;
     let base = *schedule(action).get(index)?;
-    let jitter = if jitter.is_nan() { 0.5 } else { jitter.clamp(0.0, 1.0) };
-    let spread = 0.8 + 0.4 * jitter;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "seconds below 10^5")]
-    let own = SignedDuration::from_millis((base as f64 * 1000.0 * spread) as i64);
+    // Four fifths of it, and up to two fifths more.
+    let fifth = SignedDuration::from_millis(base.saturating_mul(200));
+    let own = fifth.saturating_mul(4).saturating_add(fraction_of(fifth.saturating_mul(2), jitter));
     Some(asked.map_or(own, |a| own.max(a.min(RETRY_AFTER_MAX))))
+}
+
+/// So much of a time as chance wants: `jitter` is 0..=1, and what is no number is the middle.
+#[must_use]
+pub fn fraction_of(whole: SignedDuration, jitter: f64) -> SignedDuration {
+    let jitter = if jitter.is_nan() { 0.5 } else { jitter.clamp(0.0, 1.0) };
+    SignedDuration::try_from_secs_f64(whole.as_secs_f64() * jitter).unwrap_or(whole)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Action, Actor};
-use crate::id::{AttemptId, CarrierId, ChannelId, FlowId, JobId, OrderId, ShopId, StageId};
+use crate::id::{AttemptId, CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, ShopId, StageId};
 use crate::run::later;
 use crate::text::truncated;
 
@@ -100,6 +100,11 @@ pub enum JobKind {
         /// The integration.
         carrier: CarrierId,
     },
+    /// Sends an endpoint a test message, once.
+    Test {
+        /// The endpoint.
+        endpoint: EndpointId,
+    },
     /// Has failed runs tried again. Uncertain ones are for people to look at one by one.
     Recover {
         /// That ended since.
@@ -125,6 +130,7 @@ impl JobKind {
             Self::Triage { .. } => "triage",
             Self::Register { .. } => "register",
             Self::Refetch { .. } => "refetch",
+            Self::Test { .. } => "test",
             Self::Recover { .. } => "recover",
         }
     }

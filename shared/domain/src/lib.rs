@@ -14,6 +14,7 @@ pub mod feedback;
 pub mod flow;
 pub mod fulfillment;
 pub mod governor;
+pub mod health;
 pub mod id;
 pub mod job;
 pub mod keyring;

@@ -314,6 +314,9 @@ pub struct Run {
     /// The event whose mail must have ended before this one leaves.
     #[serde(default, rename = "after", skip_serializing_if = "Option::is_none")]
     pub after_mail: Option<u64>,
+    /// Its endpoint subscribed to the event; no stage called it.
+    #[serde(default, rename = "sb", skip_serializing_if = "std::ops::Not::not")]
+    pub subscribed: bool,
     /// When a person last had it tried again: what was undone before that is wanted again.
     #[serde(default, rename = "ra", skip_serializing_if = "Option::is_none")]
     pub reopened_at: Option<Timestamp>,
@@ -411,6 +414,7 @@ impl Run {
             last_error: None,
             notify_customer: false,
             after_mail: None,
+            subscribed: false,
             reopened_at: None,
             again: None,
             slot: None,

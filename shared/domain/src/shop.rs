@@ -44,6 +44,9 @@ pub struct Settings {
     /// The carrier integration that packages are registered with, if the shop has one that can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registrar: Option<Registrar>,
+    /// Who is mailed when something of the shop's set-up needs a person, if anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify_email: Option<String>,
     /// How its mails leave.
     #[serde(default)]
     pub mail: MailSettings,
@@ -263,6 +266,12 @@ pub struct Endpoint {
     /// Switched off, if it is: nothing is sent there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<Disabled>,
+    /// Headers that every call carries, by their names in lower case.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, Sealed>,
+    /// When it was switched on again or got another address: how its receiver did before does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mended_at: Option<Timestamp>,
     /// Counts edits, from 1.
     pub version: u64,
 }
@@ -285,6 +294,8 @@ pub enum DisabledReason {
     ByHand,
     /// Its receiver answered 410: it wants no more (integrations §6).
     ReceiverGone,
+    /// It has only failed for five days.
+    KeptFailing,
 }
 
 /// What a key or a person may do; each role includes those before it.

@@ -1,11 +1,19 @@
 //! The body of an outgoing webhook: versioned, frozen when its event is decided.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Cause, Event, StageRef};
 use crate::id::content_key;
 use crate::order::{Order, Snapshot};
 use crate::run::{RunId, RunKey};
+
+/// Largest body that is sent, in bytes.
+pub const BODY_MAX: usize = 256 * 1_024;
+/// The version of the messages: it counts changes that a receiver must know of. What is added is none.
+pub const MESSAGE_VERSION: u32 = 1;
+/// The type of the message that tries an endpoint out.
+pub const ENDPOINT_TEST: &str = "endpoint.test";
 
 /// What a message tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,6 +58,8 @@ pub struct Message<'a> {
     r#type: EventType,
     /// When it was decided.
     timestamp: String,
+    /// Counts changes of messages that a receiver must know of.
+    version: u32,
     /// What it tells.
     data: Data<'a>,
 }
@@ -100,6 +110,7 @@ pub fn body(event: &Event, order: &Order, snapshot: &Snapshot, stage: Option<&St
     let message = Message {
         r#type: EventType::StageEntered,
         timestamp: event.at.to_string(),
+        version: MESSAGE_VERSION,
         data: Data {
             order: OrderBody {
                 id: order.id.as_str(),
@@ -129,10 +140,37 @@ pub fn of_type(frozen: &str, told: EventType) -> String {
     }
 }
 
+/// The message that tries an endpoint out: of no order.
+#[must_use]
+pub fn test_body(at: Timestamp, endpoint: &str, name: &str) -> String {
+    let head = format!("{{\"type\":\"{ENDPOINT_TEST}\",\"timestamp\":\"{at}\",\"version\":{MESSAGE_VERSION}");
+    let data = serde_json::json!({ "endpoint": { "id": endpoint, "name": name } });
+    format!("{head},\"data\":{data}}}")
+}
+
 /// The `webhook-id`: the same on every attempt of one run and when it is sent again, so that a receiver knows
 /// what it has. Without a dot, because the signed text is joined by dots.
 #[must_use]
 pub fn message_id(run: &RunId) -> String {
     let first = RunId { key: RunKey::first(run.key.target.clone()), ..run.clone() };
-    format!("msg_{}", content_key(&["webhook-id", &first.to_string()]))
+    message_id_of(&first.to_string())
+}
+
+/// The `webhook-id` of what has this id.
+#[must_use]
+pub fn message_id_of(id: &str) -> String {
+    format!("msg_{}", content_key(&["webhook-id", id]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_message_says_that_it_is_one() {
+        let body = test_body(Timestamp::UNIX_EPOCH, "ep_a", "My \"ERP\"");
+        let read: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((&read["type"], &read["version"]), (&ENDPOINT_TEST.into(), &1.into()));
+        assert_eq!(read["data"]["endpoint"], serde_json::json!({"id": "ep_a", "name": "My \"ERP\""}));
+    }
 }

@@ -108,6 +108,7 @@ pub fn settings(shop: &ShopId, config_version: u64) -> Settings {
         subscribers: BTreeMap::new(),
         registrar: None,
         mail: stagepost_domain::shop::MailSettings::default(),
+        notify_email: None,
     }
 }
 
@@ -218,7 +219,9 @@ pub fn endpoint(shop: &ShopId) -> Endpoint {
         url: url::Url::parse("https://warehouse.test/hook").unwrap(),
         secrets: Keyring::new(Sealed("sealed-secret".to_owned())),
         events: std::collections::BTreeSet::new(),
+        headers: BTreeMap::new(),
         disabled: None,
+        mended_at: None,
         version: 1,
     }
 }

@@ -1,5 +1,6 @@
 //! The store in memory: the same laws as the real one, and faults on demand.
 
+mod attempts;
 mod calls;
 mod config;
 mod governor;
@@ -13,6 +14,7 @@ mod search;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use stagepost_app::attempt::Attempt;
 use stagepost_app::mail::ports::TestMail;
 use stagepost_app::ports::{
     CallRecord, CommitError, IgnoredFact, Indexed, ParkedFact, Quarantined, StoreError,
@@ -20,6 +22,7 @@ use stagepost_app::ports::{
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::governor::{Governor, Tally};
+use stagepost_domain::health::Health;
 use stagepost_domain::id::{
     CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, PackageId, QuarantineId, ShopId, SuppressionId,
     TemplateId, TestMailId,
@@ -100,6 +103,8 @@ struct State {
     calls: BTreeMap<(ShopId, String), CallRecord>,
     jobs: BTreeMap<(ShopId, JobId), StoredJob>,
     governors: BTreeMap<ShopId, Governor>,
+    attempts: Vec<Attempt>,
+    healths: BTreeMap<(ShopId, EndpointId), Health>,
     mails: BTreeMap<(ShopId, i64), u64>,
     suppressions: BTreeMap<(ShopId, SuppressionId), Suppression>,
     lines: BTreeMap<String, Timestamp>,

@@ -151,6 +151,12 @@ fn runs_and_jobs<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Route
                 .conflict("It makes no sense, or is not confirmed: `reason` says which."),
         )
         .get(
+            "/v1/runs/{id}/attempts",
+            runs::attempts,
+            about("listRunAttempts", "List a webhook's attempts, newest first")
+                .detail("At most 100, of the last 30 days. Other runs have none."),
+        )
+        .get(
             "/v1/runs",
             runs::list,
             about("listRuns", "List what went wrong, newest first")
@@ -210,6 +216,20 @@ fn configuration<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Route
             "/v1/webhook-endpoints/{id}",
             endpoints::delete,
             about("deleteEndpoint", "Delete a webhook endpoint").conflict(IN_USE),
+        )
+        .post(
+            "/v1/webhook-endpoints/{id}/test",
+            endpoints::test,
+            about("testEndpoint", "Send a webhook endpoint a test message").detail(
+                "`endpoint.test`, signed, sent and logged like any other, once, also to an endpoint that is switched \
+                 off. The job tells what came of it, and the endpoint's attempts show the answer.",
+            ),
+        )
+        .get(
+            "/v1/webhook-endpoints/{id}/attempts",
+            endpoints::attempts,
+            about("listEndpointAttempts", "List what a webhook endpoint was sent, newest first")
+                .detail("Of the last 30 days; an attempt is shown a moment after it was made."),
         )
         .post(
             "/v1/webhook-endpoints/{id}/rotate-secret",

@@ -19,7 +19,7 @@ use crate::answer::{Answer, Found, List, Made};
 use crate::caller::{Caller, Member};
 use crate::failed::Failed;
 use crate::payload::{Named, Payload, Queried};
-use crate::view::RunView;
+use crate::view::{AttemptView, RunView};
 use crate::{Api, Stores};
 
 /// The event that holds the shop's run.
@@ -106,4 +106,17 @@ pub async fn send_again<S: Stores, K: Secrets + 'static>(
             Err(problem.with(json!({ "reason": why.code() })).into())
         }
     }
+}
+
+/// More than a run has attempts, retries by hand included.
+const ATTEMPTS_MAX: usize = 100;
+
+pub async fn attempts<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller,
+    Named(id): Named<RunId>,
+) -> Answer<Found<List<AttemptView>>> {
+    found(&api, caller.shop(), &id).await?;
+    let attempts = api.core.store.attempts_of_run(&id, ATTEMPTS_MAX, api.core.now()).await?;
+    Ok(List::whole(attempts.into_iter().map(AttemptView::from)))
 }

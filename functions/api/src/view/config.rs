@@ -1,18 +1,13 @@
 //! Configuration, without its secrets.
 
-use std::collections::BTreeSet;
-
 use schemars::JsonSchema;
 use serde::Serialize;
 use stagepost_domain::Timestamp;
 use stagepost_domain::flow::Flow;
-use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, KeyId, ShopId, TemplateId};
+use stagepost_domain::id::{CarrierId, ChannelId, FlowId, KeyId, ShopId, TemplateId};
 use stagepost_domain::order::Platform;
-use stagepost_domain::shop::{
-    ApiKey, CarrierIntegration, CarrierKind, Channel, DisabledReason, Endpoint, MailMode, Role, Settings,
-};
+use stagepost_domain::shop::{ApiKey, CarrierIntegration, CarrierKind, Channel, MailMode, Role, Settings};
 use stagepost_domain::template::EmailTemplate;
-use stagepost_domain::webhook::EventType;
 
 use crate::answer::Versioned;
 
@@ -38,6 +33,8 @@ pub struct SettingsView {
     configuration_set: Option<String>,
     /// How long a mail waits before it leaves.
     grace_seconds: u32,
+    /// Who is mailed when its set-up needs a person; null for nobody.
+    notify_email: Option<String>,
     /// Counts every change of configuration.
     config_version: u64,
 }
@@ -54,6 +51,7 @@ impl From<Settings> for SettingsView {
             test_recipients: s.mail.test_recipients,
             configuration_set: s.mail.configuration_set,
             grace_seconds: s.grace_seconds,
+            notify_email: s.notify_email,
             config_version: s.config_version,
         }
     }
@@ -146,56 +144,6 @@ impl From<CarrierIntegration> for CarrierView {
     }
 }
 
-/// A webhook endpoint.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "WebhookEndpoint")]
-pub struct EndpointView {
-    /// Its id.
-    id: EndpointId,
-    /// Name.
-    name: String,
-    /// Where to.
-    url: String,
-    /// What it is told of beside the stages that call it.
-    events: BTreeSet<EventType>,
-    /// Whether anything is sent there.
-    enabled: bool,
-    /// Since when nothing is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    disabled_since: Option<Timestamp>,
-    /// Why nothing is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    disabled_reason: Option<DisabledReason>,
-    /// Counts edits, from 1.
-    version: u64,
-    /// `whsec_…`: only in the answer to the call that made it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<String>,
-}
-
-impl EndpointView {
-    /// With the secret that was just made.
-    pub fn with_secret(e: Endpoint, secret: Option<String>) -> Self {
-        Self { secret, ..e.into() }
-    }
-}
-
-impl From<Endpoint> for EndpointView {
-    fn from(e: Endpoint) -> Self {
-        Self {
-            id: e.id,
-            name: e.name,
-            url: e.url.to_string(),
-            events: e.events,
-            enabled: e.disabled.is_none(),
-            disabled_since: e.disabled.as_ref().map(|d| d.since),
-            disabled_reason: e.disabled.map(|d| d.reason),
-            version: e.version,
-            secret: None,
-        }
-    }
-}
-
 /// An API key, without itself.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ApiKey")]
@@ -254,5 +202,4 @@ versioned! {
     SettingsView: config_version;
     ChannelView: version;
     CarrierView: version;
-    EndpointView: version;
 }

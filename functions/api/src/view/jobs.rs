@@ -31,6 +31,8 @@ pub enum KindView {
     Register,
     /// Asks a carrier service for parcels without news; recurs.
     Refetch,
+    /// Sends an endpoint a test message.
+    Test,
     /// Has failed runs tried again.
     Recover,
 }
@@ -93,6 +95,7 @@ impl From<Job> for JobView {
             JobKind::Triage { .. } => KindView::Triage,
             JobKind::Register { .. } => KindView::Register,
             JobKind::Refetch { .. } => KindView::Refetch,
+            JobKind::Test { .. } => KindView::Test,
             JobKind::Recover { .. } => KindView::Recover,
         };
         Self {

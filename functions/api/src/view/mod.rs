@@ -1,12 +1,16 @@
 //! What the API shows. Explicit shapes: what is stored may change without the contract changing.
 
+mod attempts;
 mod config;
+mod endpoints;
 mod jobs;
 mod mail;
 mod orders;
 mod timeline;
 
-pub use config::{CarrierView, ChannelView, EndpointView, KeyView, SettingsView, TemplateLine};
+pub use attempts::AttemptView;
+pub use config::{CarrierView, ChannelView, KeyView, SettingsView, TemplateLine};
+pub use endpoints::{EndpointView, RecoveryView};
 pub use jobs::{GovernorView, JobView, Plan, PlanStep};
 pub use mail::{PreviewView, SuppressionView, TestMailView};
 pub use orders::{OrderLine, OrderView};

@@ -11,6 +11,7 @@ use stagepost_domain::template::EmailTemplate;
 
 use crate::commit::{Cancelled, Step, condition_failed, unconditional};
 use crate::expression::{Expression, absent};
+use crate::health;
 use crate::jobs;
 use crate::keys::{Key, LOOKUP, SETTINGS, shop_pk};
 use crate::row::{Row, corrupt, document, number, read_document, text};
@@ -119,7 +120,7 @@ impl DynamoStore {
     }
 }
 
-fn of_shop(shop: &ShopId, kind: &str, id: &str) -> Key {
+pub(crate) fn of_shop(shop: &ShopId, kind: &str, id: &str) -> Key {
     Key::new(shop_pk(shop), format!("{kind}#{id}"))
 }
 
@@ -161,7 +162,9 @@ fn change_steps(change: &ConfigChange, shop: &ShopId) -> Result<Vec<Step>, Store
             vec![Step::Delete(of_shop(shop, "KEY", key.id.as_str())), Step::Delete(lookup("KEY", &key.hash))]
         }
         ConfigChange::NoTemplate(id) => vec![Step::Delete(plain("TEMPLATE", id.as_str()))],
-        ConfigChange::NoEndpoint(id) => vec![Step::Delete(plain("ENDPOINT", id.as_str()))],
+        ConfigChange::NoEndpoint(id) => {
+            vec![Step::Delete(plain("ENDPOINT", id.as_str())), Step::Delete(health::key(shop, id))]
+        }
         ConfigChange::NoChannel(id) => without_lookup(shop, "CHANNEL", id.as_str()),
         ConfigChange::NoCarrier(id) => without_lookup(shop, "CARRIER", id.as_str()),
         ConfigChange::WithJobs(change, jobs) => {

@@ -39,6 +39,7 @@
 //! which leave alone what a write says nothing of: no write reads before it writes, and none costs a unit
 //! more than a put. Items of before these attributes count as zero on both sides.
 
+mod attempts;
 mod calls;
 mod client;
 mod commit;
@@ -47,6 +48,7 @@ mod error;
 mod event_item;
 mod expression;
 mod governor;
+mod health;
 mod inbound;
 mod jobs;
 mod keys;

@@ -7,6 +7,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response};
 use stagepost_app::ports::{ActError, Answer, ApiAnswer, ApiCall, PlatformHttp, Post, WebhookSender};
 use stagepost_domain::SignedDuration;
+use stagepost_domain::webhook::BODY_MAX;
 use tokio::time::Instant;
 use url::Url;
 
@@ -23,12 +24,12 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 const IDLE_PER_HOST: usize = 4;
 const USER_AGENT: &str = "Stagepost/1 (+webhooks)";
 
-/// Largest body that leaves, in bytes.
-const WEBHOOK_BODY_MAX: usize = 256 * 1024;
 /// Largest body of a call or an answer of a platform's API, in bytes.
 const API_BODY_MAX: usize = 2 * 1024 * 1024;
-/// So much of a receiver's answer is read, for the sake of the connection; nobody looks at it.
-const DRAIN_MAX: usize = 16 * 1024;
+/// So much of a receiver's answer is read: for the sake of the connection, and for people to look at.
+const ANSWER_MAX: usize = 16 * 1024;
+/// So many of its headers are.
+const HEADERS_MAX: usize = 100;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The client could not be built: a broken binary, not a broken input.
@@ -113,14 +114,18 @@ impl OutboundHttp {
 
 impl WebhookSender for OutboundHttp {
     async fn post(&self, post: &Post) -> Result<Answer, ActError> {
-        check_size(post.body.len(), WEBHOOK_BODY_MAX)?;
+        check_size(post.body.len(), BODY_MAX)?;
         let headers = header_map(&post.headers)?;
         let mut response =
             self.send(Method::POST, post.url.clone(), headers, Some(post.body.clone())).await?;
-        let answer =
-            Answer { status: response.status().as_u16(), retry_after: retry_after(response.headers()) };
+        let mut answer = Answer {
+            retry_after: retry_after(response.headers()),
+            headers: texts(response.headers()),
+            ..Answer::of(response.status().as_u16())
+        };
         // The status has been said; nothing that happens to the body can change it.
-        let _ = tokio::time::timeout(DRAIN_TIMEOUT, drain(&mut response)).await;
+        let drained = tokio::time::timeout(DRAIN_TIMEOUT, drain(&mut response, &mut answer.body)).await;
+        answer.more = drained != Ok(true);
         Ok(answer)
     }
 }
@@ -164,26 +169,36 @@ fn check_size(size: usize, max: usize) -> Result<(), ActError> {
 }
 
 /// Values are marked sensitive: credentials and signatures are among them, and no debug output needs any.
-fn header_map(headers: &[(&'static str, String)]) -> Result<HeaderMap, ActError> {
+fn header_map<N: AsRef<str>>(headers: &[(N, String)]) -> Result<HeaderMap, ActError> {
     let mut map = HeaderMap::new();
     map.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in headers {
         let mut value =
             HeaderValue::from_str(value).map_err(|_| ActError::permanent("a header is not valid"))?;
         value.set_sensitive(true);
-        map.insert(HeaderName::from_static(name), value);
+        let name = HeaderName::from_bytes(name.as_ref().as_bytes());
+        map.insert(name.map_err(|_| ActError::permanent("a header is not valid"))?, value);
     }
     Ok(map)
 }
 
-async fn drain(response: &mut Response) {
-    let mut read = 0;
-    while read < DRAIN_MAX {
+/// The headers whose values are text, not too many of them.
+fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
+    let pairs =
+        headers.iter().filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
+    pairs.take(HEADERS_MAX).collect()
+}
+
+/// Reads an answer's body into `into`; whether it was all of it.
+async fn drain(response: &mut Response, into: &mut Vec<u8>) -> bool {
+    while into.len() < ANSWER_MAX {
         match response.chunk().await {
-            Ok(Some(chunk)) => read += chunk.len(),
-            Ok(None) | Err(_) => return,
+            Ok(Some(chunk)) => into.extend(chunk.iter().take(ANSWER_MAX.saturating_sub(into.len()))),
+            Ok(None) => return true,
+            Err(_) => return false,
         }
     }
+    false
 }
 
 async fn read(response: &mut Response) -> Result<Vec<u8>, ActError> {

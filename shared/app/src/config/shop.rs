@@ -52,6 +52,9 @@ pub struct SettingsInput {
         )
     )]
     pub configuration_set: Option<Option<String>>,
+    /// Who is mailed when the shop's set-up needs a person, as when an endpoint keeps failing; empty for nobody.
+    #[cfg_attr(feature = "schema", schemars(length(max = 254)))]
+    pub notify_email: Option<String>,
 }
 
 /// Tells null from nothing.
@@ -80,6 +83,7 @@ pub async fn create_shop<S: ConfigStore>(
         subscribers: std::collections::BTreeMap::new(),
         registrar: None,
         mail: MailSettings::default(),
+        notify_email: None,
     };
     // One write: a shop without a key is one that nobody gets into.
     let (key, token) = new_key(core, shop, "first owner key", Role::Owner)?;
@@ -137,6 +141,10 @@ impl SettingsInput {
         }
         if let Some(address) = &self.from_email {
             settings.from_email = email_address("from_email", address)?;
+        }
+        if let Some(address) = &self.notify_email {
+            let named = Some(address).filter(|address| !address.trim().is_empty());
+            settings.notify_email = named.map(|a| email_address("notify_email", a)).transpose()?;
         }
         if let Some(seconds) = self.grace_seconds {
             if seconds > GRACE_SECONDS_MAX {

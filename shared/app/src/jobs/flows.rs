@@ -11,7 +11,7 @@ use crate::ports::{
     TrackerService,
 };
 
-impl<S, K, P, Q, T> Tools<'_, S, K, P, Q, T>
+impl<S, K, P, Q, T, W> Tools<'_, S, K, P, Q, T, W>
 where
     S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore,
     K: Secrets,

@@ -13,8 +13,8 @@ mod request;
 use std::time::Duration;
 
 use stagepost_domain::disposition::Disposition;
-use stagepost_domain::id::{JobId, ShopId};
-use stagepost_domain::job::{InvalidStep, Job, JobKind, JobState, PageDone};
+use stagepost_domain::id::{EndpointId, JobId, ShopId};
+use stagepost_domain::job::{Counted, InvalidStep, Job, JobKind, JobState, PageDone, Progress};
 use stagepost_domain::run::later;
 use stagepost_domain::{SignedDuration, Timestamp};
 
@@ -22,15 +22,18 @@ use crate::Core;
 use crate::apply::ApplyError;
 use crate::platform::Platforms;
 use crate::ports::{
-    ActError, CommitError, ConfigStore, InboundStore, JobStore, OrderSource, OrderStore, RunStore, Secrets,
-    StoreError, TrackerService,
+    ActError, AttemptStore, CommitError, ConfigStore, InboundStore, JobStore, OrderSource, OrderStore,
+    RunStore, Secrets, StoreError, TrackerService, WebhookSender,
 };
 use crate::quarantine::QuarantineError;
 use crate::run::RECORD_TRIES;
+use crate::webhook::{Tried, try_out};
 
+pub use recover::{Recoverable, recoverable};
 pub(crate) use request::days_before;
 pub use request::{
     BACKFILL_DAYS_MAX, JobRequestError, MoveRequest, backfill, bulk_move, cancel, hurry, recover,
+    test_endpoint,
 };
 
 /// How long the job runner's function may live.
@@ -109,20 +112,22 @@ impl PageError {
 ///
 /// # Errors
 /// The store failed before the job was claimed; what happens after that is recorded on the job.
-pub async fn work<S, K, P, Q, T>(
+pub async fn work<S, K, P, Q, T, W>(
     core: &Core<S>,
     secrets: &K,
     sources: &Platforms<P, Q>,
     trackers: &T,
+    sender: &W,
     shop: &ShopId,
     id: &JobId,
 ) -> Result<Worked, JobError>
 where
-    S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore,
+    S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore + AttemptStore,
     K: Secrets,
     P: OrderSource,
     Q: OrderSource,
     T: TrackerService,
+    W: WebhookSender,
 {
     let until = later(core.now(), WORK_MAX);
     let Some(job) = core.store.job(shop, id).await? else { return Ok(Worked::Unknown) };
@@ -132,7 +137,7 @@ where
         Err(CommitError::Store(error)) => return Err(error.into()),
         Err(CommitError::LostRace | CommitError::Conflict) => return Ok(Worked::NotNow),
     }
-    let tools = Tools { core, secrets, sources, trackers };
+    let tools = Tools { core, secrets, sources, trackers, sender };
     loop {
         let next = tools.step(&job, until).await;
         if !record(core, &next).await? {
@@ -164,20 +169,22 @@ async fn record<S: JobStore>(core: &Core<S>, next: &Job) -> Result<bool, StoreEr
 }
 
 /// What pages are done with.
-pub(crate) struct Tools<'a, S, K, P, Q, T> {
+pub(crate) struct Tools<'a, S, K, P, Q, T, W> {
     pub core: &'a Core<S>,
     pub secrets: &'a K,
     pub sources: &'a Platforms<P, Q>,
     pub trackers: &'a T,
+    pub sender: &'a W,
 }
 
-impl<S, K, P, Q, T> Tools<'_, S, K, P, Q, T>
+impl<S, K, P, Q, T, W> Tools<'_, S, K, P, Q, T, W>
 where
-    S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore,
+    S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore + AttemptStore,
     K: Secrets,
     P: OrderSource,
     Q: OrderSource,
     T: TrackerService,
+    W: WebhookSender,
 {
     /// One page, or the end of this attempt's time.
     async fn step(&self, job: &Job, until: Timestamp) -> Job {
@@ -216,8 +223,31 @@ where
             JobKind::Triage { channel, flow } => self.triage(&job.shop, channel, flow, cursor).await,
             JobKind::Register { carrier } => self.register_parcels(&job.shop, carrier, cursor).await,
             JobKind::Refetch { carrier } => self.refetch_parcels(&job.shop, carrier, cursor).await,
+            JobKind::Test { endpoint } => self.try_endpoint(job, endpoint).await,
             JobKind::Recover { since, action, target } => {
                 self.recover(&job.shop, *since, *action, target.as_deref(), cursor).await
+            }
+        }
+    }
+}
+
+impl<S, K, P, Q, T, W> Tools<'_, S, K, P, Q, T, W>
+where
+    S: ConfigStore + AttemptStore,
+    K: Secrets,
+    W: WebhookSender,
+{
+    /// One test message, once: whoever wants another asks again.
+    async fn try_endpoint(&self, job: &Job, endpoint: &EndpointId) -> Result<PageDone, PageError> {
+        let JobState::Running { attempt, .. } = &job.state else { return Err(PageError::Gone) };
+        let (core, sender, secrets) = (self.core, self.sender, self.secrets);
+        match try_out(core, sender, secrets, &job.shop, endpoint, &job.id, attempt).await? {
+            Tried::Gone => Err(PageError::Gone),
+            Tried::Sent(Some(error)) => Err(ActError::permanent(error).into()),
+            Tried::Sent(None) => {
+                let mut progress = Progress::default();
+                progress.count(Counted::Changed);
+                Ok(PageDone { progress, next: None, newest: None })
             }
         }
     }

@@ -28,7 +28,7 @@ struct Walked {
     next: Option<String>,
 }
 
-impl<S, K, P, Q, T> Tools<'_, S, K, P, Q, T>
+impl<S, K, P, Q, T, W> Tools<'_, S, K, P, Q, T, W>
 where
     S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore,
     K: Secrets,

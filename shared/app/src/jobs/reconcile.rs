@@ -19,7 +19,7 @@ use crate::ports::{
 };
 use crate::quarantine;
 
-impl<S, K, P, Q, T> Tools<'_, S, K, P, Q, T>
+impl<S, K, P, Q, T, W> Tools<'_, S, K, P, Q, T, W>
 where
     S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore,
     K: Secrets,

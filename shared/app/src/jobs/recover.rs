@@ -2,19 +2,20 @@
 
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::{Action, Event};
-use stagepost_domain::id::ShopId;
+use stagepost_domain::id::{EndpointId, ShopId};
 use stagepost_domain::job::{Counted, PageDone, Progress};
 use stagepost_domain::run::{RunId, RunState};
 
 use super::{PAGE, PageError, Tools};
+use crate::Core;
 use crate::apply::ApplyError;
 use crate::ports::{
-    CommitError, ConfigStore, InboundStore, JobStore, OrderSource, OrderStore, RunStore, Secrets,
+    CommitError, ConfigStore, InboundStore, JobStore, OrderSource, OrderStore, RunStore, Secrets, StoreError,
     TrackerService, run_id,
 };
 use crate::run::retry;
 
-impl<S, K, P, Q, T> Tools<'_, S, K, P, Q, T>
+impl<S, K, P, Q, T, W> Tools<'_, S, K, P, Q, T, W>
 where
     S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore,
     K: Secrets,
@@ -51,6 +52,47 @@ where
             Err(CommitError::LostRace) => Ok(Counted::Same),
             Err(CommitError::Conflict) => Err(ApplyError::Busy.into()),
             Err(CommitError::Store(error)) => Err(error.into()),
+        }
+    }
+}
+
+/// Events that are looked at to count what can be recovered.
+const COUNTED_MAX: usize = 500;
+
+/// What a recovery would try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recoverable {
+    /// Failed runs.
+    pub failed: usize,
+    /// Whether there may be more: not all was looked at.
+    pub more: bool,
+    /// When the oldest of them ended.
+    pub oldest: Option<Timestamp>,
+}
+
+/// Counts an endpoint's failed runs, among the latest 500 events that went wrong.
+///
+/// # Errors
+/// The store failed.
+pub async fn recoverable<S: RunStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    endpoint: &EndpointId,
+) -> Result<Recoverable, StoreError> {
+    let (mut found, mut cursor, mut seen) = (Recoverable::default(), None::<String>, 0_usize);
+    loop {
+        let page = core.store.attention(shop, cursor.as_deref(), 100).await?;
+        for event in &page.items {
+            let runs = failed(event, Timestamp::UNIX_EPOCH, Some(Action::Webhook), Some(endpoint.as_str()));
+            let ends = runs.iter().filter_map(|id| event.runs.get(&id.key)?.state.gone_wrong());
+            found.failed = found.failed.saturating_add(runs.len());
+            found.oldest = found.oldest.into_iter().chain(ends).min();
+        }
+        seen = seen.saturating_add(page.items.len());
+        cursor = page.next;
+        found.more = cursor.is_some();
+        if cursor.is_none() || seen >= COUNTED_MAX {
+            return Ok(found);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use stagepost_domain::event::{Action, Actor};
 use stagepost_domain::flow::Flow;
-use stagepost_domain::id::{ChannelId, JobId, OrderId, ShopId, StageId};
+use stagepost_domain::id::{ChannelId, EndpointId, JobId, OrderId, ShopId, StageId};
 use stagepost_domain::job::{InvalidStep, Job, JobKind, ORDERS_MAX, Selection};
 use stagepost_domain::text::Invalid;
 use stagepost_domain::{SignedDuration, Timestamp};
@@ -112,6 +112,19 @@ pub async fn recover<S: JobStore>(
         return Err(Invalid::new("since", reason).into());
     }
     made(core, shop, JobKind::Recover { since, action, target }).await
+}
+
+/// Has an endpoint sent a test message.
+///
+/// # Errors
+/// The shop has no such endpoint, or the store failed.
+pub async fn test_endpoint<S: ConfigStore + JobStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    endpoint: &EndpointId,
+) -> Result<Job, JobRequestError> {
+    let endpoint = core.store.endpoint(shop, endpoint).await?.ok_or(JobRequestError::NotFound)?;
+    made(core, shop, JobKind::Test { endpoint: endpoint.id }).await
 }
 
 /// Has the orders of a channel's past adopted, silently.

@@ -46,6 +46,17 @@ pub(super) fn letter(
     }
 }
 
+/// A mail to the shop itself.
+pub(crate) fn notice(
+    settings: &Settings,
+    to: String,
+    subject: String,
+    text: String,
+    tags: BTreeMap<String, String>,
+) -> Mail {
+    letter(settings, to, Rendered { subject, html: None, text }, tags)
+}
+
 /// The subject of a mail that is none of a customer's.
 pub(super) fn marked(subject: &str) -> String {
     format!("[Test] {subject}")

@@ -18,13 +18,12 @@ use super::{PostOffice, TrackingLinks};
 use crate::Core;
 use crate::apply::TRIES_MAX;
 use crate::governor::admits;
-use crate::notify::fail_unsent;
 use crate::ports::{
     ActError, ConfigStore, GovernorStore, Mail, MailError, Mailer, OrderStore, RunStore, StoreError, run_id,
 };
 use crate::run::{
-    Answered, HOLD_LOOK_AGAIN, LOOK_AGAIN, Opened, RunnerError, act_until, aside_if_hopeless, claim, finish,
-    open, postpone, second_thoughts, skip, store,
+    Answered, HOLD_LOOK_AGAIN, LOOK_AGAIN, Opened, RunnerError, act_until, aside_if_hopeless, claim,
+    fail_unsent, finish, open, postpone, second_thoughts, skip, store,
 };
 
 /// What a mail needs of the store.

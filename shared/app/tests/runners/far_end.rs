@@ -181,10 +181,10 @@ impl WebhookSender for Receiver {
         breathe().await;
         let reply = self.script.lock().unwrap().pop_front();
         match reply {
-            None => Ok(Answer { status: 204, retry_after: None }),
-            Some(Reply::Status(status)) => Ok(Answer { status, retry_after: None }),
+            None => Ok(Answer::of(204)),
+            Some(Reply::Status(status)) => Ok(Answer::of(status)),
             Some(Reply::Later(status, seconds)) => {
-                Ok(Answer { status, retry_after: Some(SignedDuration::from_secs(seconds)) })
+                Ok(Answer { retry_after: Some(SignedDuration::from_secs(seconds)), ..Answer::of(status) })
             }
             Some(Reply::Fails(error)) => Err(error),
             Some(Reply::Hangs) => pending().await,

@@ -128,11 +128,11 @@ fn an_endpoint_that_was_edited_since_the_call_stays_as_it_was_edited() {
     let (world, _) = ripe();
     let called = endpoint(&world);
     world.save(ConfigChange::Endpoint(Endpoint { version: 2, ..called.clone() }));
-    done(disable_endpoint(&world.plain, &called)).unwrap();
+    done(disable_endpoint(&world.plain, &called, DisabledReason::ReceiverGone)).unwrap();
     let there = endpoint(&world);
     assert_eq!((&there.disabled, there.version), (&None, 2));
-    done(disable_endpoint(&world.plain, &there)).unwrap();
-    done(disable_endpoint(&world.plain, &there)).unwrap();
+    done(disable_endpoint(&world.plain, &there, DisabledReason::ReceiverGone)).unwrap();
+    done(disable_endpoint(&world.plain, &there, DisabledReason::ReceiverGone)).unwrap();
     assert_eq!(endpoint(&world).version, 3, "once");
 }
 
@@ -270,7 +270,7 @@ fn law_12_a_webhook_that_was_tried_in_time_is_not_taken_back_by_a_later_move() {
     let world = World::new();
     let call = world.run_of(world.go("packing", build::person()), Action::Webhook);
     world.pass(10);
-    world.receiver.then(Reply::Status(503));
+    world.receiver.then(Reply::Status(500));
     let again = due(&world.ring_to(&call));
     world.go("ready", build::person());
     world.clock.set(again);

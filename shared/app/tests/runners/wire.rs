@@ -1,21 +1,23 @@
 //! The store in memory behind a wire on which a test can do something between two steps, or cut it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use stagepost_app::attempt::Attempt;
 use stagepost_app::mail::ports::{Counted, Line, PaceStore, SuppressionStore, TallyStore};
 use stagepost_app::ports::{
-    Commit, CommitError, ConfigChange, ConfigStore, DueItem, GovernorStore, IgnoredFact, InboundStore,
-    Indexed, OrderFilter, OrderStore, OrderSummary, Page, ParkedFact, QuarantineEntry, Quarantined, RunStore,
-    SearchStore, Searchable, StoreError, TimelineEntry,
+    AttemptStore, Commit, CommitError, ConfigChange, ConfigStore, DueItem, GovernorStore, HealthStore,
+    IgnoredFact, InboundStore, Indexed, OrderFilter, OrderStore, OrderSummary, Page, ParkedFact,
+    QuarantineEntry, Quarantined, RunStore, SearchStore, Searchable, StoreError, TimelineEntry,
 };
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::governor::{Governor, Tally};
+use stagepost_domain::health::Health;
 use stagepost_domain::id::{
     CarrierId, ChannelId, EndpointId, FlowId, OrderId, QuarantineId, ShopId, SuppressionId, TemplateId,
 };
@@ -206,6 +208,49 @@ impl RunStore for Wire {
     }
     async fn set_due(&self, item: &DueItem, due: Option<Timestamp>) -> Result<(), StoreError> {
         wired!(self.set_due(item, due))
+    }
+}
+
+impl AttemptStore for Wire {
+    async fn log_attempt(&self, attempt: &Attempt) -> Result<(), StoreError> {
+        wired!(self.log_attempt(attempt))
+    }
+    async fn attempts_of_run(
+        &self,
+        run: &RunId,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Attempt>, StoreError> {
+        wired!(self.attempts_of_run(run, limit, now))
+    }
+    async fn attempts_of_endpoint(
+        &self,
+        shop: &ShopId,
+        endpoint: &EndpointId,
+        cursor: Option<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page<Attempt>, StoreError> {
+        wired!(self.attempts_of_endpoint(shop, endpoint, cursor, limit, now))
+    }
+}
+
+impl HealthStore for Wire {
+    async fn endpoint_and_health(
+        &self,
+        shop: &ShopId,
+        id: &EndpointId,
+    ) -> Result<Option<(Endpoint, Health)>, StoreError> {
+        wired!(self.endpoint_and_health(shop, id))
+    }
+    async fn health(&self, shop: &ShopId, id: &EndpointId) -> Result<Health, StoreError> {
+        wired!(self.health(shop, id))
+    }
+    async fn healths(&self, shop: &ShopId) -> Result<BTreeMap<EndpointId, Health>, StoreError> {
+        wired!(self.healths(shop))
+    }
+    async fn put_health(&self, shop: &ShopId, id: &EndpointId, next: &Health) -> Result<(), CommitError> {
+        wired!(self.put_health(shop, id, next))
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use stagepost_app::Core;
 use stagepost_app::apply::{Outcome, apply};
 use stagepost_app::mail::{TrackingLinks, email};
-use stagepost_app::notify::webhook;
 use stagepost_app::platform::{Platforms, fulfill};
 use stagepost_app::ports::{Clock, ConfigChange, ConfigStore, OrderStore, run_id};
 use stagepost_app::run::{Answered, RunnerError};
 use stagepost_app::tracker::register;
 use stagepost_app::wake::{Woken, wake};
+use stagepost_app::webhook::webhook;
 use stagepost_domain::event::{Action, Actor, Event};
 use stagepost_domain::fact::{Fact, MoveFact};
 use stagepost_domain::flow::Flow;
@@ -182,7 +182,7 @@ impl World {
     pub async fn answer(&self, id: &RunId) -> Result<Answered, RunnerError> {
         match id.key.action() {
             Action::Email => email(&self.core, &self.provider, &build::office(Links), id).await,
-            Action::Webhook => webhook(&self.core, &self.receiver, &OpenVault, id).await,
+            Action::Webhook => webhook(&self.core, &self.receiver, &self.provider, &OpenVault, id).await,
             Action::Fulfill => {
                 let both = Platforms { shopify: self.platform.clone(), woocommerce: self.platform.clone() };
                 fulfill(&self.core, &OpenVault, &both, id).await

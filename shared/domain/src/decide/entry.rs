@@ -183,7 +183,7 @@ impl Draft<'_> {
         let (Some(playbook), Some(entry)) = (self.context.playbook, self.context.entry) else { return };
         let Placement::Placed { stage, visited, .. } = &self.order.placement else { return };
         let Some(to) = playbook.flow.stage(stage) else { return };
-        let of_stage = entry.runs.iter().filter(|(key, _)| is_of_stage(&key.target));
+        let of_stage = entry.runs.iter().filter(|(key, run)| is_of_stage(&key.target, run));
         let all_skipped = of_stage.map(|(_, run)| &run.state).all(|s| matches!(s, RunState::Skipped { .. }));
         let planned = targets(playbook, to, &self.order);
         let some_missed = planned.into_iter().any(|(target, _, _)| missed(entry, &RunKey::first(target)));
@@ -210,10 +210,10 @@ impl Draft<'_> {
 }
 
 /// What registers a parcel belongs to the parcel, and what tells a subscriber to the event.
-fn is_of_stage(target: &Target) -> bool {
+fn is_of_stage(target: &Target, run: &Run) -> bool {
     match target {
         Target::Email(_) | Target::Fulfill(_) => true,
-        Target::Webhook(_, told) => *told == EventType::StageEntered,
+        Target::Webhook(..) => !run.subscribed,
         Target::RegisterTracker(..) => false,
     }
 }

@@ -23,7 +23,9 @@ impl Draft<'_> {
             let Some(version) = settings.endpoints.get(endpoint) else { continue };
             for told in told.iter().filter(|told| wanted.contains(told)) {
                 let key = RunKey::first(Target::Webhook(endpoint.clone(), *told));
-                self.runs.entry(key).or_insert_with(|| Run::pending(due, *version));
+                self.runs
+                    .entry(key)
+                    .or_insert_with(|| Run { subscribed: true, ..Run::pending(due, *version) });
             }
         }
     }

@@ -78,6 +78,7 @@ fn law_11_the_body_of_a_webhook_is_frozen_to_the_byte() {
     insta::assert_snapshot!(shipped().1.replace(",\"", ",\n\""), @r##"
     {"type":"order.stage_entered",
     "timestamp":"2026-11-22T09:16:42Z",
+    "version":1,
     "data":{"order":{"id":"ord_5db796dab105e55bb76b3cf9fd",
     "number":"#1001",
     "platform":"shopify",

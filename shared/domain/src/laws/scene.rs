@@ -111,6 +111,7 @@ fn settings() -> Settings {
         subscribers: std::collections::BTreeMap::new(),
         registrar: None,
         mail: crate::shop::MailSettings::default(),
+        notify_email: None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Each law is one function on a fresh store. [`store_contract!`](crate::store_contract) makes a test of
 //! each, named after it.
 
+pub mod attempts;
 pub mod calls;
 pub mod config;
 pub mod governor;
@@ -75,6 +76,13 @@ macro_rules! store_contract {
             jobs_are_listed_newest_first
             jobs_come_with_the_change_that_wants_them
             what_is_removed_is_gone
+        }
+        $crate::store_contract! { @laws attempts $make;
+            a_runs_attempts_are_listed_newest_first
+            an_endpoints_attempts_are_paged_newest_first
+            an_attempt_is_kept_for_thirty_days
+            health_is_replaced_over_the_version_that_was_read
+            an_endpoint_is_read_with_its_health_and_goes_with_it
         }
         $crate::store_contract! { @laws governor $make;
             a_governor_is_replaced_over_the_version_that_was_read

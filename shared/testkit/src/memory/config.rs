@@ -168,6 +168,7 @@ impl State {
                 self.gone.insert((shop.clone(), id));
             }
             ConfigChange::NoEndpoint(id) => {
+                self.healths.remove(&(shop.clone(), id.clone()));
                 self.endpoints.remove(&(shop.clone(), id));
             }
             ConfigChange::NoChannel(id) => {

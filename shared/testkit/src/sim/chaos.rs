@@ -1,18 +1,21 @@
 //! The store as a function sees it: slow, throttled, sometimes away, with an index that lags. Every call is
 //! a place to be interrupted, every write is noted for the laws.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
+use stagepost_app::attempt::Attempt;
 use stagepost_app::mail::ports::{Line, PaceStore, SuppressionStore};
 use stagepost_app::ports::{
-    Commit, CommitError, ConfigChange, ConfigStore, DueItem, GovernorStore, IgnoredFact, InboundStore,
-    OrderFilter, OrderStore, OrderSummary, Page, ParkedFact, QuarantineEntry, Quarantined, RunStore,
-    StoreError, TimelineEntry,
+    AttemptStore, Commit, CommitError, ConfigChange, ConfigStore, DueItem, GovernorStore, HealthStore,
+    IgnoredFact, InboundStore, OrderFilter, OrderStore, OrderSummary, Page, ParkedFact, QuarantineEntry,
+    Quarantined, RunStore, StoreError, TimelineEntry,
 };
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::governor::Governor;
+use stagepost_domain::health::Health;
 use stagepost_domain::id::{
     CarrierId, ChannelId, EndpointId, FlowId, OrderId, QuarantineId, ShopId, SuppressionId, TemplateId,
 };
@@ -206,6 +209,49 @@ impl RunStore for Chaos {
     }
     async fn set_due(&self, item: &DueItem, due: Option<Timestamp>) -> Result<(), StoreError> {
         self.write(self.inner.set_due(item, due)).await
+    }
+}
+
+impl AttemptStore for Chaos {
+    async fn log_attempt(&self, attempt: &Attempt) -> Result<(), StoreError> {
+        self.write(self.inner.log_attempt(attempt)).await
+    }
+    async fn attempts_of_run(
+        &self,
+        run: &RunId,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Attempt>, StoreError> {
+        self.read(self.inner.attempts_of_run(run, limit, now)).await
+    }
+    async fn attempts_of_endpoint(
+        &self,
+        shop: &ShopId,
+        endpoint: &EndpointId,
+        cursor: Option<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page<Attempt>, StoreError> {
+        self.read(self.inner.attempts_of_endpoint(shop, endpoint, cursor, limit, now)).await
+    }
+}
+
+impl HealthStore for Chaos {
+    async fn endpoint_and_health(
+        &self,
+        shop: &ShopId,
+        id: &EndpointId,
+    ) -> Result<Option<(Endpoint, Health)>, StoreError> {
+        self.read(self.inner.endpoint_and_health(shop, id)).await
+    }
+    async fn health(&self, shop: &ShopId, id: &EndpointId) -> Result<Health, StoreError> {
+        self.read(self.inner.health(shop, id)).await
+    }
+    async fn healths(&self, shop: &ShopId) -> Result<BTreeMap<EndpointId, Health>, StoreError> {
+        self.read(self.inner.healths(shop)).await
+    }
+    async fn put_health(&self, shop: &ShopId, id: &EndpointId, next: &Health) -> Result<(), CommitError> {
+        self.write(self.inner.put_health(shop, id, next)).await
     }
 }
 

@@ -79,8 +79,8 @@ impl WebhookSender for Receiver {
         breathe().await;
         match status {
             0 => Err(ActError::ambiguous("timed out")),
-            429 => Ok(Answer { status, retry_after: Some(SignedDuration::from_mins(10)) }),
-            _ => Ok(Answer { status, retry_after: None }),
+            429 => Ok(Answer { retry_after: Some(SignedDuration::from_mins(10)), ..Answer::of(status) }),
+            _ => Ok(Answer::of(status)),
         }
     }
 }

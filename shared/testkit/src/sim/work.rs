@@ -12,12 +12,12 @@ use stagepost_app::config::{
 };
 use stagepost_app::dispatch::dispatch;
 use stagepost_app::mail::email;
-use stagepost_app::notify::webhook;
 use stagepost_app::platform::{Platforms, fulfill};
 use stagepost_app::ports::{CommitError, StoreError};
 use stagepost_app::run::{Answered, RunnerError, retry};
 use stagepost_app::tracker::register;
 use stagepost_app::wake::{WakeError, wake};
+use stagepost_app::webhook::webhook;
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::{Action, Event};
 use stagepost_domain::fact::Fact;
@@ -197,7 +197,7 @@ async fn ring(hands: &Hands, run: &RunId) -> Result<Answered, RunnerError> {
     let core = &hands.core;
     match run.key.action() {
         Action::Email => email(core, &hands.provider, &build::office(Links), run).await,
-        Action::Webhook => webhook(core, &hands.receiver, &hands.vault, run).await,
+        Action::Webhook => webhook(core, &hands.receiver, &hands.provider, &hands.vault, run).await,
         Action::Fulfill => {
             let both = Platforms { shopify: hands.market.clone(), woocommerce: hands.market.clone() };
             fulfill(core, &hands.vault, &both, run).await

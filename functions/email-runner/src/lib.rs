@@ -6,11 +6,13 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use stagepost_app::Core;
 use stagepost_app::mail::ports::TestMailStore;
 use stagepost_app::mail::{MailStores, PostOffice, TrackingLinks, email, trial};
-use stagepost_app::ports::{DeadLetters, Doorbell, Mailer, Ring, SearchStore};
+use stagepost_app::ports::{DeadLetters, Doorbell, Mail, MailError, Mailer, Ring, SearchStore};
 use stagepost_app::run::Answered;
 use stagepost_domain::run::{RunId, RunState};
 use stagepost_lambda::runner::{CONCURRENCY, bury, decided};
 use stagepost_lambda::sqs::{ComesBack, answer};
+use stagepost_ses::SesMailer;
+use stagepost_smtp::SmtpMailer;
 use stagepost_sqs::TestMailMessage;
 
 /// What the runner needs.
@@ -26,6 +28,24 @@ pub struct EmailRunner<S, M, L, B, D> {
     pub doorbell: B,
     /// For messages that nobody can read.
     pub dead: Arc<D>,
+}
+
+/// The deployment's way to send: SES, or a relay for those who run without it.
+#[derive(Clone)]
+pub enum AnyMailer {
+    /// Amazon SES v2.
+    Ses(SesMailer),
+    /// SMTP.
+    Relay(SmtpMailer),
+}
+
+impl Mailer for AnyMailer {
+    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
+        match self {
+            Self::Ses(ses) => ses.send(mail).await,
+            Self::Relay(relay) => relay.send(mail).await,
+        }
+    }
 }
 
 /// What the runner needs of the store.

@@ -8,9 +8,10 @@ use stagepost_app::mail::PostOffice;
 use stagepost_domain::pace::Pace;
 use stagepost_domain::search::SearchKey;
 use stagepost_dynamodb::DynamoStore;
-use stagepost_email_runner::{EmailRunner, handle};
+use stagepost_email_runner::{AnyMailer, EmailRunner, handle};
 use stagepost_lambda::{aws, env, links::SignedLinks, system, telemetry};
 use stagepost_ses::SesMailer;
+use stagepost_smtp::{Relay, SmtpMailer};
 use stagepost_sqs::{SqsDeadLetters, SqsMails};
 
 #[tokio::main(flavor = "current_thread")]
@@ -24,9 +25,20 @@ async fn main() -> Result<(), Error> {
         env::text(env::DEAD_LETTER_QUEUE_URL)?,
         "email-runner",
     );
+    let core = system::core(store);
+    let mailer = match env::optional(env::SMTP_URL) {
+        Some(url) => {
+            let (clock, entropy) = (Arc::clone(&core.clock), Arc::clone(&core.entropy));
+            AnyMailer::Relay(SmtpMailer::new(Relay::parse(&url)?, clock, entropy))
+        }
+        None => {
+            let set = env::optional(env::SES_CONFIGURATION_SET);
+            AnyMailer::Ses(SesMailer::new(stagepost_ses::client(&aws), set))
+        }
+    };
     let function = &Arc::new(EmailRunner {
-        core: system::core(store),
-        mailer: SesMailer::new(stagepost_ses::client(&aws), env::optional(env::SES_CONFIGURATION_SET)),
+        core,
+        mailer,
         office: PostOffice {
             links: SignedLinks::of_deployment(env::url(env::PUBLIC_URL)?, &key),
             addresses: SearchKey::of_deployment(&key),

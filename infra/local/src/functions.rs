@@ -17,6 +17,7 @@ use stagepost_dispatch::Dispatch;
 use stagepost_domain::pace::Pace;
 use stagepost_domain::search::SearchKey;
 use stagepost_dynamodb::DynamoStore;
+use stagepost_email_events::EmailEvents;
 use stagepost_email_runner::EmailRunner;
 use stagepost_fulfillment_runner::FulfillmentRunner;
 use stagepost_inbound_runner::InboundRunner;
@@ -36,6 +37,7 @@ use url::Url;
 
 use crate::gateway::{Functions, HttpFunction, function};
 use crate::mailbox::Mailbox;
+use crate::mailer::LocalMailer;
 use crate::pulse::{LocalDoorbell, LocalInboundQueue};
 use crate::queues::{LocalQueues, RECEIVES_MAX, Source, SqsFunction, TIMEOUTS};
 
@@ -53,8 +55,10 @@ pub struct Ports {
     pub links: SignedLinks,
     /// Hashes the e-mail addresses that are searched for.
     pub search: SearchKey,
-    /// Stands in for SES.
+    /// What mails are shown from.
     pub mailbox: Mailbox,
+    /// Sends them.
+    pub mailer: LocalMailer,
     /// How fast it takes mails.
     pub pace: Pace,
     /// The queues.
@@ -74,6 +78,7 @@ pub struct Ports {
 /// The dead letters, as each runner writes to them.
 pub struct Dead {
     email: Arc<SqsDeadLetters>,
+    mail_events: Arc<SqsDeadLetters>,
     webhook: Arc<SqsDeadLetters>,
     fulfillment: Arc<SqsDeadLetters>,
     jobs: Arc<SqsDeadLetters>,
@@ -87,6 +92,7 @@ impl Dead {
         let from = |runner| Arc::new(queues.dead_letters(runner));
         Self {
             email: from("email-runner"),
+            mail_events: from("email-events"),
             webhook: from("webhook-runner"),
             fulfillment: from("fulfillment-runner"),
             jobs: from("job-runner"),
@@ -157,7 +163,7 @@ impl Ports {
     }
 
     /// The runners with their queues.
-    pub fn sources(&self, queues: &LocalQueues) -> [Source; 6] {
+    pub fn sources(&self, queues: &LocalQueues) -> [Source; 7] {
         let [email, webhook, fulfillment, tracker] = TIMEOUTS;
         let source = |url: &String, timeout, function| Source {
             url: url.clone(),
@@ -168,6 +174,7 @@ impl Ports {
         let inbound = source(&queues.inbound, stagepost_inbound_runner::TIMEOUT, self.inbound_runner());
         [
             source(&queues.urls.email, email, self.email_runner()),
+            source(&queues.mail_events, stagepost_email_events::TIMEOUT, self.email_events()),
             source(&queues.urls.webhook, webhook, self.webhook_runner()),
             source(&queues.urls.fulfillment, fulfillment, self.fulfillment_runner()),
             source(&queues.urls.jobs, JOB_TIMEOUT, self.job_runner()),
@@ -179,7 +186,7 @@ impl Ports {
     fn email_runner(&self) -> SqsFunction {
         let runner = Arc::new(EmailRunner {
             core: self.core.clone(),
-            mailer: self.mailbox.clone(),
+            mailer: self.mailer.clone(),
             office: PostOffice { links: self.links.clone(), addresses: self.search.clone(), pace: self.pace },
             doorbell: self.doorbell.clone(),
             dead: Arc::clone(&self.dead.email),
@@ -187,6 +194,19 @@ impl Ports {
         sqs(move |event| {
             let runner = Arc::clone(&runner);
             async move { stagepost_email_runner::handle(&runner, event).await }
+        })
+    }
+
+    fn email_events(&self) -> SqsFunction {
+        let function = Arc::new(EmailEvents {
+            core: self.core.clone(),
+            secrets: self.secrets.clone(),
+            key: self.search.clone(),
+            dead: Arc::clone(&self.dead.mail_events),
+        });
+        sqs(move |event| {
+            let function = Arc::clone(&function);
+            async move { stagepost_email_events::handle(&function, event).await }
         })
     }
 

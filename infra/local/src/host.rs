@@ -21,6 +21,7 @@ use stagepost_lambda::system::{SystemClock, SystemEntropy};
 use stagepost_outbound_http::{BuildError, Guard, OutboundHttp};
 use stagepost_secrets::{KEY_LEN, KeyFileError, LocalSecrets};
 use stagepost_shopify::ApiBase;
+use stagepost_smtp::{Relay, SmtpMailer};
 use stagepost_sqs::{SqsDoorbell, SqsInboundQueue};
 use stagepost_wake::Wake;
 use tokio::net::TcpListener;
@@ -33,6 +34,7 @@ use crate::functions::{Dead, Ports};
 use crate::gateway;
 use crate::invoke::invoke;
 use crate::mailbox::Mailbox;
+use crate::mailer::{LocalMailer, Simulator};
 use crate::pulse::{LocalDoorbell, LocalInboundQueue, Pulse};
 use crate::queues::{Gauge, LocalQueues, Poller, QueueError};
 use crate::tap::{Stream, tap};
@@ -66,6 +68,8 @@ pub struct HostConfig {
     pub shopify_base: Option<Url>,
     /// A stand-in for EasyPost.
     pub easypost_base: Option<Url>,
+    /// Mails go by this relay instead of into the mailbox.
+    pub smtp: Option<Relay>,
     /// How many mails the mailbox takes in a second.
     pub mails_per_second: u32,
     /// How late the mailbox answers, to try what a stop in between does.
@@ -85,6 +89,7 @@ impl HostConfig {
             sweep_interval: Duration::from_secs(1),
             shopify_base: None,
             easypost_base: None,
+            smtp: None,
             mails_per_second: PER_SECOND_MAX,
             mail_delay: Duration::ZERO,
         }
@@ -246,7 +251,8 @@ fn ports(
         secrets: LocalSecrets::from_key(key)?,
         links: SignedLinks::of_deployment(public_url, &key),
         search: SearchKey::of_deployment(&key),
-        mailbox: mailbox.slow(config.mail_delay),
+        mailer: mailer(config, mailbox.clone().slow(config.mail_delay), queues, pulse),
+        mailbox,
         pace: Pace::per_second(config.mails_per_second),
         doorbell: LocalDoorbell::new(
             SqsDoorbell::new(queues.client.clone(), queues.urls.clone()),
@@ -261,6 +267,23 @@ fn ports(
         shopify: config.shopify_base.clone().map_or(ApiBase::Shopify, ApiBase::Override),
         easypost: config.easypost_base.clone().map_or(EasyPostBase::EasyPost, EasyPostBase::Override),
     })
+}
+
+/// By a relay, or into the mailbox, which tells of its mails as SES does.
+fn mailer(config: &HostConfig, mailbox: Mailbox, queues: &LocalQueues, pulse: &Pulse) -> LocalMailer {
+    match &config.smtp {
+        Some(relay) => {
+            let (clock, entropy) = (Arc::clone(&config.clock), Arc::clone(&config.entropy));
+            LocalMailer::Relay(SmtpMailer::new(relay.clone(), clock, entropy))
+        }
+        None => LocalMailer::Mailbox(Simulator {
+            mailbox,
+            clock: Arc::clone(&config.clock),
+            client: queues.client.clone(),
+            queue: queues.mail_events.clone(),
+            pulse: pulse.clone(),
+        }),
+    }
 }
 
 /// The key that everything secret hangs on: in a file of its own, or for this run only.

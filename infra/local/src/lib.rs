@@ -13,6 +13,7 @@ mod gateway;
 pub mod host;
 mod invoke;
 pub mod mailbox;
+mod mailer;
 mod pulse;
 mod queues;
 pub mod seed;

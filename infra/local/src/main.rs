@@ -10,6 +10,7 @@ use stagepost_domain::id::ShopId;
 use stagepost_local::bootstrap::{BootstrapError, Place, bootstrap, owner_key, shop_id};
 use stagepost_local::seed::{Seeded, seed};
 use stagepost_local::{HostConfig, start};
+use stagepost_smtp::Relay;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -30,6 +31,7 @@ Options of serve:
   --port N            Listen on 127.0.0.1:N (default 8787; 0 takes a free port)
   --data DIR          Keep the data in DIR (default .stagepost)
   --shopify-base URL  Call a stand-in at URL instead of Shopify
+  --smtp URL          Send mails by a relay, smtps://user:password@host, instead of into the mailbox
   --slow-mail N       The mailbox answers after N seconds, to try what a crash in between does
 
 Option of demo:
@@ -61,12 +63,14 @@ struct Serve {
     port: u16,
     folder: PathBuf,
     shopify_base: Option<Url>,
+    smtp: Option<Relay>,
     slow_mail: Duration,
 }
 
 impl Default for Serve {
     fn default() -> Self {
-        Self { port: PORT, folder: PathBuf::from(FOLDER), shopify_base: None, slow_mail: Duration::ZERO }
+        let folder = PathBuf::from(FOLDER);
+        Self { port: PORT, folder, shopify_base: None, smtp: None, slow_mail: Duration::ZERO }
     }
 }
 
@@ -179,6 +183,9 @@ fn parse_serve(mut arguments: impl Iterator<Item = String>) -> Result<Command, S
                 let base = Url::parse(&value()?).map_err(|e| format!("--shopify-base: {e}"))?;
                 serve.shopify_base = Some(base);
             }
+            "--smtp" => {
+                serve.smtp = Some(Relay::parse(&value()?).map_err(|e| format!("--smtp {e}"))?);
+            }
             "--slow-mail" => {
                 let seconds = value()?.parse().map_err(|_| "--slow-mail needs seconds".to_owned())?;
                 serve.slow_mail = Duration::from_secs(seconds);
@@ -238,11 +245,12 @@ async fn demo(keep: bool) -> Done {
 }
 
 async fn serve(options: Serve) -> Done {
-    let Serve { port, folder, shopify_base, slow_mail: mail_delay } = options;
+    let Serve { port, folder, shopify_base, smtp, slow_mail: mail_delay } = options;
     let config = HostConfig {
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         shopify_base,
         mail_delay,
+        smtp,
         ..HostConfig::in_folder(&folder)
     };
     let host = start(config).await?;
@@ -309,9 +317,11 @@ mod tests {
             port: 0,
             folder: "/tmp/x".into(),
             shopify_base: Some(Url::parse("http://127.0.0.1:1/").unwrap()),
+            smtp: Some(Relay::parse("smtps://a:b@mail.example").unwrap()),
             slow_mail: Duration::from_secs(3),
         });
-        let line = "serve --port 0 --data /tmp/x --shopify-base http://127.0.0.1:1/ --slow-mail 3";
+        let line = "serve --port 0 --data /tmp/x --shopify-base http://127.0.0.1:1/ \
+                    --smtp smtps://a:b@mail.example --slow-mail 3";
         assert_eq!(parsed(line), Ok(full));
         assert_eq!(parsed("demo"), Ok(Command::Demo { keep: false }));
         assert_eq!(parsed("demo --keep"), Ok(Command::Demo { keep: true }));

@@ -55,7 +55,7 @@ impl Pulse {
         self.rung.subscribe()
     }
 
-    fn ring(&self) {
+    pub fn ring(&self) {
         self.begin();
         self.rung.send_replace(());
     }

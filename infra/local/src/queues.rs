@@ -69,6 +69,8 @@ pub struct LocalQueues {
     pub urls: Queues,
     /// In front of `inbound-runner`.
     pub inbound: String,
+    /// In front of `email-events`.
+    pub mail_events: String,
     dead_letters: String,
 }
 
@@ -111,7 +113,9 @@ impl LocalQueues {
         let whole = (QueueAttributeName::MaximumMessageSize, stagepost_sqs::MESSAGE_MAX.to_string());
         let timeout = stagepost_inbound_runner::TIMEOUT;
         let inbound = make(&client, "stagepost-inbound", timeout, &[redrive, whole]).await?;
-        Ok(Self { client, urls, inbound, dead_letters })
+        let timeout = stagepost_email_events::TIMEOUT;
+        let mail_events = make(&client, "stagepost-mail-events", timeout, &to_dead(RECEIVES_MAX)).await?;
+        Ok(Self { client, urls, inbound, mail_events, dead_letters })
     }
 
     /// Where messages go that nobody can read.

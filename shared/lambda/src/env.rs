@@ -26,6 +26,8 @@ pub const PUBLIC_URL: &str = "PUBLIC_URL";
 /// Name of the SES configuration set that bounces and complaints are told to; none if it is not set.
 /// `email-runner`.
 pub const SES_CONFIGURATION_SET: &str = "SES_CONFIGURATION_SET";
+/// URL of a mail relay, with user and password; SES sends if it is not set. `email-runner`.
+pub const SMTP_URL: &str = "SMTP_URL";
 /// How many mails SES takes of the account in a second; the sandbox's 1 if it is not set. `email-runner`.
 pub const MAILS_PER_SECOND: &str = "MAILS_PER_SECOND";
 /// The key service's key that seals secrets: an id, an ARN or an alias. All functions that open secrets; if it

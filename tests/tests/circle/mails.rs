@@ -225,3 +225,31 @@ async fn a_suppressed_address_is_shown_and_taken_away() {
     world.pass(11).await;
     assert_eq!(world.states(&order, "email").await, ["succeeded"]);
 }
+
+#[tokio::test]
+async fn what_becomes_of_a_mail_is_shown_on_its_run_and_suppresses_who_must_not_be_mailed() {
+    let world = World::start().await;
+    let mut orders = Vec::new();
+    for to in ["success", "bounce", "complaint"] {
+        orders.push(ordered(&world, &boats("Ada", &format!("{to}@simulator.amazonses.com"))).await);
+    }
+    world.pass(11).await;
+    for (order, fate) in orders.iter().zip(["delivered", "hard_bounced", "complained"]) {
+        let run = world.runs_of(order, "email").await.remove(0);
+        assert_eq!((&run["state"], &run["fate"]), (&json!("succeeded"), &json!(fate)), "{run}");
+        assert!(run["fate_at"].is_string());
+    }
+    let listed = world.api.get("/v1/suppressions").await.ok();
+    let mut because: Vec<_> =
+        listed["items"].as_array().unwrap().iter().map(|s| s["because"].to_string()).collect();
+    because.sort();
+    assert_eq!(because, ["\"complaint\"", "\"hard_bounce\""]);
+    let bounced = listed["items"].as_array().unwrap().iter().find(|s| s["because"] == "hard_bounce").unwrap();
+    assert_eq!(bounced["address"], "bounce@simulator.amazonses.com");
+    assert_eq!(bounced["run"], world.runs_of(&orders[1], "email").await[0]["id"]);
+    world.move_to(&orders[1], "Ready").await.ok();
+    world.pass(11).await;
+    let next = world.runs_of(&orders[1], "email").await.pop().unwrap();
+    assert_eq!(next["skipped"], json!({"reason": "suppressed", "because": "hard_bounce"}));
+    assert_eq!(world.host.dead_letters().await, 0);
+}

@@ -83,6 +83,7 @@ pub fn timeouts(template: &Value) -> Vec<String> {
     let functions = functions(template);
     let expected = [
         ("EmailRunnerFunction", function_timeout(Action::Email)),
+        ("EmailEventsFunction", stagepost_email_events::TIMEOUT),
         ("WebhookRunnerFunction", function_timeout(Action::Webhook)),
         ("FulfillmentRunnerFunction", function_timeout(Action::Fulfill)),
         ("TrackerRunnerFunction", function_timeout(Action::RegisterTracker)),

@@ -277,6 +277,11 @@ pub fn flow(template: &str, endpoint: &str) -> Value {
 impl World {
     /// A host in memory with everything connected, set up over its API.
     pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// The same, its host configured otherwise.
+    pub async fn start_with(edit: impl FnOnce(&mut HostConfig)) -> Self {
         let clock = ManualClock::new(start_time());
         let time: Arc<dyn Clock> = Arc::new(clock.clone());
         let shopify = ShopifyStore::start(SHOPIFY_DOMAIN, "shpat_test", SHOPIFY_SECRET, Arc::clone(&time));
@@ -284,7 +289,7 @@ impl World {
         let woo = WooStore::start("ck_test:cs_test", WOO_SECRET, Arc::clone(&time)).await.unwrap();
         let receiver = Receiver::start(Arc::clone(&time)).await.unwrap();
         let parcels = EasyPostAccount::start(EASYPOST_KEY, EASYPOST_SECRET, Arc::clone(&time)).await.unwrap();
-        let config = HostConfig {
+        let mut config = HostConfig {
             clock: time,
             entropy: Arc::new(SeededEntropy::new(7)),
             sweep_interval: Duration::from_millis(200),
@@ -292,6 +297,7 @@ impl World {
             easypost_base: Some(parcels.url().parse().unwrap()),
             ..HostConfig::in_memory()
         };
+        edit(&mut config);
         let host = start(config).await.unwrap();
         let shop = ShopId::parse("shop_paperboat").unwrap();
         let key = create_shop(host.core(), &shop, "Paper Boat", "hello@paperboat.example").await.unwrap();

@@ -74,6 +74,8 @@ pub struct HostConfig {
     pub mails_per_second: u32,
     /// How late the mailbox answers, to try what a stop in between does.
     pub mail_delay: Duration,
+    /// How long a call of a receiver or platform may take in all.
+    pub call_timeout: Duration,
 }
 
 impl HostConfig {
@@ -92,6 +94,7 @@ impl HostConfig {
             smtp: None,
             mails_per_second: PER_SECOND_MAX,
             mail_delay: Duration::ZERO,
+            call_timeout: stagepost_outbound_http::TOTAL_TIMEOUT,
         }
     }
 
@@ -263,7 +266,7 @@ fn ports(
             pulse.clone(),
         ),
         dead: Dead::of(queues),
-        http: OutboundHttp::new(Guard::LoopbackAllowed)?,
+        http: OutboundHttp::within(Guard::LoopbackAllowed, config.call_timeout)?,
         shopify: config.shopify_base.clone().map_or(ApiBase::Shopify, ApiBase::Override),
         easypost: config.easypost_base.clone().map_or(EasyPostBase::EasyPost, EasyPostBase::Override),
     })

@@ -5,11 +5,13 @@ mod health;
 mod post;
 mod tryout;
 
+use stagepost_domain::Timestamp;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::{Actor, Cause, Event};
-use stagepost_domain::health::Health;
+use stagepost_domain::health::{Admission, Health};
+use stagepost_domain::id::AttemptId;
 use stagepost_domain::outcome::SkipReason;
-use stagepost_domain::run::{AttemptOutcome, Run, RunId, RunState, Target};
+use stagepost_domain::run::{AttemptOutcome, Run, RunId, RunState, Target, later};
 use stagepost_domain::shop::{DisabledReason, Endpoint};
 use stagepost_domain::webhook::{BODY_MAX, EventType, message_id, of_type};
 
@@ -17,11 +19,11 @@ use crate::Core;
 use crate::attempt::{Attempt, AttemptOf, Called, Whose};
 use crate::config::disable_endpoint;
 use crate::ports::{
-    ActError, Answer, AttemptStore, ConfigStore, HealthStore, Mailer, OrderStore, RunStore, Secrets,
-    StoreError, WebhookSender,
+    ActError, Answer, AttemptStore, CommitError, ConfigStore, HealthStore, Mailer, OrderStore, RunStore,
+    Secrets, StoreError, WebhookSender,
 };
 use crate::run::{
-    Answered, Opened, RunnerError, aside_if_hopeless, claim, fail_unsent, finish, open, skip, store,
+    Answered, LOOK_AGAIN, Opened, RunnerError, aside_if_hopeless, claim, fail_unsent, finish, open, skip, store,
     superseded,
 };
 pub(crate) use tryout::{Tried, try_out};
@@ -65,10 +67,11 @@ where
         Ok(opened) => opened,
         Err(answered) => return Ok(answered),
     };
+    let attempt = core.attempt()?;
     if let Some(why) = hesitate(core, &event, id).await? {
         return Ok(skip(core, id, &run, why).await?);
     }
-    let (endpoint, health) = match receiver(core, &event, id, &run).await? {
+    let (endpoint, health) = match receiver(core, &event, id, &run, &attempt).await? {
         Ok(there) => there,
         Err(answered) => return Ok(answered),
     };
@@ -84,7 +87,6 @@ where
         // An attempt as any other: tried again, but not for ever.
         Err(_) => Err(ActError::retry("the endpoint's secrets cannot be opened")),
     };
-    let attempt = core.attempt()?;
     let claimed = match claim(core, id, &run, &attempt).await? {
         Ok(claimed) => claimed,
         Err(answered) => return Ok(answered),
@@ -102,7 +104,7 @@ where
     };
     remember(core, &called.kept(whose, error_of(&outcome))).await;
     if !unsigned {
-        health::heard(core, mailer, &endpoint, health, &called, error_of(&outcome)).await;
+        health::heard(core, mailer, &endpoint, health, &attempt, &called, error_of(&outcome)).await;
     }
     Ok(answered)
 }
@@ -113,6 +115,7 @@ async fn receiver<S>(
     event: &Event,
     id: &RunId,
     run: &Run,
+    attempt: &AttemptId,
 ) -> Result<Result<(Endpoint, Health), Answered>, RunnerError>
 where
     S: OrderStore + RunStore + HealthStore,
@@ -130,14 +133,31 @@ where
         Some(_) => return Ok(Err(skip(core, id, run, SkipReason::EndpointDisabled).await?)),
         None => {}
     }
-    let rests = health.rests_until(core.now(), endpoint.mended_at, core.entropy.fraction());
-    if let Some(due) = rests {
-        let mut next = run.clone();
-        next.last_error = Some("put off: its receiver is busy or away".to_owned());
-        next.state = RunState::Pending { due };
-        return Ok(Err(store(core, id, run, &next).await?));
+    match health.admits(attempt, core.now(), endpoint.mended_at, core.entropy.fraction()) {
+        Admission::Free => Ok(Ok((endpoint, health))),
+        Admission::Rests(due) => Ok(Err(put_off(core, id, run, due).await?)),
+        Admission::Probe(probing) => match core.store.put_health(&event.shop, &endpoint.id, &probing).await {
+            Ok(()) => Ok(Ok((endpoint, probing))),
+            // Another one goes first.
+            Err(CommitError::LostRace | CommitError::Conflict) => {
+                Ok(Err(put_off(core, id, run, later(core.now(), LOOK_AGAIN)).await?))
+            }
+            Err(CommitError::Store(error)) => Err(error.into()),
+        },
     }
-    Ok(Ok((endpoint, health)))
+}
+
+/// Without a call and without an attempt; people see why.
+async fn put_off<S: RunStore>(
+    core: &Core<S>,
+    id: &RunId,
+    run: &Run,
+    due: Timestamp,
+) -> Result<Answered, StoreError> {
+    let mut next = run.clone();
+    next.last_error = Some("put off: its receiver is busy or away".to_owned());
+    next.state = RunState::Pending { due };
+    store(core, id, run, &next).await
 }
 
 /// The frozen message, or why it is not sent.

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::backoff::fraction_of;
+use crate::id::AttemptId;
 use crate::run::{ERROR_MAX, later};
 use crate::text::truncated;
 
@@ -20,6 +21,8 @@ const COOLING: SignedDuration = SignedDuration::from_secs(30);
 const COOLING_MAX: SignedDuration = SignedDuration::from_mins(15);
 /// Shortest and longest rest that a receiver may ask for.
 const ASKED: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(5), SignedDuration::from_hours(1));
+/// How long all others wait for the one that goes first: longer than a call takes.
+const PROBE: SignedDuration = SignedDuration::from_secs(30);
 /// What is put off comes back over so long a time, not all in one moment.
 const SPREAD_MAX: SignedDuration = SignedDuration::from_secs(60);
 
@@ -29,6 +32,9 @@ pub struct Health {
     /// Counts writes, from 1.
     #[serde(default)]
     pub version: u64,
+    /// The attempt that wrote this: two that find out the same at the same time are not one, so that one tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<AttemptId>,
     /// Since it took something last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing: Option<Failing>,
@@ -56,6 +62,20 @@ pub struct Cooling {
     pub until: Timestamp,
     /// How often it was opened since the last success.
     pub times: u32,
+    /// Whether one call is under way to see how the receiver does: until it is back nobody else calls.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub probing: bool,
+}
+
+/// Whether a run may be sent now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// As all others.
+    Free,
+    /// Nothing is sent before.
+    Rests(Timestamp),
+    /// It is the one that shows how the receiver does: once this is written, and others wait for it.
+    Probe(Health),
 }
 
 /// That its owner was told.
@@ -109,17 +129,26 @@ impl Health {
         self.failing.as_ref().filter(|failing| mended_at.is_none_or(|mended| failing.since >= mended))
     }
 
-    /// When a run that is due `now` may be sent, if not at once.
+    /// Whether a run may be sent `now`. Once a circuit has rested, one call goes first.
     #[must_use]
-    pub fn rests_until(
+    pub fn admits(
         &self,
+        by: &AttemptId,
         now: Timestamp,
         mended_at: Option<Timestamp>,
         jitter: f64,
-    ) -> Option<Timestamp> {
-        let cooling = self.failing_since(mended_at)?.cooling.filter(|cooling| cooling.until > now)?;
-        let over = cooling.until.duration_since(now).min(SPREAD_MAX);
-        Some(later(cooling.until, fraction_of(over, jitter)))
+    ) -> Admission {
+        let Some((failing, cooling)) = self.failing_since(mended_at).and_then(|f| Some((f, f.cooling?)))
+        else {
+            return Admission::Free;
+        };
+        if cooling.until > now {
+            let over = cooling.until.duration_since(now).min(SPREAD_MAX);
+            return Admission::Rests(later(cooling.until, fraction_of(over, jitter)));
+        }
+        let cooling = Some(Cooling { until: later(now, PROBE), probing: true, ..cooling });
+        let failing = Some(Failing { cooling, ..failing.clone() });
+        Admission::Probe(Self { version: self.version.saturating_add(1), by: Some(by.clone()), failing })
     }
 
     /// Whether it has failed for too long.
@@ -131,10 +160,16 @@ impl Health {
 
     /// What a call changes of it; nothing if it does not.
     #[must_use]
-    pub fn heard(&self, now: Timestamp, mended_at: Option<Timestamp>, heard: Heard<'_>) -> Option<Step> {
-        let version = self.version.saturating_add(1);
+    pub fn heard(
+        &self,
+        by: &AttemptId,
+        now: Timestamp,
+        mended_at: Option<Timestamp>,
+        heard: Heard<'_>,
+    ) -> Option<Step> {
+        let (version, by) = (self.version.saturating_add(1), Some(by.clone()));
         let Heard::Failure { error, strain } = heard else {
-            let well = Self { version, failing: None };
+            let well = Self { version, by, failing: None };
             return self.failing.is_some().then_some(Step { health: well, tell: None });
         };
         let was = self.failing_since(mended_at);
@@ -147,7 +182,7 @@ impl Health {
         next.cooling = opened(next.cooling, now, strain, was.is_some());
         let tell = next.notice(now);
         next.notices.extend(tell);
-        (was != Some(&next)).then_some(Step { health: Self { version, failing: Some(next) }, tell })
+        (was != Some(&next)).then_some(Step { health: Self { version, by, failing: Some(next) }, tell })
     }
 }
 
@@ -184,13 +219,18 @@ fn opened(was: Option<Cooling>, now: Timestamp, strain: Strain, was_failing: boo
     let rest = match strain {
         Strain::Busy(asked) => asked.map_or(own, |asked| asked.clamp(ASKED.0, ASKED.1)),
         Strain::Silent if was_failing => own,
-        Strain::None | Strain::Silent => return was,
+        // It answers, and not that it is busy.
+        Strain::None | Strain::Silent => return was.filter(|cooling| !cooling.probing),
     };
     let until = later(now, rest);
     match was {
         // Calls that were under way when it opened say the same once more.
-        Some(open) if open.until > now && (until <= open.until || !asks_for_more(strain)) => Some(open),
-        _ => Some(Cooling { until, times: times.saturating_add(1) }),
+        Some(open)
+            if !open.probing && open.until > now && (until <= open.until || !asks_for_more(strain)) =>
+        {
+            Some(open)
+        }
+        _ => Some(Cooling { until, times: times.saturating_add(1), probing: false }),
     }
 }
 
@@ -206,6 +246,10 @@ mod tests {
         Timestamp::from_second(1_000_000 + seconds).unwrap()
     }
 
+    fn me() -> AttemptId {
+        AttemptId::from_body("a").unwrap()
+    }
+
     const DAY: i64 = 24 * 3_600;
 
     fn fails(strain: Strain) -> Heard<'static> {
@@ -214,7 +258,7 @@ mod tests {
 
     fn after(calls: &[(i64, Heard<'_>)]) -> Health {
         calls.iter().fold(Health::default(), |health, (second, heard)| {
-            health.heard(at(*second), None, *heard).map_or(health, |step| step.health)
+            health.heard(&me(), at(*second), None, *heard).map_or(health, |step| step.health)
         })
     }
 
@@ -225,11 +269,11 @@ mod tests {
 
     #[test]
     fn what_changes_nothing_is_not_written() {
-        assert_eq!(Health::default().heard(at(0), None, Heard::Success), None);
+        assert_eq!(Health::default().heard(&me(), at(0), None, Heard::Success), None);
         let failing = after(&[(0, fails(Strain::None))]);
         assert_eq!(failing.failing.as_ref().unwrap().since, at(0));
-        assert_eq!(failing.heard(at(3_600), None, fails(Strain::None)), None);
-        let well = failing.heard(at(3_601), None, Heard::Success).unwrap();
+        assert_eq!(failing.heard(&me(), at(3_600), None, fails(Strain::None)), None);
+        let well = failing.heard(&me(), at(3_601), None, Heard::Success).unwrap();
         assert_eq!((well.health.failing, well.health.version, well.tell), (None, 2, None));
     }
 
@@ -264,15 +308,33 @@ mod tests {
         assert_eq!(cooling(&after(&calls)), None);
     }
 
+    fn admitted(health: &Health, second: i64) -> Admission {
+        health.admits(&me(), at(second), None, 0.5)
+    }
+
     #[test]
     fn what_rests_comes_back_spread_over_a_minute_and_never_early() {
         let health = after(&[(0, fails(Strain::Busy(Some(SignedDuration::from_secs(600)))))]);
         for jitter in [0.0, 0.5, 1.0, f64::NAN] {
-            let until = health.rests_until(at(10), None, jitter).unwrap();
+            let Admission::Rests(until) = health.admits(&me(), at(10), None, jitter) else {
+                panic!("at once")
+            };
             assert!((600..=660).contains(&until.duration_since(at(0)).as_secs()), "{jitter}");
         }
-        assert_eq!(health.rests_until(at(600), None, 0.5), None);
-        assert_eq!(Health::default().rests_until(at(0), None, 0.5), None);
+        assert_eq!(admitted(&Health::default(), 0), Admission::Free);
+        assert_eq!(admitted(&after(&[(0, fails(Strain::None))]), 0), Admission::Free);
+    }
+
+    #[test]
+    fn law_16_once_it_has_rested_one_call_goes_first_and_says_how_it_goes_on() {
+        let health = after(&[(0, fails(Strain::Busy(None)))]);
+        let Admission::Probe(probing) = admitted(&health, 30) else { panic!("rests") };
+        assert!(matches!(admitted(&probing, 31), Admission::Rests(_)), "the others wait");
+        let next = |heard| probing.heard(&me(), at(40), None, heard).unwrap().health;
+        assert_eq!(admitted(&next(Heard::Success), 40), Admission::Free);
+        assert_eq!(admitted(&next(fails(Strain::None)), 40), Admission::Free, "it answers");
+        assert_eq!(cooling(&next(fails(Strain::Silent))), Some(40 + 60), "longer than before");
+        assert!(matches!(admitted(&probing, 60), Admission::Probe(_)), "one that never came back");
     }
 
     #[test]
@@ -282,7 +344,7 @@ mod tests {
         for hour in 0..=130 {
             let now = at(hour * 3_600);
             assert_eq!(health.is_over(None), hour > 120);
-            if let Some(step) = health.heard(now, None, fails(Strain::None)) {
+            if let Some(step) = health.heard(&me(), now, None, fails(Strain::None)) {
                 told.extend(step.tell.map(|notice| (hour, notice.percent)));
                 health = step.health;
             }
@@ -296,7 +358,7 @@ mod tests {
         let mut health = after(&[(0, fails(Strain::None))]);
         let mut told = Vec::new();
         for day in [6, 7, 8, 9, 30] {
-            if let Some(step) = health.heard(at(day * DAY), None, fails(Strain::None)) {
+            if let Some(step) = health.heard(&me(), at(day * DAY), None, fails(Strain::None)) {
                 told.extend(step.tell.map(|notice| (day, notice.percent)));
                 health = step.health;
             }
@@ -309,9 +371,9 @@ mod tests {
     fn what_was_before_it_was_mended_does_not_count() {
         let health = after(&[(0, fails(Strain::Busy(None)))]);
         let mended = Some(at(10));
-        assert_eq!(health.rests_until(at(11), mended, 0.5), None);
+        assert_eq!(health.admits(&me(), at(11), mended, 0.5), Admission::Free);
         assert!(!health.is_over(mended));
-        let step = health.heard(at(6 * DAY), mended, fails(Strain::None)).unwrap();
+        let step = health.heard(&me(), at(6 * DAY), mended, fails(Strain::None)).unwrap();
         assert_eq!((step.tell, step.health.failing.unwrap().since), (None, at(6 * DAY)));
     }
 }

@@ -18,6 +18,7 @@ mod mails;
 mod outage;
 mod platforms;
 mod quarantine;
+mod receivers;
 mod registering;
 mod rotating;
 mod searching;

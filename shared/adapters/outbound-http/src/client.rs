@@ -67,6 +67,14 @@ impl OutboundHttp {
         Self::build(guard, times, system_lookup())
     }
 
+    /// The same with less patience, for who cannot wait as long.
+    ///
+    /// # Errors
+    /// As [`OutboundHttp::new`].
+    pub fn within(guard: Guard, total: Duration) -> Result<Self, BuildError> {
+        Self::build(guard, Times { connect: CONNECT_TIMEOUT.min(total), total }, system_lookup())
+    }
+
     fn build(guard: Guard, times: Times, lookup: Lookup) -> Result<Self, BuildError> {
         #[expect(clippy::disallowed_methods, reason = "the one home of the client")]
         let client = Client::builder()

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use stagepost_domain::Timestamp;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::health::{Health, Heard, Notice, Step, Strain};
+use stagepost_domain::id::AttemptId;
 use stagepost_domain::shop::{DisabledReason, Endpoint};
 
 use super::{is_gone, switch_off};
@@ -19,6 +20,7 @@ pub(super) async fn heard<S, M>(
     mailer: &M,
     endpoint: &Endpoint,
     health: Health,
+    attempt: &AttemptId,
     called: &Called,
     error: Option<&str>,
 ) where
@@ -32,7 +34,7 @@ pub(super) async fn heard<S, M>(
         None => Heard::Success,
         Some(error) => Heard::Failure { error, strain: strain(&called.answer) },
     };
-    match changed(core, endpoint, health, heard).await {
+    match changed(core, endpoint, health, attempt, heard).await {
         Ok(Changed { tell, over }) => {
             // Off first: what the mail says is so.
             if over {
@@ -68,12 +70,13 @@ async fn changed<S: HealthStore>(
     core: &Core<S>,
     endpoint: &Endpoint,
     mut health: Health,
+    attempt: &AttemptId,
     heard: Heard<'_>,
 ) -> Result<Changed, StoreError> {
     let (now, mended_at) = (core.now(), endpoint.mended_at);
     let failed = matches!(heard, Heard::Failure { .. });
     for _ in 0..TRIES_MAX {
-        let Some(Step { health: next, tell }) = health.heard(now, mended_at, heard) else {
+        let Some(Step { health: next, tell }) = health.heard(attempt, now, mended_at, heard) else {
             return Ok(Changed { tell: None, over: failed && health.is_over(mended_at) });
         };
         match core.store.put_health(&endpoint.shop, &endpoint.id, &next).await {

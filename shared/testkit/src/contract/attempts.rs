@@ -96,22 +96,26 @@ pub async fn an_attempt_is_kept_for_thirty_days<S: AttemptStore>(store: &S) {
     }
 }
 
-fn failed(health: &Health, at: Timestamp) -> Health {
-    let heard = Heard::Failure { error: "HTTP 503", strain: Strain::Busy(None) };
-    health.heard(at, None, heard).unwrap().health
+fn by_attempt(n: u32) -> AttemptId {
+    AttemptId::from_body(&n.to_string()).unwrap()
 }
 
-/// Of two that write the same step one wins; its repetition is a success.
+fn failed(health: &Health, by: u32, at: Timestamp) -> Health {
+    let heard = Heard::Failure { error: "HTTP 503", strain: Strain::Busy(None) };
+    health.heard(&by_attempt(by), at, None, heard).unwrap().health
+}
+
+/// Of two that find out the same one wins; its repetition is a success.
 pub async fn health_is_replaced_over_the_version_that_was_read<S: HealthStore>(store: &S) {
     let fresh = store.health(&shop(), &endpoint_id()).await.unwrap();
     assert_eq!(fresh, Health::default());
-    let (one, other) = (failed(&fresh, seconds(1)), failed(&fresh, seconds(2)));
+    let (one, other) = (failed(&fresh, 1, seconds(1)), failed(&fresh, 2, seconds(1)));
     store.put_health(&shop(), &endpoint_id(), &one).await.unwrap();
     store.put_health(&shop(), &endpoint_id(), &one).await.unwrap();
     let lost = store.put_health(&shop(), &endpoint_id(), &other).await;
     assert!(matches!(lost, Err(CommitError::LostRace)));
     assert_eq!(store.health(&shop(), &endpoint_id()).await.unwrap(), one);
-    let well = one.heard(seconds(3), None, Heard::Success).unwrap().health;
+    let well = one.heard(&by_attempt(3), seconds(3), None, Heard::Success).unwrap().health;
     store.put_health(&shop(), &endpoint_id(), &well).await.unwrap();
     assert_eq!(store.healths(&shop()).await.unwrap(), [(endpoint_id(), well)].into());
     assert!(store.healths(&other_shop()).await.unwrap().is_empty());
@@ -122,7 +126,7 @@ pub async fn an_endpoint_is_read_with_its_health_and_goes_with_it<S: ConfigStore
     store.save(&ConfigChange::Endpoint(endpoint(&shop())), &settings(&shop(), 1)).await.unwrap();
     let there = store.endpoint_and_health(&shop(), &endpoint_id()).await.unwrap();
     assert_eq!(there, Some((endpoint(&shop()), Health::default())));
-    let one = failed(&Health::default(), seconds(1));
+    let one = failed(&Health::default(), 1, seconds(1));
     store.put_health(&shop(), &endpoint_id(), &one).await.unwrap();
     let there = store.endpoint_and_health(&shop(), &endpoint_id()).await.unwrap();
     assert_eq!(there, Some((endpoint(&shop()), one)));

@@ -157,6 +157,8 @@ fn is_forbidden_v6(ip: Ipv6Addr) -> bool {
 }
 
 #[cfg(test)]
+mod space;
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 

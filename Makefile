@@ -49,6 +49,7 @@ fuzz:
 ## Ten thousand stage entries while receivers fail and the host is killed at random; prints figures
 bench:
 	cargo run --release --quiet --package stagepost-bench -- storm
+	cargo run --release --quiet --package stagepost-bench -- hole
 
 # cargo-lambda, SAM and cfn-lint from PyPI, in the versions that this was tried with.
 $(TOOLS)/installed: infra/deploy/requirements.txt

@@ -3,16 +3,18 @@
 
 #![expect(clippy::indexing_slicing, reason = "JSON that is not there is null")]
 
+mod hole;
 mod host;
 mod storm;
 
 use std::process::ExitCode;
 
-const HELP: &str = "Usage: stagepost-bench storm [ENTRIES] [SEED]
+const HELP: &str = "Usage: stagepost-bench storm [ENTRIES] [SEED] | hole
 
 storm  So many stage entries (10000), each with a mail and a webhook, while receivers fail at random and the
        host is killed at random, its clock jumping on. Ends when every run has, and fails if a webhook never
        arrived, had two ids or two bodies, a mail came twice, or anything is not accounted for.
+hole   How long 50 healthy endpoints wait for their messages alone, and beside one that never answers.
 ";
 
 #[tokio::main]
@@ -21,6 +23,7 @@ async fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["storm", rest @ ..] => run_storm(rest).await,
+        ["hole"] => hole::run().await,
         ["host", folder, port, ahead] => host::serve(folder, port, ahead).await.map(|()| true),
         _ => {
             eprint!("{HELP}");

@@ -1,7 +1,7 @@
 //! Stage entries while everything fails: receivers at random, the host by `kill -9`.
 
 mod account;
-mod client;
+pub mod client;
 mod load;
 
 use std::collections::BTreeMap;

@@ -23,8 +23,8 @@ use crate::ports::{
     Secrets, StoreError, WebhookSender,
 };
 use crate::run::{
-    Answered, LOOK_AGAIN, Opened, RunnerError, aside_if_hopeless, claim, fail_unsent, finish, open, skip, store,
-    superseded,
+    Answered, LOOK_AGAIN, Opened, RunnerError, aside_if_hopeless, claim, fail_unsent, finish, open, skip,
+    store, superseded,
 };
 pub(crate) use tryout::{Tried, try_out};
 

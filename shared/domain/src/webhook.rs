@@ -140,12 +140,48 @@ pub fn of_type(frozen: &str, told: EventType) -> String {
     }
 }
 
+/// A message that tries an endpoint out.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "TestMessage"))]
+pub struct TestMessage<'a> {
+    /// `endpoint.test`.
+    r#type: &'a str,
+    /// When it was sent.
+    timestamp: String,
+    /// Counts changes of messages that a receiver must know of.
+    version: u32,
+    /// What it tells.
+    data: TestData<'a>,
+}
+
+/// What a test message tells.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "TestData"))]
+struct TestData<'a> {
+    /// The endpoint that is tried out.
+    endpoint: TestEndpoint<'a>,
+}
+
+/// An endpoint, as a test message names it.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "TestEndpoint"))]
+struct TestEndpoint<'a> {
+    /// Its id.
+    id: &'a str,
+    /// Its name.
+    name: &'a str,
+}
+
 /// The message that tries an endpoint out: of no order.
 #[must_use]
-pub fn test_body(at: Timestamp, endpoint: &str, name: &str) -> String {
-    let head = format!("{{\"type\":\"{ENDPOINT_TEST}\",\"timestamp\":\"{at}\",\"version\":{MESSAGE_VERSION}");
-    let data = serde_json::json!({ "endpoint": { "id": endpoint, "name": name } });
-    format!("{head},\"data\":{data}}}")
+pub fn test_body(at: Timestamp, id: &str, name: &str) -> String {
+    let data = TestData { endpoint: TestEndpoint { id, name } };
+    let (r#type, timestamp) = (ENDPOINT_TEST, at.to_string());
+    serde_json::to_string(&TestMessage { r#type, timestamp, version: MESSAGE_VERSION, data })
+        .unwrap_or_default()
 }
 
 /// The `webhook-id`: the same on every attempt of one run and when it is sent again, so that a receiver knows

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use stagepost_domain::webhook::{EventType, Message};
+use stagepost_domain::webhook::{ENDPOINT_TEST, EventType, Message, TestMessage};
 
 use super::{About, Operation, Schemas};
 
@@ -80,9 +80,7 @@ fn webhooks(schemas: &mut Schemas) -> Map<String, Value> {
         header("webhook-timestamp", "When this attempt was made, in seconds since 1970."),
         header("webhook-signature", "`v1,…`, one for each secret that counts, parted by spaces."),
     ];
-    let message = schemas.of_answer::<Message<'_>>();
-    let of = |told: EventType| {
-        let (summary, id) = summary(told);
+    let sent = |name: &str, id: &str, summary: &str, schema: &Value| {
         let post = json!({
             "operationId": id,
             "summary": summary,
@@ -90,15 +88,21 @@ fn webhooks(schemas: &mut Schemas) -> Map<String, Value> {
             "tags": ["webhook-endpoints"],
             "security": [],
             "parameters": headers,
-            "requestBody": {"required": true, "content": {"application/json": {"schema": message}}},
+            "requestBody": {"required": true, "content": {"application/json": {"schema": schema}}},
             "responses": {
                 "2XX": {"description": "It is taken. Anything else is tried again, 8 times over 28 hours."},
                 "410": {"description": "The endpoint wants no more: it is switched off."},
             },
         });
-        (told.as_str().to_owned(), json!({ "post": post }))
+        (name.to_owned(), json!({ "post": post }))
     };
-    EventType::ALL.into_iter().map(of).collect()
+    let (message, test) = (schemas.of_answer::<Message<'_>>(), schemas.of_answer::<TestMessage<'_>>());
+    let told = EventType::ALL.into_iter().map(|told| {
+        let (about, id) = summary(told);
+        sent(told.as_str(), id, about, &message)
+    });
+    told.chain([sent(ENDPOINT_TEST, "endpointTest", "Somebody tries the endpoint out: sent once", &test)])
+        .collect()
 }
 
 fn summary(told: EventType) -> (&'static str, &'static str) {

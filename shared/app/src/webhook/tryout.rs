@@ -1,4 +1,4 @@
-//! Trying an endpoint out: one test message, signed, sent and logged like any other (docs/adr/0013).
+//! Trying an endpoint out: one test message, signed, sent and logged like any other (docs/adr/0016).
 
 use stagepost_domain::id::{AttemptId, EndpointId, JobId, ShopId};
 use stagepost_domain::webhook::{message_id_of, test_body};

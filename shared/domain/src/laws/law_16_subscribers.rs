@@ -1,11 +1,12 @@
 //! Endpoints that subscribe are told of what they subscribed to, once each; what is silent for customers is
 //! silent for them (laws 3, 4, 10, 16).
 
-use crate::event::{Change, StageRef};
+use crate::event::{Action, Change, StageRef};
 use crate::fact::Origin;
 use crate::id::EndpointId;
+use crate::outcome::SkipReason;
 use crate::package::TrackingStatus;
-use crate::run::{RunKey, Target};
+use crate::run::{Run, RunKey, RunState, Target};
 use crate::webhook::{EventType, body, of_type};
 
 use super::scene::{Scene, add, api_key, console, endpoint, scan, shopify, stg, t};
@@ -121,4 +122,20 @@ fn law_11_each_type_is_the_same_frozen_message_under_its_own_name() {
         );
     }
     assert_eq!(of_type("{\"kept\":1}", EventType::Created), "{\"kept\":1}");
+}
+
+#[test]
+fn law_10_a_reopened_order_enters_its_stage_again_although_a_subscriber_was_told_of_the_first_time() {
+    let mut scene = programs(Scene::default(), &ALL);
+    scene.apply(shopify(10));
+    scene.apply(shopify(20).cancelled());
+    scene.end_runs(|key, run| match key.action() {
+        Action::Webhook => {
+            Run { state: RunState::Succeeded { at: t(30), detail: String::new() }, ..run.clone() }
+        }
+        _ => run.skip(SkipReason::OrderCancelled, t(30)),
+    });
+    scene.apply(shopify(40));
+    assert_eq!(scene.mails(), ["new"], "nobody was mailed of the first entry");
+    assert_eq!(told(&scene), ["order.updated", "order.stage_entered"]);
 }

@@ -8,6 +8,7 @@ mod openapi;
 mod payload;
 mod queue;
 mod routes;
+mod senders;
 mod view;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use axum::Router;
 use stagepost_app::Core;
 use stagepost_app::mail::TrackingLinks;
-use stagepost_app::mail::ports::{SuppressionStore, TallyStore, TestMailStore};
+use stagepost_app::mail::ports::{SuppressionStore, TallyStore, TestMailStore, Unchecked};
 use stagepost_app::ports::{
     AttemptStore, CallStore, ConfigStore, GovernorStore, HealthStore, InboundStore, JobStore, OrderStore,
     RunStore, SearchStore, Secrets,
@@ -26,6 +27,7 @@ use stagepost_lambda::cache::Warm;
 use url::Url;
 
 pub use queue::Queue;
+pub use senders::Senders;
 
 /// The stores that the API needs.
 pub trait Stores:
@@ -80,6 +82,8 @@ pub struct Api<S, K> {
     pub check_url: fn(&Url) -> Result<(), String>,
     /// Where notifications go that somebody hands back to their reader.
     pub inbound: Queue,
+    /// Asks the mail provider about senders.
+    pub senders: Senders,
     keys: Warm<String, ApiKey>,
 }
 
@@ -93,7 +97,14 @@ impl<S, K> Api<S, K> {
         check_url: fn(&Url) -> Result<(), String>,
         inbound: Queue,
     ) -> Self {
-        Self { core, secrets, links, search, check_url, inbound, keys: Warm::default() }
+        let senders = Senders::new(Unchecked);
+        Self { core, secrets, links, search, check_url, inbound, senders, keys: Warm::default() }
+    }
+
+    /// The same, with somebody to ask about senders.
+    #[must_use]
+    pub fn with_senders(self, senders: Senders) -> Self {
+        Self { senders, ..self }
     }
 }
 

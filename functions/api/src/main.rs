@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use lambda_http::{Error, run};
-use stagepost_api::{Api, Queue, router};
+use stagepost_api::{Api, Queue, Senders, router};
 use stagepost_domain::search::SearchKey;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::{aws, env, links::SignedLinks, system, telemetry};
 use stagepost_outbound_http::{Guard, check_url};
 use stagepost_secrets::DeployedSecrets;
+use stagepost_ses::SesSenders;
 use stagepost_sqs::SqsInboundQueue;
 use url::Url;
 
@@ -24,5 +25,7 @@ async fn main() -> Result<(), Error> {
     let inbound = SqsInboundQueue::new(stagepost_sqs::client(&aws), env::text(env::INBOUND_QUEUE_URL)?);
     let check = |url: &Url| check_url(url, Guard::Public).map_err(|refused| refused.to_string());
     let api = Api::new(core, secrets, Arc::new(links), search, check, Queue::new(inbound));
+    let senders = Senders::new(SesSenders::new(stagepost_ses::client(&aws)));
+    let api = api.with_senders(senders);
     run(router(Arc::new(api))).await
 }

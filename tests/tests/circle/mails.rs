@@ -253,3 +253,11 @@ async fn what_becomes_of_a_mail_is_shown_on_its_run_and_suppresses_who_must_not_
     assert_eq!(next["skipped"], json!({"reason": "suppressed", "because": "hard_bounce"}));
     assert_eq!(world.host.dead_letters().await, 0);
 }
+
+#[tokio::test]
+async fn a_sender_that_nobody_checks_says_so() {
+    let world = World::start().await;
+    let sender = world.api.get("/v1/settings/sender").await.ok();
+    assert_eq!((&sender["address"], &sender["state"]), (&json!(OWN), &json!("unchecked")));
+    assert!(sender["hint"].as_str().unwrap().contains("test mail"));
+}

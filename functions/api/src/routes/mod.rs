@@ -244,6 +244,11 @@ fn configuration<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Route
 fn mails<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K> {
     routes
         .get(
+            "/v1/settings/sender",
+            settings::sender,
+            about("getSender", "Read whether mails can come from the shop's sender, and what to do if not"),
+        )
+        .get(
             "/v1/email-templates/starters",
             previews::starters,
             about("listStarterTemplates", "List templates to begin with"),

@@ -6,10 +6,10 @@ use stagepost_lambda::http::Problem;
 
 use super::State;
 use crate::Stores;
-use crate::answer::{Answer, Current};
+use crate::answer::{Answer, Current, Found};
 use crate::caller::{Admin, Caller};
 use crate::payload::{IfMatch, Payload};
-use crate::view::SettingsView;
+use crate::view::{SenderView, SettingsView};
 
 pub async fn read<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
@@ -26,4 +26,17 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
     Payload(input): Payload<SettingsInput>,
 ) -> Answer<Current<SettingsView>> {
     Ok(Current(config::update_settings(&api.core, caller.shop(), &input, expected).await?.into()))
+}
+
+pub async fn sender<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller,
+) -> Answer<Found<SenderView>> {
+    let settings = api.core.store.settings(caller.shop()).await?;
+    let settings = settings.ok_or_else(|| Problem::not_found("shop"))?;
+    let state = api.senders.state(&settings.from_email).await.map_err(|error| {
+        tracing::warn!(%error, "sender");
+        Problem::unavailable()
+    })?;
+    Ok(Found(SenderView::new(settings.from_email, state)))
 }

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use stagepost_app::mail::ports::{TestMail, TestState};
+use stagepost_app::mail::ports::{SenderState, TestMail, TestState};
 use stagepost_app::mail::preview::{Preview, Warning};
 use stagepost_app::mail::suppressions::Listed;
 use stagepost_domain::Timestamp;
@@ -100,5 +100,41 @@ impl From<Listed> for SuppressionView {
     fn from(listed: Listed) -> Self {
         let Listed { id, address, because, since, run } = listed;
         Self { id, address, because, since, run }
+    }
+}
+
+/// Whether mails can come from the shop's sender.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Sender")]
+pub struct SenderView {
+    /// The sender.
+    address: String,
+    /// How the mail provider stands to it.
+    state: SenderState,
+    /// What to do about it; null if nothing.
+    hint: Option<&'static str>,
+}
+
+impl SenderView {
+    /// With what to do.
+    pub fn new(address: String, state: SenderState) -> Self {
+        let hint = match state {
+            SenderState::Verified => None,
+            SenderState::Pending => Some(
+                "SES waits for its owner: follow the link in its mail, or publish the DKIM records of the domain.",
+            ),
+            SenderState::Failed => Some(
+                "SES did not find its owner in time: publish the domain's DKIM records and verify it again.",
+            ),
+            SenderState::Unknown => {
+                Some("SES does not know it: verify the address, or better its domain, in this region.")
+            }
+            SenderState::NotAllowed => Some(
+                "It is not the identity that this deployment may send from: take an address of that identity, or \
+                 deploy with another SenderIdentity.",
+            ),
+            SenderState::Unchecked => Some("Nobody checks senders here: send a test mail to see."),
+        };
+        Self { address, state, hint }
     }
 }

@@ -12,6 +12,6 @@ pub use attempts::AttemptView;
 pub use config::{CarrierView, ChannelView, KeyView, SettingsView, TemplateLine};
 pub use endpoints::{EndpointView, RecoveryView};
 pub use jobs::{GovernorView, JobView, Plan, PlanStep};
-pub use mail::{PreviewView, SuppressionView, TestMailView};
+pub use mail::{PreviewView, SenderView, SuppressionView, TestMailView};
 pub use orders::{OrderLine, OrderView};
 pub use timeline::{EntryView, QuarantineView, RunView};

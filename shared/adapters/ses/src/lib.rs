@@ -5,6 +5,7 @@
 
 mod address;
 mod classify;
+mod senders;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use stagepost_app::ports::{ActError, Mail, MailError, Mailer};
 pub use address::from_header;
 pub use aws_sdk_sesv2::Client;
 pub use classify::classify;
+pub use senders::SesSenders;
 
 /// The whole call. A claim's lease must be longer.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);

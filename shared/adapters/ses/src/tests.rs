@@ -185,3 +185,45 @@ async fn a_mail_to_nobody_or_without_text_never_leaves() {
     assert_eq!(failed(&server, &blank).await, Disposition::Permanent);
     assert_eq!(server.requests.load(Ordering::SeqCst), 0);
 }
+
+async fn sender_check(reply: &'static str) -> Result<stagepost_app::mail::ports::SenderState, ActError> {
+    use stagepost_app::mail::ports::SenderCheck;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut seen = [0; 4096];
+            let _ = socket.read(&mut seen).await;
+            let _ = socket.write_all(reply.as_bytes()).await;
+        }
+    });
+    SesSenders::new(mailer(&endpoint).client).sender("hello@shop.example").await
+}
+
+#[tokio::test]
+async fn a_sender_is_checked_by_its_address_and_its_domain() {
+    use stagepost_app::mail::ports::SenderState;
+    for (reply, state) in [
+        (
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 34\r\n\r\n{\"VerifiedForSendingStatus\": true}",
+            Ok(SenderState::Verified),
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 33\r\n\r\n{\"VerificationStatus\": \"PENDING\"} ",
+            Ok(SenderState::Pending),
+        ),
+        (
+            "HTTP/1.1 404 Not Found\r\nx-amzn-errortype: NotFoundException\r\nconnection: close\r\n\
+             content-length: 2\r\n\r\n{}",
+            Ok(SenderState::Unknown),
+        ),
+        (
+            "HTTP/1.1 403 Forbidden\r\nx-amzn-errortype: AccessDeniedException\r\nconnection: close\r\n\
+             content-length: 2\r\n\r\n{}",
+            Ok(SenderState::NotAllowed),
+        ),
+        ("HTTP/1.1 500 Oops\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", Err(Disposition::RETRY)),
+    ] {
+        assert_eq!(sender_check(reply).await.map_err(|e| e.disposition), state, "{reply}");
+    }
+}

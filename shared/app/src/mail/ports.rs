@@ -8,7 +8,7 @@ use stagepost_domain::governor::Tally;
 use stagepost_domain::id::{OrderId, ShopId, SuppressionId, TemplateId, TestMailId};
 use stagepost_domain::suppression::Suppression;
 
-use crate::ports::{CommitError, DoorbellError, Page, StoreError};
+use crate::ports::{ActError, CommitError, DoorbellError, Page, StoreError};
 
 /// Addresses that shops do not mail to.
 pub trait SuppressionStore: Send + Sync {
@@ -154,4 +154,39 @@ pub trait TestMailDoorbell: Send + Sync {
         shop: &ShopId,
         test: &TestMailId,
     ) -> impl Future<Output = Result<(), DoorbellError>> + Send;
+}
+
+/// How a provider stands to an address that mails are to come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SenderState {
+    /// Mails can come from it.
+    Verified,
+    /// It waits for its owner: a link to follow, or DNS records to be found.
+    Pending,
+    /// Its owner was not found in time, or was and is no more.
+    Failed,
+    /// The provider does not know it.
+    Unknown,
+    /// It is not the one that this deployment may send from.
+    NotAllowed,
+    /// Nobody checks senders here: the local host, or a relay.
+    Unchecked,
+}
+
+/// Asks the provider about senders.
+pub trait SenderCheck: Send + Sync {
+    /// How it stands to an address: by the address itself, else by its domain.
+    fn sender(&self, address: &str) -> impl Future<Output = Result<SenderState, ActError>> + Send;
+}
+
+/// Where nobody checks senders.
+#[derive(Debug, Clone, Copy)]
+pub struct Unchecked;
+
+impl SenderCheck for Unchecked {
+    async fn sender(&self, _: &str) -> Result<SenderState, ActError> {
+        Ok(SenderState::Unchecked)
+    }
 }

@@ -111,7 +111,7 @@ pub fn reach(template: &Value) -> Vec<String> {
         ];
         let differing = pairs.into_iter().filter(|(_, may, told)| may != told);
         wrong.extend(differing.map(|(what, may, told)| format!("{name} may {what} {may:?}, not {told:?}")));
-        let mails = statements.iter().any(|s| texts(&s["Action"]).iter().any(|a| a.starts_with("ses:")));
+        let mails = statements.iter().any(|s| texts(&s["Action"]).iter().any(|a| a.starts_with("ses:Send")));
         if mails != ["EmailRunnerFunction", "WebhookRunnerFunction"].contains(&name) {
             wrong.push(format!("{name}: only the email and webhook runners mail"));
         }

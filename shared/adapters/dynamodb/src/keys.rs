@@ -177,8 +177,15 @@ pub(crate) fn attention_pk(shop: &ShopId) -> String {
     format!("ATTN#{shop}")
 }
 
+const DUE: &str = "DUE#";
+
 pub(crate) fn due_shard(shard: u8) -> String {
-    format!("DUE#{shard}")
+    format!("{DUE}{shard}")
+}
+
+/// Whether it is a shard of the due index, and not another use of the index.
+pub(crate) fn is_due_pk(pk: &str) -> bool {
+    pk.starts_with(DUE)
 }
 
 /// A cursor's text.

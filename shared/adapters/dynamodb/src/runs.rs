@@ -280,8 +280,7 @@ impl RunChange<'_> {
             return self.expression(held, ", #o = :zero REMOVE g2pk, g2sk", guard);
         };
         let expression = self.expression(held, ", #o = :zero, g2pk = :p, g2sk = :d", guard)?;
-        let place = text(keys::attention_pk(&after.shop));
-        Ok(expression.value("p", place).value("d", text(time_text(at))))
+        Ok(to_attention(expression, after, at))
     }
 }
 
@@ -319,6 +318,20 @@ fn place(key: &Key, due: Option<Timestamp>, condition: &str) -> Expression {
     }
 }
 
+/// The same for an event, which has another place once it is out: where people look, if a run of it went wrong.
+fn event_place(key: &Key, event: &Event, due: Option<Timestamp>, condition: &str) -> Expression {
+    match (due, event.wants_attention()) {
+        (None, Some(at)) => {
+            to_attention(Expression::update("SET g2pk = :p, g2sk = :d", condition), event, at)
+        }
+        _ => place(key, due, condition),
+    }
+}
+
+fn to_attention(expression: Expression, event: &Event, at: Timestamp) -> Expression {
+    expression.value("p", text(keys::attention_pk(&event.shop))).value("d", text(time_text(at)))
+}
+
 impl DynamoStore {
     /// A change that leaves the event's place in the due index as it is.
     async fn replace_run(&self, change: &RunChange<'_>) -> Result<Event, CommitError> {
@@ -353,7 +366,7 @@ impl DynamoStore {
         };
         for _ in 0..ROUNDS_MAX {
             let expression = match &runs {
-                Some(runs) => place(&key, due, "#r = :r").value("r", runs.clone()),
+                Some(runs) => event_place(&key, event, due, "#r = :r").value("r", runs.clone()),
                 None => place(&key, due, "attribute_exists(pk) AND attribute_not_exists(#r)"),
             };
             match self.update(&key, &expression.name("r", "r")).await {
@@ -424,8 +437,13 @@ fn attention_start(pk: &str, cursor: &str) -> Option<Row> {
     known.then_some(row)
 }
 
+/// The index may be behind: an item that has got its place among what people should look at is not due, though
+/// its time there has passed as well.
 fn still_due(row: &Row, now: Timestamp) -> bool {
-    text_of(row, "g2sk").is_some_and(|due| due <= time_text(now).as_str()) && !expired(row, now)
+    let in_due_index = text_of(row, "g2pk").is_some_and(keys::is_due_pk);
+    in_due_index
+        && text_of(row, "g2sk").is_some_and(|due| due <= time_text(now).as_str())
+        && !expired(row, now)
 }
 
 fn due_item(row: Row) -> Result<DueItem, StoreError> {
@@ -436,5 +454,25 @@ fn due_item(row: Row) -> Result<DueItem, StoreError> {
         read_document(row).map(|job| DueItem::Job(Box::new(job)))
     } else {
         read_document(row).map(DueItem::Parked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Between the index and the item a run may have failed, and its event have moved to where people look.
+    #[test]
+    fn law_13_what_people_should_look_at_is_not_taken_for_due() {
+        let at = |pk: String| {
+            Row::from([
+                ("g2pk".to_owned(), text(pk)),
+                ("g2sk".to_owned(), text(time_text(Timestamp::UNIX_EPOCH))),
+            ])
+        };
+        let now = Timestamp::UNIX_EPOCH;
+        assert!(still_due(&at(due_shard(3)), now));
+        assert!(!still_due(&at(keys::attention_pk(&ShopId::parse("shop_a").unwrap())), now));
+        assert!(!still_due(&Row::new(), now));
     }
 }

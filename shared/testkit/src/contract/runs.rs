@@ -266,6 +266,15 @@ pub async fn the_webhook_body_is_kept_as_frozen<S: OrderStore + RunStore>(store:
     assert_eq!(store.webhook_body(&id, 1, past).await.unwrap(), None, "it has expired");
 }
 
+/// What a sweep does that met an event while its last run ended.
+async fn swept<S: OrderStore + RunStore>(store: &S, ended: impl Iterator<Item = &RunId>) {
+    for id in ended {
+        let event = store.event(&id.order, id.seq).await.unwrap().unwrap();
+        store.set_due(&DueItem::Event(Box::new(event)), None).await.unwrap();
+    }
+    assert!(due(store, 100).await.is_empty());
+}
+
 /// A failed run shows up once nothing of its event is open, newest first, for its own shop, and goes when it is
 /// tried again.
 pub async fn what_went_wrong_is_listed_for_people_until_it_is_tried_again<S: OrderStore + RunStore>(
@@ -302,6 +311,12 @@ pub async fn what_went_wrong_is_listed_for_people_until_it_is_tried_again<S: Ord
     assert_eq!(end, None);
     assert!(store.attention(&other_shop(), None, 10).await.unwrap().items.is_empty());
     assert!(store.attention(&shop(), Some("nonsense"), 10).await.is_err());
+    swept(store, failed.iter().map(|(id, _)| id)).await;
+    assert_eq!(
+        store.attention(&shop(), None, 10).await.unwrap().items.len(),
+        2,
+        "a sweep takes nothing away"
+    );
     let (id, run) = failed.pop().unwrap();
     store.update_run(&id, &run, &run.retry(seconds(60), false).unwrap()).await.unwrap();
     assert_eq!(store.attention(&shop(), None, 10).await.unwrap().items.len(), 1);

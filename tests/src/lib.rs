@@ -6,6 +6,8 @@
     reason = "a test library: what does not hold ends the test"
 )]
 
+pub mod signed;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -218,8 +218,27 @@ where
     let ours = core.store.order(order).await?.is_some_and(|o| o.shop == *shop);
     let packages = if ours { core.store.packages(order).await? } else { Vec::new() };
     let overdue = packages.into_iter().find(|p| p.id == *package && p.is_overdue(core.now()));
-    let Some(overdue) = overdue else { return Ok(Refetched::NotOverdue) };
-    let Some((carrier, tracker)) = tracker_of(core, order, &overdue).await? else {
+    match overdue {
+        Some(overdue) => news_of(core, secrets, service, shop, order, &overdue).await,
+        None => Ok(Refetched::NotOverdue),
+    }
+}
+
+/// The same for a package that was just read and is overdue.
+pub(crate) async fn news_of<S, K, T>(
+    core: &Core<S>,
+    secrets: &K,
+    service: &T,
+    shop: &ShopId,
+    order: &OrderId,
+    overdue: &Package,
+) -> Result<Refetched, RefetchError>
+where
+    S: OrderStore + ConfigStore + InboundStore,
+    K: Secrets,
+    T: TrackerService,
+{
+    let Some((carrier, tracker)) = tracker_of(core, order, overdue).await? else {
         return Ok(Refetched::NoTracker);
     };
     let Some(access) = access(core, secrets, shop, &carrier).await? else { return Ok(Refetched::NoTracker) };

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use stagepost_app::ports::Entropy;
-use stagepost_domain::signing::{base64_hmac, easypost_v1, woocommerce_key};
 use stagepost_standins::{Notification, Posted};
 use stagepost_testkit::SeededEntropy;
-use stagepost_tests::{PATIENCE, SHOPIFY_DOMAIN, World};
+pub use stagepost_tests::signed::{easypost, notification, shopify, woo};
+use stagepost_tests::{PATIENCE, World};
 
 /// Where recorded payloads lie, outside the repository; not everybody has them. With `STAGEPOST_FIXTURES` they
 /// are there, and must be.
@@ -37,39 +37,6 @@ pub fn files(folder: &str) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(folder).unwrap();
     let paths = entries.map(|e| e.unwrap().path()).filter(|p| p.is_file());
     paths.map(|p| (p.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(p).unwrap())).collect()
-}
-
-/// A notification with these headers.
-pub fn notification(topic: &str, headers: &[(&str, &str)], body: &[u8]) -> Notification {
-    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Notification { topic: topic.to_owned(), headers, body: body.to_vec() }
-}
-
-/// A body as Shopify would send it.
-pub fn shopify(secret: &str, topic: &str, body: &[u8]) -> Notification {
-    let headers = [
-        ("Content-Type", "application/json"),
-        ("X-Shopify-Topic", topic),
-        ("X-Shopify-Hmac-Sha256", &base64_hmac(secret, body)),
-        ("X-Shopify-Shop-Domain", SHOPIFY_DOMAIN),
-    ];
-    notification(topic, &headers, body)
-}
-
-/// A body as WooCommerce would send it.
-pub fn woo(secret: &str, topic: &str, body: &[u8]) -> Notification {
-    let headers = [
-        ("Content-Type", "application/json"),
-        ("X-WC-Webhook-Topic", topic),
-        ("X-WC-Webhook-Signature", &base64_hmac(&woocommerce_key(secret), body)),
-    ];
-    notification(topic, &headers, body)
-}
-
-/// A body as EasyPost would send it.
-pub fn easypost(secret: &str, body: &[u8]) -> Notification {
-    let headers = [("Content-Type", "application/json"), ("X-Hmac-Signature", &easypost_v1(secret, body))];
-    notification("tracker", &headers, body)
 }
 
 /// Which route a notification goes to.

@@ -63,12 +63,6 @@ impl Load {
     }
 
     async fn enter(&self, n: usize, stage: &str) -> Result<(), Trouble> {
-        if stage == STAGES[0] {
-            let order = json!({"external_id": n.to_string(), "number": format!("#{n}"), "flow": self.flow,
-                "customer": {"name": "Ada", "email": format!("ada{n}@example.com")}});
-            self.client.post("/v1/orders", &order, &format!("new-{n}")).await?.ok()?;
-            return Ok(());
-        }
         let id = self.id(n).await?;
         loop {
             let seen = self.client.get(&format!("/v1/orders/{id}")).await?;

@@ -41,6 +41,8 @@ const JUMP: i64 = 13 * 3_600;
 const JUMPS_MAX: usize = 14;
 /// A host at work is looked at so often.
 const LOOK: Duration = Duration::from_millis(500);
+/// No longer than that between two jumps.
+const LOOKS_MAX: usize = 600;
 
 /// Mails by their message id, over all lives of the host: its own mailbox keeps the newest thousand.
 type Mails = BTreeMap<String, serde_json::Value>;
@@ -126,15 +128,13 @@ async fn settle(
     mails: &mut Mails,
 ) -> Result<usize, Trouble> {
     for jump in 0..JUMPS_MAX {
-        let mut before = usize::MAX;
-        loop {
+        // What is due now comes first; a run that never ends is for the account to tell.
+        for _ in 0..LOOKS_MAX {
             client.release().await;
             tokio::time::sleep(LOOK).await;
-            let due = load.due_by(host.ahead()).await?;
-            if due == 0 || (due == before && jump + 1 == JUMPS_MAX) {
+            if load.due_by(host.ahead()).await? == 0 {
                 break;
             }
-            before = due;
         }
         if load.open().await? == 0 {
             collect(folder, mails)?;

@@ -26,8 +26,8 @@ pub use relay::{Relay, RelayRefused, Security};
 const READY_WITHIN: Duration = Duration::from_secs(5);
 /// Longest until it has taken it. With the time before, shorter than a claim's lease.
 const TAKEN_WITHIN: Duration = Duration::from_secs(5);
-/// Longest text of the relay's that is shown, in bytes.
-const WORDS_MAX: usize = 200;
+/// What we call ourselves: a function has no name that means anything to anybody.
+const HELLO: &str = "stagepost.invalid";
 
 /// Sends by a relay: a connection for each mail.
 #[derive(Clone)]
@@ -80,7 +80,7 @@ impl SmtpMailer {
 
     async fn connected(&self) -> Result<AsyncSmtpConnection, Error> {
         let (host, port) = self.relay.place();
-        let hello = ClientId::Domain(self.relay.hello().to_owned());
+        let hello = ClientId::Domain(HELLO.to_owned());
         let tls = || TlsParameters::builder(host.to_owned()).build_rustls();
         let at_once = match self.relay.security() {
             Security::Tls => Some(tls()?),
@@ -117,9 +117,7 @@ fn after_data(error: &Error) -> ActError {
 /// With the relay's code, and not with its words: they name addresses.
 fn told(what: &str, error: &Error) -> String {
     let code = error.status().map(|code| format!(" ({code})")).unwrap_or_default();
-    let mut text = format!("{what}{code}");
-    text.truncate(WORDS_MAX);
-    text
+    format!("{what}{code}")
 }
 
 /// An address as the envelope wants it.

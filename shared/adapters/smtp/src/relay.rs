@@ -93,11 +93,6 @@ impl Relay {
     pub(crate) fn login(&self) -> Option<(&str, &str)> {
         self.login.as_ref().map(|(user, password)| (user.as_str(), password.as_str()))
     }
-
-    /// What we call ourselves: a function has no name that means anything to anybody.
-    pub(crate) fn hello(&self) -> &str {
-        "stagepost.invalid"
-    }
 }
 
 impl fmt::Debug for Relay {

@@ -15,7 +15,7 @@ use crate::ports::{
     ConfigStore, InboundStore, JobStore, OrderFilter, OrderSource, OrderStore, RunStore, Secrets,
     TrackerService,
 };
-use crate::tracker::{RefetchError, Refetched, refetch};
+use crate::tracker::{RefetchError, Refetched, news_of};
 
 /// Orders of a page whose parcels are asked for, one call each: they fit an attempt's time.
 const ASKED: usize = 5;
@@ -92,7 +92,7 @@ where
             {
                 continue;
             }
-            let asked = refetch(self.core, self.secrets, self.trackers, shop, order, &package.id).await;
+            let asked = news_of(self.core, self.secrets, self.trackers, shop, order, &package).await;
             progress.count(counted(asked)?);
         }
         Ok(())

@@ -6,10 +6,10 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use stagepost_app::Core;
 use stagepost_app::mail::ports::TestMailStore;
 use stagepost_app::mail::{MailStores, PostOffice, TrackingLinks, email, trial};
-use stagepost_app::ports::{DeadLetters, Doorbell, Mail, MailError, Mailer, Ring, SearchStore};
+use stagepost_app::ports::{DeadLetters, Doorbell, Mail, MailError, Mailer, SearchStore};
 use stagepost_app::run::Answered;
 use stagepost_domain::run::{RunId, RunState};
-use stagepost_lambda::runner::{CONCURRENCY, bury, decided};
+use stagepost_lambda::runner::{CONCURRENCY, bury, decided, ring_at};
 use stagepost_lambda::sqs::{ComesBack, answer};
 use stagepost_ses::SesMailer;
 use stagepost_smtp::SmtpMailer;
@@ -95,11 +95,7 @@ impl<S: Stores, M: Mailer, L: TrackingLinks, B: Doorbell, D> EmailRunner<S, M, L
         if let Ok(Answered::Recorded(run)) = &result
             && let (RunState::Pending { due }, Some(_)) = (&run.state, run.slot)
         {
-            let wait = due.duration_since(self.core.now());
-            let ring = Ring { run: id.clone(), delay: wait.try_into().unwrap_or_default() };
-            if let Err(error) = self.doorbell.ring(&[ring]).await {
-                tracing::warn!(run = %id, %error, "left to the sweep");
-            }
+            ring_at(&self.doorbell, id, *due, self.core.now()).await;
         }
         decided(id, result)
     }

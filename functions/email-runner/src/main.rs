@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use stagepost_app::mail::PostOffice;
+use stagepost_domain::event::Action;
 use stagepost_domain::pace::Pace;
 use stagepost_domain::search::SearchKey;
 use stagepost_dynamodb::DynamoStore;
@@ -12,7 +13,7 @@ use stagepost_email_runner::{AnyMailer, EmailRunner, handle};
 use stagepost_lambda::{aws, env, links::SignedLinks, system, telemetry};
 use stagepost_ses::SesMailer;
 use stagepost_smtp::{Relay, SmtpMailer};
-use stagepost_sqs::{SqsDeadLetters, SqsMails};
+use stagepost_sqs::{SqsDeadLetters, SqsOwnQueue};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -44,7 +45,11 @@ async fn main() -> Result<(), Error> {
             addresses: SearchKey::of_deployment(&key),
             pace: env::number(env::MAILS_PER_SECOND)?.map_or_else(Pace::default, Pace::per_second),
         },
-        doorbell: SqsMails::new(stagepost_sqs::client(&aws), env::text(env::EMAIL_QUEUE_URL)?),
+        doorbell: SqsOwnQueue::new(
+            stagepost_sqs::client(&aws),
+            Action::Email,
+            env::text(env::EMAIL_QUEUE_URL)?,
+        ),
         dead: Arc::new(dead),
     });
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {

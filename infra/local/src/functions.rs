@@ -216,6 +216,7 @@ impl Ports {
             sender: self.http.clone(),
             mailer: self.mailbox.clone(),
             secrets: self.secrets.clone(),
+            doorbell: self.doorbell.clone(),
             dead: Arc::clone(&self.dead.webhook),
         });
         sqs(move |event| {

@@ -833,8 +833,13 @@ impl Answer {
 
 /// Calls merchants' URLs: guarded, bounded, without redirects.
 pub trait WebhookSender: Send + Sync {
-    /// One POST. Any HTTP answer is `Ok`.
-    fn post(&self, post: &Post) -> impl Future<Output = Result<Answer, ActError>> + Send;
+    /// One POST. Any HTTP answer is `Ok`. Once there has been none for
+    /// [`SILENT_AFTER`](stagepost_domain::health::SILENT_AFTER), `silent` runs beside the call.
+    fn post(
+        &self,
+        post: &Post,
+        silent: impl Future<Output = ()> + Send,
+    ) -> impl Future<Output = Result<Answer, ActError>> + Send;
 }
 
 /// A call of a platform's API.

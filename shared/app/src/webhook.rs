@@ -8,10 +8,10 @@ mod tryout;
 use stagepost_domain::Timestamp;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::{Actor, Cause, Event};
-use stagepost_domain::health::{Admission, Health};
+use stagepost_domain::health::Health;
 use stagepost_domain::id::AttemptId;
 use stagepost_domain::outcome::SkipReason;
-use stagepost_domain::run::{AttemptOutcome, Run, RunId, RunState, Target, later};
+use stagepost_domain::run::{AttemptOutcome, Run, RunId, RunState, Target};
 use stagepost_domain::shop::{DisabledReason, Endpoint};
 use stagepost_domain::webhook::{BODY_MAX, EventType, message_id, of_type};
 
@@ -19,12 +19,12 @@ use crate::Core;
 use crate::attempt::{Attempt, AttemptOf, Called, Whose};
 use crate::config::disable_endpoint;
 use crate::ports::{
-    ActError, Answer, AttemptStore, CommitError, ConfigStore, HealthStore, Mailer, OrderStore, RunStore,
-    Secrets, StoreError, WebhookSender,
+    ActError, Answer, AttemptStore, ConfigStore, HealthStore, Mailer, OrderStore, RunStore, Secrets,
+    StoreError, WebhookSender,
 };
 use crate::run::{
-    Answered, LOOK_AGAIN, Opened, RunnerError, aside_if_hopeless, claim, fail_unsent, finish, open, skip,
-    store, superseded,
+    Answered, Opened, RunnerError, aside_if_hopeless, claim, fail_unsent, finish, open, skip, store,
+    superseded,
 };
 pub(crate) use tryout::{Tried, try_out};
 
@@ -92,7 +92,8 @@ where
         Err(answered) => return Ok(answered),
     };
     let unsigned = post.is_err();
-    let called = post::call(core, sender, post).await;
+    let silent = health::silent(core, &endpoint, &health, &attempt, core.now());
+    let called = post::call(core, sender, post, silent).await;
     let outcome = judge(&called.answer);
     let answered = finish(core, id, &claimed, &attempt, &outcome).await?;
     let whose = Whose {
@@ -133,18 +134,10 @@ where
         Some(_) => return Ok(Err(skip(core, id, run, SkipReason::EndpointDisabled).await?)),
         None => {}
     }
-    match health.admits(attempt, core.now(), endpoint.mended_at, core.entropy.fraction()) {
-        Admission::Free => Ok(Ok((endpoint, health))),
-        Admission::Rests(due) => Ok(Err(put_off(core, id, run, due).await?)),
-        Admission::Probe(probing) => match core.store.put_health(&event.shop, &endpoint.id, &probing).await {
-            Ok(()) => Ok(Ok((endpoint, probing))),
-            // Another one goes first.
-            Err(CommitError::LostRace | CommitError::Conflict) => {
-                Ok(Err(put_off(core, id, run, later(core.now(), LOOK_AGAIN)).await?))
-            }
-            Err(CommitError::Store(error)) => Err(error.into()),
-        },
-    }
+    Ok(match health::admitted(core, &endpoint, health, attempt).await? {
+        Ok(health) => Ok((endpoint, health)),
+        Err(due) => Err(put_off(core, id, run, due).await?),
+    })
 }
 
 /// Without a call and without an attempt; people see why.

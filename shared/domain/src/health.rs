@@ -1,7 +1,8 @@
-//! How an endpoint's receiver does: the circuit that spares one that is busy, and the end of one that only fails.
+//! How an endpoint's receiver does: few calls at once until it is known to take them, the circuit that spares one
+//! that is busy, and the end of one that only fails.
 //!
-//! It is written only when it changes: a receiver that is well costs nothing, and one that fails costs a write
-//! when it begins to, when it asks for patience, when its owner is told, and when it is well again.
+//! It is written only when it changes: a receiver that is known to be well costs a write in half an hour, and one
+//! that is not costs one before and one after each call (docs/adr/0015).
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -21,8 +22,19 @@ const COOLING: SignedDuration = SignedDuration::from_secs(30);
 const COOLING_MAX: SignedDuration = SignedDuration::from_mins(15);
 /// Shortest and longest rest that a receiver may ask for.
 const ASKED: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(5), SignedDuration::from_hours(1));
-/// How long all others wait for the one that goes first: longer than a call takes.
+/// How long all others wait for the one that goes first, and a call counts as under way: longer than it takes.
 const PROBE: SignedDuration = SignedDuration::from_secs(30);
+/// How long a receiver that took something is known to be well.
+const WELL_FOR: SignedDuration = SignedDuration::from_hours(1);
+/// How old that may be before it is written anew.
+const WELL_NOTED: SignedDuration = SignedDuration::from_mins(30);
+/// Calls at once to a receiver that is not known to be well: so many of a runner's places one receiver can take
+/// that never answers.
+pub const TRIED_AT_ONCE: usize = 3;
+/// After so long without an answer a receiver is no longer known to be well: longer than most of them take.
+pub const SILENT_AFTER: SignedDuration = SignedDuration::from_secs(2);
+/// The longest that a call takes (docs/adr/0015): those that wait for one that is slow look again then.
+const CALL_MAX: SignedDuration = SignedDuration::from_secs(15);
 /// What is put off comes back over so long a time, not all in one moment.
 const SPREAD_MAX: SignedDuration = SignedDuration::from_secs(60);
 
@@ -38,6 +50,21 @@ pub struct Health {
     /// Since it took something last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing: Option<Failing>,
+    /// When it took something last, to half an hour; none once a call was silent for long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub well_at: Option<Timestamp>,
+    /// Calls under way that show how it does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trying: Vec<Trying>,
+}
+
+/// A call under way to a receiver that is not known to be well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trying {
+    /// The attempt.
+    pub by: AttemptId,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// A receiver that has taken nothing since.
@@ -74,7 +101,7 @@ pub enum Admission {
     Free,
     /// Nothing is sent before.
     Rests(Timestamp),
-    /// It is the one that shows how the receiver does: once this is written, and others wait for it.
+    /// It is one that shows how the receiver does: once this is written. Beyond a few, others wait for it.
     Probe(Health),
 }
 
@@ -129,7 +156,8 @@ impl Health {
         self.failing.as_ref().filter(|failing| mended_at.is_none_or(|mended| failing.since >= mended))
     }
 
-    /// Whether a run may be sent `now`. Once a circuit has rested, one call goes first.
+    /// Whether a run may be sent `now`. Once a circuit has rested one call goes first, and few go at once while the
+    /// receiver is not known to be well.
     #[must_use]
     pub fn admits(
         &self,
@@ -138,9 +166,9 @@ impl Health {
         mended_at: Option<Timestamp>,
         jitter: f64,
     ) -> Admission {
-        let Some((failing, cooling)) = self.failing_since(mended_at).and_then(|f| Some((f, f.cooling?)))
-        else {
-            return Admission::Free;
+        let failing = self.failing_since(mended_at);
+        let Some((failing, cooling)) = failing.and_then(|f| Some((f, f.cooling?))) else {
+            return self.admits_a_few(by, now, mended_at, jitter);
         };
         if cooling.until > now {
             let over = cooling.until.duration_since(now).min(SPREAD_MAX);
@@ -148,7 +176,62 @@ impl Health {
         }
         let cooling = Some(Cooling { until: later(now, PROBE), probing: true, ..cooling });
         let failing = Some(Failing { cooling, ..failing.clone() });
-        Admission::Probe(Self { version: self.version.saturating_add(1), by: Some(by.clone()), failing })
+        Admission::Probe(Self { failing, trying: Vec::new(), ..self.next(by) })
+    }
+
+    fn admits_a_few(
+        &self,
+        by: &AttemptId,
+        now: Timestamp,
+        mended_at: Option<Timestamp>,
+        jitter: f64,
+    ) -> Admission {
+        if self.is_well(now, mended_at) {
+            return Admission::Free;
+        }
+        let mut trying = self.under_way(now, mended_at);
+        let (first, last) = (trying.first().map(|call| call.since), trying.last().map(|call| call.since));
+        match (first, last) {
+            (Some(first), Some(last)) if trying.len() >= TRIED_AT_ONCE => {
+                // Most answer in a moment; one that has not may be as long about it as a call may take.
+                let soon = later(now, SILENT_AFTER);
+                let until =
+                    if now < later(last, SILENT_AFTER) { soon } else { soon.max(later(first, CALL_MAX)) };
+                Admission::Rests(later(until, fraction_of(SILENT_AFTER, jitter)))
+            }
+            _ => {
+                trying.push(Trying { by: by.clone(), since: now });
+                Admission::Probe(Self { trying, ..self.next(by) })
+            }
+        }
+    }
+
+    /// Whether it took something lately, and nothing speaks against it since.
+    fn is_well(&self, now: Timestamp, mended_at: Option<Timestamp>) -> bool {
+        let lately = |at: Timestamp| later(at, WELL_FOR) > now && mended_at.is_none_or(|mended| at >= mended);
+        self.failing_since(mended_at).is_none() && self.well_at.is_some_and(lately)
+    }
+
+    /// The calls that may still be under way, the first one first.
+    fn under_way(&self, now: Timestamp, mended_at: Option<Timestamp>) -> Vec<Trying> {
+        let counts = |call: &&Trying| {
+            later(call.since, PROBE) > now && mended_at.is_none_or(|mended| call.since >= mended)
+        };
+        self.trying.iter().filter(counts).cloned().collect()
+    }
+
+    /// The same, to be changed and written by this attempt.
+    fn next(&self, by: &AttemptId) -> Self {
+        Self { version: self.version.saturating_add(1), by: Some(by.clone()), ..self.clone() }
+    }
+
+    /// What it changes that a call has had no answer for [`SILENT_AFTER`]: others go a few at a time from now on.
+    /// Nothing if they do already.
+    #[must_use]
+    pub fn silent(&self, by: &AttemptId, since: Timestamp, mended_at: Option<Timestamp>) -> Option<Self> {
+        let well = self.is_well(since, mended_at);
+        let trying = vec![Trying { by: by.clone(), since }];
+        well.then(|| Self { well_at: None, trying, ..self.next(by) })
     }
 
     /// Whether it has failed for too long.
@@ -167,22 +250,27 @@ impl Health {
         mended_at: Option<Timestamp>,
         heard: Heard<'_>,
     ) -> Option<Step> {
-        let (version, by) = (self.version.saturating_add(1), Some(by.clone()));
-        let Heard::Failure { error, strain } = heard else {
-            let well = Self { version, by, failing: None };
-            return self.failing.is_some().then_some(Step { health: well, tell: None });
-        };
+        let Heard::Failure { error, strain } = heard else { return self.taken(by, now) };
         let was = self.failing_since(mended_at);
-        let mut next = was.cloned().unwrap_or_else(|| Failing {
+        let mut failing = was.cloned().unwrap_or_else(|| Failing {
             since: now,
             error: truncated(error, ERROR_MAX),
             cooling: None,
             notices: Vec::new(),
         });
-        next.cooling = opened(next.cooling, now, strain, was.is_some());
-        let tell = next.notice(now);
-        next.notices.extend(tell);
-        (was != Some(&next)).then_some(Step { health: Self { version, by, failing: Some(next) }, tell })
+        failing.cooling = opened(failing.cooling, now, strain, was.is_some());
+        let tell = failing.notice(now);
+        failing.notices.extend(tell);
+        let trying: Vec<Trying> = self.trying.iter().filter(|call| call.by != *by).cloned().collect();
+        let changed = was != Some(&failing) || trying != self.trying;
+        changed.then(|| Step { health: Self { failing: Some(failing), trying, ..self.next(by) }, tell })
+    }
+
+    fn taken(&self, by: &AttemptId, now: Timestamp) -> Option<Step> {
+        let known = self.well_at.is_some_and(|at| later(at, WELL_NOTED) > now);
+        let changed = self.failing.is_some() || !self.trying.is_empty() || !known;
+        let well = || Self { failing: None, well_at: Some(now), trying: Vec::new(), ..self.next(by) };
+        changed.then(|| Step { health: well(), tell: None })
     }
 }
 
@@ -269,7 +357,14 @@ mod tests {
 
     #[test]
     fn what_changes_nothing_is_not_written() {
-        assert_eq!(Health::default().heard(&me(), at(0), None, Heard::Success), None);
+        let well = after(&[(0, Heard::Success)]);
+        assert_eq!(well.heard(&me(), at(1_799), None, Heard::Success), None);
+        let noted = well.heard(&me(), at(1_800), None, Heard::Success).unwrap();
+        assert_eq!(
+            (noted.health.well_at, noted.health.version),
+            (Some(at(1_800)), 2),
+            "known to half an hour"
+        );
         let failing = after(&[(0, fails(Strain::None))]);
         assert_eq!(failing.failing.as_ref().unwrap().since, at(0));
         assert_eq!(failing.heard(&me(), at(3_600), None, fails(Strain::None)), None);
@@ -321,8 +416,63 @@ mod tests {
             };
             assert!((600..=660).contains(&until.duration_since(at(0)).as_secs()), "{jitter}");
         }
-        assert_eq!(admitted(&Health::default(), 0), Admission::Free);
-        assert_eq!(admitted(&after(&[(0, fails(Strain::None))]), 0), Admission::Free);
+    }
+
+    /// As it is after these attempts have asked whether they may go, each at its second, and who of them may.
+    fn asked(health: Health, asking: &[(&str, i64)]) -> (Health, Vec<bool>) {
+        let mut may = Vec::new();
+        let after = asking.iter().fold(health, |health, (by, second)| {
+            let admission = health.admits(&AttemptId::from_body(by).unwrap(), at(*second), None, 0.5);
+            may.push(!matches!(admission, Admission::Rests(_)));
+            if let Admission::Probe(next) = admission { next } else { health }
+        });
+        (after, may)
+    }
+
+    #[test]
+    fn law_16_few_go_at_once_until_a_receiver_is_known_to_be_well() {
+        let four = [("a", 0), ("b", 0), ("c", 1), ("d", 1)];
+        for unknown in [Health::default(), after(&[(-2, Heard::Success), (-1, fails(Strain::None))])] {
+            let (trying, may) = asked(unknown, &four);
+            assert_eq!(may, [true, true, true, false]);
+            // Any of them that is taken lets all go, and a failure lets one more go.
+            let taken =
+                trying.heard(&AttemptId::from_body("b").unwrap(), at(2), None, Heard::Success).unwrap();
+            assert_eq!(admitted(&taken.health, 2), Admission::Free);
+            let failed =
+                trying.heard(&AttemptId::from_body("b").unwrap(), at(2), None, fails(Strain::None)).unwrap();
+            assert_eq!(asked(failed.health, &[("d", 2), ("e", 2)]).1, [true, false]);
+            assert_eq!(asked(trying, &[("d", 29), ("e", 30)]).1, [false, true], "one that never came back");
+        }
+    }
+
+    #[test]
+    fn law_16_what_waits_for_calls_under_way_looks_again_in_a_moment_and_then_when_they_must_be_over() {
+        let (trying, _) = asked(Health::default(), &[("a", 0), ("b", 0), ("c", 1)]);
+        for (second, until) in [(1, 3), (2, 4), (3, 15), (14, 16)] {
+            for jitter in [0.0, 0.5, 1.0] {
+                let Admission::Rests(due) = trying.admits(&me(), at(second), None, jitter) else {
+                    panic!("goes")
+                };
+                let wait = due.duration_since(at(until)).as_secs();
+                assert!((0..=2).contains(&wait), "{second}: {due}");
+            }
+        }
+    }
+
+    #[test]
+    fn law_16_a_receiver_that_falls_silent_is_no_longer_known_to_be_well_until_it_takes_something() {
+        let well = after(&[(0, Heard::Success)]);
+        assert_eq!(
+            (admitted(&well, 3_599), matches!(admitted(&well, 3_600), Admission::Probe(_))),
+            (Admission::Free, true)
+        );
+        let silent = well.silent(&me(), at(60), None).unwrap();
+        assert_eq!(silent.silent(&me(), at(61), None), None, "said before");
+        assert_eq!(asked(silent.clone(), &[("a", 62), ("b", 62), ("c", 62)]).1, [true, true, false]);
+        let slow = silent.heard(&me(), at(65), None, Heard::Success).unwrap().health;
+        assert_eq!((admitted(&slow, 65), slow.trying), (Admission::Free, Vec::new()));
+        assert_eq!(well.silent(&me(), at(60), Some(at(30))), None, "another address is not known at all");
     }
 
     #[test]
@@ -332,7 +482,7 @@ mod tests {
         assert!(matches!(admitted(&probing, 31), Admission::Rests(_)), "the others wait");
         let next = |heard| probing.heard(&me(), at(40), None, heard).unwrap().health;
         assert_eq!(admitted(&next(Heard::Success), 40), Admission::Free);
-        assert_eq!(admitted(&next(fails(Strain::None)), 40), Admission::Free, "it answers");
+        assert!(matches!(admitted(&next(fails(Strain::None)), 40), Admission::Probe(_)), "it answers");
         assert_eq!(cooling(&next(fails(Strain::Silent))), Some(40 + 60), "longer than before");
         assert!(matches!(admitted(&probing, 60), Admission::Probe(_)), "one that never came back");
     }
@@ -371,7 +521,7 @@ mod tests {
     fn what_was_before_it_was_mended_does_not_count() {
         let health = after(&[(0, fails(Strain::Busy(None)))]);
         let mended = Some(at(10));
-        assert_eq!(health.admits(&me(), at(11), mended, 0.5), Admission::Free);
+        assert!(matches!(health.admits(&me(), at(11), mended, 0.5), Admission::Probe(_)));
         assert!(!health.is_over(mended));
         let step = health.heard(&me(), at(6 * DAY), mended, fails(Strain::None)).unwrap();
         assert_eq!((step.tell, step.health.failing.unwrap().since), (None, at(6 * DAY)));

@@ -106,16 +106,21 @@ pub enum JobKind {
         endpoint: EndpointId,
     },
     /// Has failed runs tried again. Uncertain ones are for people to look at one by one.
-    Recover {
-        /// That ended since.
-        since: Timestamp,
-        /// Of one kind only.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        action: Option<Action>,
-        /// Of one target only: a template, endpoint or channel by its id.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        target: Option<String>,
-    },
+    Recover(Recovery),
+}
+
+/// Which failed runs are tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Recovery {
+    /// That ended since.
+    pub since: Timestamp,
+    /// Of one kind only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
+    /// Of one target only: a template, endpoint or channel by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
 }
 
 impl JobKind {
@@ -131,7 +136,7 @@ impl JobKind {
             Self::Register { .. } => "register",
             Self::Refetch { .. } => "refetch",
             Self::Test { .. } => "test",
-            Self::Recover { .. } => "recover",
+            Self::Recover(_) => "recover",
         }
     }
 

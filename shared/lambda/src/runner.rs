@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use stagepost_app::ports::DeadLetters;
+use stagepost_app::ports::{DeadLetters, Doorbell, Ring};
 use stagepost_app::run::{Answered, RunnerError};
+use stagepost_domain::Timestamp;
 use stagepost_domain::run::RunId;
 
 use crate::sqs::{ComesBack, answer};
@@ -36,6 +37,15 @@ where
         }
     })
     .await
+}
+
+/// Rings for a run that is to go on at `due`: exactly then, not with all others in the sweep of a minute. A ring
+/// that is not taken is left to the sweep.
+pub async fn ring_at<B: Doorbell>(doorbell: &B, id: &RunId, due: Timestamp, now: Timestamp) {
+    let delay = due.duration_since(now).try_into().unwrap_or_default();
+    if let Err(error) = doorbell.ring(&[Ring { run: id.clone(), delay }]).await {
+        tracing::warn!(run = %id, %error, "left to the sweep");
+    }
 }
 
 /// What becomes of a message whose run was decided, or was not.

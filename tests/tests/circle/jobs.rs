@@ -202,6 +202,14 @@ async fn runs_that_failed_for_good_are_listed_and_recovered_together() {
     assert_eq!(listed["items"][0]["state"], "failed");
     let since = ago(&world, 3_600);
     let asked = json!({"since": since, "action": "webhook", "target": world.ids.endpoint});
+    let count = |filter: String| format!("/v1/runs/recoverable?since={since}{filter}");
+    for (filter, failed) in [("", 3), ("&action=webhook", 3), ("&action=email", 0), ("&target=ep_other", 0)]
+        .map(|(f, n)| (f.to_owned(), n))
+    {
+        let counted = world.api.get(&count(filter.clone())).await.ok();
+        assert_eq!((&counted["failed"], &counted["more"]), (&json!(failed), &json!(false)), "{filter}");
+    }
+    assert_eq!(world.api.get("/v1/runs/recoverable?since=2020-01-01T00:00:00Z").await.status, 422);
     world.api.post("/v1/runs/recover", &asked).await.ok();
     world.pass(1).await;
     let job = job_of(&world, "recover").await;

@@ -1,7 +1,7 @@
 //! Webhook endpoints.
 
 use stagepost_app::config::{self, EndpointInput, Removal};
-use stagepost_app::jobs::{recoverable, test_endpoint};
+use stagepost_app::jobs::{recoverable, recovery_of, test_endpoint};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::health::Health;
 use stagepost_domain::id::EndpointId;
@@ -73,7 +73,7 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
     let (endpoint, _) = put.await?;
     let recovery = match before.disabled {
         Some(_) if endpoint.disabled.is_none() => {
-            let found = recoverable(&api.core, shop, &id).await?;
+            let found = recoverable(&api.core, shop, &recovery_of(&api.core, &id)).await?;
             Some(RecoveryView::new(&id, found.failed, found.more, found.oldest))
         }
         _ => None,

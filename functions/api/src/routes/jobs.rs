@@ -10,7 +10,7 @@ use stagepost_domain::Timestamp;
 use stagepost_domain::event::Action;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{ChannelId, JobId, OrderId, StageId};
-use stagepost_domain::job::Selection;
+use stagepost_domain::job::{Recovery, Selection};
 use stagepost_domain::text::Invalid;
 use stagepost_lambda::http::Problem;
 
@@ -21,7 +21,7 @@ use crate::answer::{Answer, Found, List, Made};
 use crate::caller::{Admin, Caller, Member};
 use crate::failed::Failed;
 use crate::payload::{Named, Payload, Queried};
-use crate::view::JobView;
+use crate::view::{JobView, RecoverableView};
 
 impl From<JobRequestError> for Failed {
     fn from(error: JobRequestError) -> Self {
@@ -153,14 +153,39 @@ pub struct RecoverInput {
     target: Option<String>,
 }
 
+impl From<RecoverInput> for Recovery {
+    fn from(RecoverInput { since, action, target }: RecoverInput) -> Self {
+        Self { since, action, target }
+    }
+}
+
 pub async fn recover<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Member>,
     Payload(input): Payload<RecoverInput>,
 ) -> Answer<Made<JobView>> {
-    if input.target.as_ref().is_some_and(|target| target.len() > 60) {
-        return Err(Problem::invalid(vec![Invalid::new("target", "must be an id")]).into());
-    }
-    let job = jobs::recover(&api.core, caller.shop(), input.since, input.action, input.target);
-    Ok(Made(job.await?.into()))
+    Ok(Made(jobs::recover(&api.core, caller.shop(), input.into()).await?.into()))
+}
+
+/// Which failed runs to count.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecoverableQuery {
+    /// Those that ended since then; of the last 30 days unless said.
+    since: Option<Timestamp>,
+    /// Of one kind only.
+    action: Option<Action>,
+    /// Of one template, endpoint or channel only, by its id.
+    #[schemars(length(max = 60))]
+    target: Option<String>,
+}
+
+pub async fn recoverable<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller,
+    Queried(RecoverableQuery { since, action, target }): Queried<RecoverableQuery>,
+) -> Answer<Found<RecoverableView>> {
+    let since = since.unwrap_or_else(|| jobs::recovered_since(&api.core));
+    let which = Recovery { since, action, target };
+    Ok(Found(jobs::recoverable(&api.core, caller.shop(), &which).await?.into()))
 }

@@ -162,6 +162,12 @@ fn runs_and_jobs<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Route
             about("listRuns", "List what went wrong, newest first")
                 .detail("Failed and uncertain runs of events of which no run is open any more."),
         )
+        .get(
+            "/v1/runs/recoverable",
+            jobs::recoverable,
+            about("countRecoverable", "Count what a recovery would try again")
+                .detail("Among the latest 500 events that went wrong; `more` says whether there are others."),
+        )
         .post(
             "/v1/runs/recover",
             jobs::recover,

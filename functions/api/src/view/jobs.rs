@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use stagepost_app::jobs::Recoverable;
 use stagepost_app::simulate::{Simulated, WouldBe};
 use stagepost_domain::Timestamp;
 use stagepost_domain::decide::Refused;
@@ -205,5 +206,24 @@ fn word(refused: &Refused) -> &'static str {
         Refused::TooMany { .. } => "too_many",
         Refused::UnknownPackage => "unknown_package",
         Refused::EmptyPackage => "empty_package",
+    }
+}
+
+/// What a recovery would try again.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Recoverable")]
+pub struct RecoverableView {
+    /// How many failed runs.
+    failed: usize,
+    /// Whether there may be more: not all were counted.
+    more: bool,
+    /// When the oldest of them ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest: Option<Timestamp>,
+}
+
+impl From<Recoverable> for RecoverableView {
+    fn from(Recoverable { failed, more, oldest }: Recoverable) -> Self {
+        Self { failed, more, oldest }
     }
 }

@@ -11,7 +11,7 @@ mod timeline;
 pub use attempts::AttemptView;
 pub use config::{CarrierView, ChannelView, KeyView, SettingsView, TemplateLine};
 pub use endpoints::{EndpointView, RecoveryView};
-pub use jobs::{GovernorView, JobView, Plan, PlanStep};
+pub use jobs::{GovernorView, JobView, Plan, PlanStep, RecoverableView};
 pub use mail::{PreviewView, SenderView, SuppressionView, TestMailView};
 pub use orders::{OrderLine, OrderView};
 pub use timeline::{EntryView, QuarantineView, RunView};

@@ -1,5 +1,6 @@
 //! The one client.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response};
 use stagepost_app::ports::{ActError, Answer, ApiAnswer, ApiCall, PlatformHttp, Post, WebhookSender};
 use stagepost_domain::SignedDuration;
+use stagepost_domain::health::SILENT_AFTER;
 use stagepost_domain::webhook::BODY_MAX;
 use tokio::time::Instant;
 use url::Url;
@@ -121,11 +123,19 @@ impl OutboundHttp {
 }
 
 impl WebhookSender for OutboundHttp {
-    async fn post(&self, post: &Post) -> Result<Answer, ActError> {
+    async fn post(&self, post: &Post, silent: impl Future<Output = ()> + Send) -> Result<Answer, ActError> {
         check_size(post.body.len(), BODY_MAX)?;
         let headers = header_map(&post.headers)?;
-        let mut response =
-            self.send(Method::POST, post.url.clone(), headers, Some(post.body.clone())).await?;
+        let sent = self.send(Method::POST, post.url.clone(), headers, Some(post.body.clone()));
+        let watched = async {
+            tokio::time::sleep(SILENT_AFTER.unsigned_abs()).await;
+            silent.await;
+            pending().await
+        };
+        let mut response = tokio::select! {
+            answer = sent => answer?,
+            never = watched => never,
+        };
         let mut answer = Answer {
             retry_after: retry_after(response.headers()),
             headers: texts(response.headers()),

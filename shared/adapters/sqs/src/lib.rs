@@ -133,27 +133,29 @@ impl TestMailDoorbell for SqsDoorbell {
     }
 }
 
-/// Rings for mails and nothing else.
+/// Rings again for runs of one action, as its own runner does: it may send to no other queue.
 #[derive(Debug, Clone)]
-pub struct SqsMails {
+pub struct SqsOwnQueue {
     client: Client,
+    action: Action,
     queue: String,
 }
 
-impl SqsMails {
-    /// `client` is from [`client`], `queue` the URL of the mails' queue.
+impl SqsOwnQueue {
+    /// `client` is from [`client`], `queue` the URL of the queue in front of the runner of `action`.
     #[must_use]
-    pub fn new(client: Client, queue: String) -> Self {
-        Self { client, queue }
+    pub fn new(client: Client, action: Action, queue: String) -> Self {
+        Self { client, action, queue }
     }
 }
 
-impl Doorbell for SqsMails {
+impl Doorbell for SqsOwnQueue {
     async fn ring(&self, rings: &[Ring]) -> Result<(), DoorbellError> {
-        for ring in rings.iter().filter(|ring| ring.run.key.action() == Action::Email) {
+        for ring in rings.iter().filter(|ring| ring.run.key.action() == self.action) {
             let request = self.client.send_message().queue_url(&self.queue).message_body(encode(&ring.run));
+            let request = request.set_message_group_id(group(&ring.run.key.target));
             let sent = request.delay_seconds(delay(ring.delay)).send().await;
-            sent.map_err(|error| failed(Action::Email, error.code_or_kind()))?;
+            sent.map_err(|error| failed(self.action, error.code_or_kind()))?;
         }
         Ok(())
     }

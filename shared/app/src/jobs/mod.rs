@@ -29,11 +29,11 @@ use crate::quarantine::QuarantineError;
 use crate::run::RECORD_TRIES;
 use crate::webhook::{Tried, try_out};
 
-pub use recover::{Recoverable, recoverable};
+pub use recover::Recoverable;
 pub(crate) use request::days_before;
 pub use request::{
     BACKFILL_DAYS_MAX, JobRequestError, MoveRequest, backfill, bulk_move, cancel, hurry, recover,
-    test_endpoint,
+    recoverable, recovered_since, recovery_of, test_endpoint,
 };
 
 /// How long the job runner's function may live.
@@ -224,9 +224,7 @@ where
             JobKind::Register { carrier } => self.register_parcels(&job.shop, carrier, cursor).await,
             JobKind::Refetch { carrier } => self.refetch_parcels(&job.shop, carrier, cursor).await,
             JobKind::Test { endpoint } => self.try_endpoint(job, endpoint).await,
-            JobKind::Recover { since, action, target } => {
-                self.recover(&job.shop, *since, *action, target.as_deref(), cursor).await
-            }
+            JobKind::Recover(which) => self.recover(&job.shop, which, cursor).await,
         }
     }
 }

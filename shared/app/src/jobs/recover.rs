@@ -1,9 +1,9 @@
 //! Failed runs, tried again: after an outage of a receiver, nobody wants to press a button a hundred times.
 
 use stagepost_domain::Timestamp;
-use stagepost_domain::event::{Action, Event};
-use stagepost_domain::id::{EndpointId, ShopId};
-use stagepost_domain::job::{Counted, PageDone, Progress};
+use stagepost_domain::event::Event;
+use stagepost_domain::id::ShopId;
+use stagepost_domain::job::{Counted, PageDone, Progress, Recovery};
 use stagepost_domain::run::{RunId, RunState};
 
 use super::{PAGE, PageError, Tools};
@@ -23,21 +23,19 @@ where
     Q: OrderSource,
     T: TrackerService,
 {
-    /// A page of what went wrong, newest first, down to `since`. Uncertain runs are left alone: trying one again
+    /// A page of what went wrong, newest first, down to its `since`. Uncertain runs are left alone: trying one again
     /// may do it twice, which is for a person to accept.
     pub(super) async fn recover(
         &self,
         shop: &ShopId,
-        since: Timestamp,
-        action: Option<Action>,
-        target: Option<&str>,
+        which: &Recovery,
         cursor: Option<&str>,
     ) -> Result<PageDone, PageError> {
         let page = self.core.store.attention(shop, cursor, PAGE).await?;
-        let over = page.items.last().is_some_and(|e| e.wants_attention().is_some_and(|at| at < since));
+        let over = ends_before(&page.items, which.since);
         let mut progress = Progress::default();
         for event in &page.items {
-            for run in failed(event, since, action, target) {
+            for run in failed(event, which) {
                 progress.count(self.try_again(&run).await?);
             }
         }
@@ -70,26 +68,23 @@ pub struct Recoverable {
     pub oldest: Option<Timestamp>,
 }
 
-/// Counts an endpoint's failed runs, among the latest 500 events that went wrong.
-///
-/// # Errors
-/// The store failed.
-pub async fn recoverable<S: RunStore>(
+/// Counts what a recovery would try again, among the latest 500 events that went wrong.
+pub(super) async fn counted<S: RunStore>(
     core: &Core<S>,
     shop: &ShopId,
-    endpoint: &EndpointId,
+    which: &Recovery,
 ) -> Result<Recoverable, StoreError> {
     let (mut found, mut cursor, mut seen) = (Recoverable::default(), None::<String>, 0_usize);
     loop {
         let page = core.store.attention(shop, cursor.as_deref(), 100).await?;
         for event in &page.items {
-            let runs = failed(event, Timestamp::UNIX_EPOCH, Some(Action::Webhook), Some(endpoint.as_str()));
+            let runs = failed(event, which);
             let ends = runs.iter().filter_map(|id| event.runs.get(&id.key)?.state.gone_wrong());
             found.failed = found.failed.saturating_add(runs.len());
             found.oldest = found.oldest.into_iter().chain(ends).min();
         }
         seen = seen.saturating_add(page.items.len());
-        cursor = page.next;
+        cursor = page.next.filter(|_| !ends_before(&page.items, which.since));
         found.more = cursor.is_some();
         if cursor.is_none() || seen >= COUNTED_MAX {
             return Ok(found);
@@ -97,11 +92,16 @@ pub async fn recoverable<S: RunStore>(
     }
 }
 
-fn failed(event: &Event, since: Timestamp, action: Option<Action>, target: Option<&str>) -> Vec<RunId> {
+/// Whether what comes after this page is older: the newest come first.
+fn ends_before(page: &[Event], since: Timestamp) -> bool {
+    page.last().and_then(Event::wants_attention).is_some_and(|at| at < since)
+}
+
+fn failed(event: &Event, which: &Recovery) -> Vec<RunId> {
     let wanted = |at: Timestamp, id: &RunId| {
-        at >= since
-            && action.is_none_or(|action| id.key.action() == action)
-            && target.is_none_or(|target| id.key.target.name() == target)
+        at >= which.since
+            && which.action.is_none_or(|action| id.key.action() == action)
+            && which.target.as_ref().is_none_or(|target| id.key.target.name() == *target)
     };
     let runs = event.latest_runs().filter_map(|(key, run)| match run.state {
         RunState::Failed { at, .. } => Some((at, run_id(&event.order, event.seq, key))),

@@ -3,20 +3,24 @@
 use stagepost_domain::event::{Action, Actor};
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{ChannelId, EndpointId, JobId, OrderId, ShopId, StageId};
-use stagepost_domain::job::{InvalidStep, Job, JobKind, ORDERS_MAX, Selection};
+use stagepost_domain::job::{InvalidStep, Job, JobKind, ORDERS_MAX, Recovery, Selection};
 use stagepost_domain::text::Invalid;
 use stagepost_domain::{SignedDuration, Timestamp};
 
+use super::recover::{Recoverable, counted};
 use super::refused;
 use crate::Core;
 use crate::apply::TRIES_MAX;
-use crate::ports::{CommitError, ConfigStore, JobStore, StoreError};
+use crate::ports::{CommitError, ConfigStore, JobStore, RunStore, StoreError};
 
 /// Longest time that a back-fill looks back, in days: Shopify lists no older orders without a scope of its own
 /// (integrations §2.7).
 pub const BACKFILL_DAYS_MAX: u16 = 60;
 /// Longest time that a recovery looks back, in days: bodies of webhooks are kept for so long.
 const RECOVER_DAYS_MAX: i64 = 30;
+const RECOVER_MAX: SignedDuration = SignedDuration::from_hours(24 * RECOVER_DAYS_MAX);
+/// Longest id that a recovery is asked about.
+const TARGET_MAX: usize = 60;
 
 /// A job could not be made, stopped or hurried.
 #[derive(Debug, thiserror::Error)]
@@ -95,23 +99,57 @@ fn check_orders(orders: &mut Vec<OrderId>) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Has failed runs tried again that ended since then.
+/// Has failed runs tried again.
 ///
 /// # Errors
 /// `since` is in the future or too long ago, or the store failed.
 pub async fn recover<S: JobStore>(
     core: &Core<S>,
     shop: &ShopId,
-    since: Timestamp,
-    action: Option<Action>,
-    target: Option<String>,
+    which: Recovery,
 ) -> Result<Job, JobRequestError> {
-    let age = core.now().duration_since(since);
-    if age < SignedDuration::ZERO || age > SignedDuration::from_hours(24 * RECOVER_DAYS_MAX) {
-        let reason = format!("must be a time in the last {RECOVER_DAYS_MAX} days");
-        return Err(Invalid::new("since", reason).into());
+    check_recovery(core, &which)?;
+    made(core, shop, JobKind::Recover(which)).await
+}
+
+/// Counts what such a recovery would try again, among the latest 500 events that went wrong.
+///
+/// # Errors
+/// `since` is in the future or too long ago, or the store failed.
+pub async fn recoverable<S: RunStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    which: &Recovery,
+) -> Result<Recoverable, JobRequestError> {
+    check_recovery(core, which)?;
+    Ok(counted(core, shop, which).await?)
+}
+
+/// The failed messages of an endpoint, as far back as a recovery goes.
+#[must_use]
+pub fn recovery_of<S>(core: &Core<S>, endpoint: &EndpointId) -> Recovery {
+    Recovery {
+        since: recovered_since(core),
+        action: Some(Action::Webhook),
+        target: Some(endpoint.to_string()),
     }
-    made(core, shop, JobKind::Recover { since, action, target }).await
+}
+
+/// As far back as a recovery goes.
+#[must_use]
+pub fn recovered_since<S>(core: &Core<S>) -> Timestamp {
+    core.now().checked_sub(RECOVER_MAX).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn check_recovery<S>(core: &Core<S>, which: &Recovery) -> Result<(), Invalid> {
+    let age = core.now().duration_since(which.since);
+    if age < SignedDuration::ZERO || age > RECOVER_MAX {
+        return Err(Invalid::new("since", format!("must be a time in the last {RECOVER_DAYS_MAX} days")));
+    }
+    if which.target.as_ref().is_some_and(|target| target.len() > TARGET_MAX) {
+        return Err(Invalid::new("target", "must be an id"));
+    }
+    Ok(())
 }
 
 /// Has an endpoint sent a test message.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use stagepost_domain::Timestamp;
 use stagepost_domain::disposition::Disposition;
-use stagepost_domain::health::{Health, Heard, Notice, Step, Strain};
+use stagepost_domain::health::{Admission, Health, Heard, Notice, Step, Strain};
 use stagepost_domain::id::AttemptId;
+use stagepost_domain::run::later;
 use stagepost_domain::shop::{DisabledReason, Endpoint};
 
 use super::{is_gone, switch_off};
@@ -13,6 +14,47 @@ use crate::Core;
 use crate::apply::TRIES_MAX;
 use crate::attempt::Called;
 use crate::ports::{ActError, Answer, CommitError, ConfigStore, HealthStore, Mailer, StoreError};
+use crate::run::LOOK_AGAIN;
+
+/// How its receiver does, once this attempt may call it; or when to look again.
+pub(super) async fn admitted<S: HealthStore>(
+    core: &Core<S>,
+    endpoint: &Endpoint,
+    mut health: Health,
+    attempt: &AttemptId,
+) -> Result<Result<Health, Timestamp>, StoreError> {
+    let now = core.now();
+    for _ in 0..TRIES_MAX {
+        let next = match health.admits(attempt, now, endpoint.mended_at, core.entropy.fraction()) {
+            Admission::Free => return Ok(Ok(health)),
+            Admission::Rests(due) => return Ok(Err(due)),
+            Admission::Probe(next) => next,
+        };
+        match core.store.put_health(&endpoint.shop, &endpoint.id, &next).await {
+            Ok(()) => return Ok(Ok(next)),
+            Err(CommitError::LostRace | CommitError::Conflict) => {}
+            Err(CommitError::Store(error)) => return Err(error),
+        }
+        health = core.store.health(&endpoint.shop, &endpoint.id).await?;
+    }
+    Ok(Err(later(now, LOOK_AGAIN)))
+}
+
+/// Has others go a few at a time, because a call to this endpoint since then has had no answer for long.
+pub(super) async fn silent<S: HealthStore>(
+    core: &Core<S>,
+    endpoint: &Endpoint,
+    health: &Health,
+    attempt: &AttemptId,
+    since: Timestamp,
+) {
+    let Some(next) = health.silent(attempt, since, endpoint.mended_at) else { return };
+    match core.store.put_health(&endpoint.shop, &endpoint.id, &next).await {
+        // Another call says the same, or has been heard: it is known anyway how the receiver does.
+        Ok(()) | Err(CommitError::LostRace | CommitError::Conflict) => {}
+        Err(error) => tracing::warn!(endpoint = %endpoint.id, %error, "a silent endpoint is not noted"),
+    }
+}
 
 /// Takes a call into account. What cannot be written now, the next call says again.
 pub(super) async fn heard<S, M>(

@@ -71,15 +71,17 @@ async fn own_headers<K: Secrets>(
     Ok(headers)
 }
 
-/// Makes the call, if there is one to make, and keeps what came of it.
+/// Makes the call, if there is one to make, and keeps what came of it. `silent` runs once it has had no answer
+/// for long.
 pub(super) async fn call<S, W: WebhookSender>(
     core: &Core<S>,
     sender: &W,
     post: Result<Post, ActError>,
+    silent: impl Future<Output = ()> + Send,
 ) -> Called {
     let at = core.now();
     let (sent, answer) = match post {
-        Ok(post) => (sent_headers(&post), sender.post(&post).await),
+        Ok(post) => (sent_headers(&post), sender.post(&post, silent).await),
         Err(unsigned) => (Vec::new(), Err(unsigned)),
     };
     Called { at, took: core.now().duration_since(at), sent, answer }

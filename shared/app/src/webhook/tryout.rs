@@ -1,5 +1,7 @@
 //! Trying an endpoint out: one test message, signed, sent and logged like any other (docs/adr/0016).
 
+use std::future::ready;
+
 use stagepost_domain::id::{AttemptId, EndpointId, JobId, ShopId};
 use stagepost_domain::webhook::{message_id_of, test_body};
 
@@ -38,7 +40,7 @@ where
         Ok(None) => Err(ActError::permanent("the endpoint has no secret to sign with")),
         Err(_) => Err(ActError::retry("the endpoint's secrets cannot be opened")),
     };
-    let called = post::call(core, sender, post).await;
+    let called = post::call(core, sender, post, ready(())).await;
     let outcome = judge(&called.answer);
     let whose =
         Whose { id: attempt, shop, endpoint: &endpoint.id, of: AttemptOf::Job(job.clone()), number: 1 };

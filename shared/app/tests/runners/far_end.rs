@@ -176,7 +176,7 @@ impl Receiver {
 }
 
 impl WebhookSender for Receiver {
-    async fn post(&self, post: &Post) -> Result<Answer, ActError> {
+    async fn post(&self, post: &Post, silent: impl Future<Output = ()> + Send) -> Result<Answer, ActError> {
         self.posts.lock().unwrap().push(post.clone());
         breathe().await;
         let reply = self.script.lock().unwrap().pop_front();
@@ -187,7 +187,10 @@ impl WebhookSender for Receiver {
                 Ok(Answer { retry_after: Some(SignedDuration::from_secs(seconds)), ..Answer::of(status) })
             }
             Some(Reply::Fails(error)) => Err(error),
-            Some(Reply::Hangs) => pending().await,
+            Some(Reply::Hangs) => {
+                silent.await;
+                pending().await
+            }
         }
     }
 }

@@ -276,3 +276,36 @@ fn law_12_a_webhook_that_was_tried_in_time_is_not_taken_back_by_a_later_move() {
     world.clock.set(again);
     assert!(matches!(world.ring_to(&call), RunState::Succeeded { .. }), "at least once");
 }
+
+#[test]
+fn law_16_a_receiver_that_never_answered_is_called_three_at_a_time_and_what_waits_costs_no_attempt() {
+    let world = World::new();
+    let calls: Vec<RunId> = (0..6)
+        .map(|n| world.run_of(world.enter(if n % 2 == 0 { "packing" } else { "ready" }), Action::Webhook))
+        .collect();
+    (0..3).for_each(|_| world.receiver.then(Reply::Hangs));
+    calls[..3].iter().for_each(|call| crashed(world.answer(call)));
+    for call in &calls[3..] {
+        let soon = due(&world.ring_to(call)).duration_since(world.now());
+        assert!((2..=4).contains(&soon.as_secs()), "{soon}");
+        assert_eq!(world.run(call).attempts, 0);
+    }
+    assert_eq!(world.receiver.posts().len(), 3);
+    world.pass(30);
+    assert!(matches!(world.ring_to(&calls[3]), RunState::Succeeded { .. }), "those calls must be over");
+    calls[4..].iter().for_each(|call| assert!(matches!(world.ring_to(call), RunState::Succeeded { .. })));
+}
+
+#[test]
+fn law_16_a_receiver_that_was_well_and_falls_silent_is_called_three_at_a_time_from_then_on() {
+    let world = World::new();
+    let call = |stage: &str| world.run_of(world.enter(stage), Action::Webhook);
+    let (first, silent) = (call("packing"), call("ready"));
+    let more: Vec<RunId> = (0..3).map(|n| call(if n % 2 == 0 { "packing" } else { "ready" })).collect();
+    assert!(matches!(world.ring_to(&first), RunState::Succeeded { .. }));
+    (0..3).for_each(|_| world.receiver.then(Reply::Hangs));
+    crashed(world.answer(&silent));
+    more[..2].iter().for_each(|call| crashed(world.answer(call)));
+    assert!(matches!(world.ring_to(&more[2]), RunState::Pending { .. }));
+    assert_eq!(world.receiver.posts().len(), 4);
+}

@@ -60,7 +60,7 @@ pub(super) struct Receiver {
 }
 
 impl WebhookSender for Receiver {
-    async fn post(&self, post: &Post) -> Result<Answer, ActError> {
+    async fn post(&self, post: &Post, silent: impl Future<Output = ()> + Send) -> Result<Answer, ActError> {
         breathe().await;
         let status = match self.dice.below(100) {
             _ if !self.dice.fault(100) => 204,
@@ -78,7 +78,10 @@ impl WebhookSender for Receiver {
         self.received.put(Received { id: id.unwrap_or_default(), body: post.body.clone(), took });
         breathe().await;
         match status {
-            0 => Err(ActError::ambiguous("timed out")),
+            0 => {
+                silent.await;
+                Err(ActError::ambiguous("timed out"))
+            }
             429 => Ok(Answer { retry_after: Some(SignedDuration::from_mins(10)), ..Answer::of(status) }),
             _ => Ok(Answer::of(status)),
         }

@@ -1,5 +1,6 @@
 //! The client against a hand-written server on loopback.
 
+use std::future::ready;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use stagepost_domain::SignedDuration;
@@ -126,13 +127,13 @@ fn reply(status: &str, headers: &str, body: &str) -> Script {
 }
 
 async fn refused_because(http: &OutboundHttp, url: &str) -> ActError {
-    http.post(&post(&Url::parse(url).unwrap())).await.unwrap_err()
+    http.post(&post(&Url::parse(url).unwrap()), ready(())).await.unwrap_err()
 }
 
 #[tokio::test]
 async fn the_frozen_body_arrives_byte_for_byte_with_its_headers() {
     let server = server(reply("200 OK", "", "thanks")).await;
-    let answer = local().post(&post(&server.url)).await.unwrap();
+    let answer = local().post(&post(&server.url), ready(())).await.unwrap();
     assert_eq!((answer.status, answer.retry_after, answer.more), (200, None, false));
     assert_eq!(answer.body, b"thanks");
     assert_eq!(answer.headers, [("content-length".to_owned(), "6".to_owned())]);
@@ -149,7 +150,7 @@ async fn the_frozen_body_arrives_byte_for_byte_with_its_headers() {
 #[tokio::test]
 async fn law_18_a_redirect_is_an_answer_and_is_never_followed() {
     let server = server(reply("301 Moved Permanently", "location: /elsewhere\r\n", "")).await;
-    let answer = local().post(&post(&server.url)).await.unwrap();
+    let answer = local().post(&post(&server.url), ready(())).await.unwrap();
     assert_eq!(answer.status, 301);
     assert_eq!(server.requests.load(Ordering::SeqCst), 1);
 }
@@ -157,9 +158,9 @@ async fn law_18_a_redirect_is_an_answer_and_is_never_followed() {
 #[tokio::test]
 async fn any_status_is_an_answer_and_a_wish_for_patience_is_passed_on() {
     let gone = server(reply("410 Gone", "", "")).await;
-    assert_eq!(local().post(&post(&gone.url)).await.unwrap().status, 410);
+    assert_eq!(local().post(&post(&gone.url), ready(())).await.unwrap().status, 410);
     let busy = server(reply("429 Too Many Requests", "retry-after: 30\r\n", "slow down")).await;
-    let answer = local().post(&post(&busy.url)).await.unwrap();
+    let answer = local().post(&post(&busy.url), ready(())).await.unwrap();
     assert_eq!((answer.status, answer.retry_after), (429, Some(SignedDuration::from_secs(30))));
     assert_eq!(answer.body, b"slow down");
 }
@@ -167,7 +168,7 @@ async fn any_status_is_an_answer_and_a_wish_for_patience_is_passed_on() {
 #[tokio::test]
 async fn law_18_an_endless_answer_is_read_a_little_and_dropped() {
     let server = server(Script::Flood).await;
-    let answer = local().post(&post(&server.url)).await.unwrap();
+    let answer = local().post(&post(&server.url), ready(())).await.unwrap();
     assert_eq!((answer.status, answer.more, answer.body.len()), (200, true, 16 * 1024));
     // The server ends only when the client has hung up on it.
     server.last.await.unwrap();
@@ -176,7 +177,7 @@ async fn law_18_an_endless_answer_is_read_a_little_and_dropped() {
 #[tokio::test]
 async fn a_receiver_that_never_answers_may_have_done_it() {
     let server = server(Script::Silence).await;
-    let error = impatient().post(&post(&server.url)).await.unwrap_err();
+    let error = impatient().post(&post(&server.url), ready(())).await.unwrap_err();
     assert_eq!(error.disposition, Disposition::Ambiguous);
     assert_eq!(server.requests.load(Ordering::SeqCst), 1, "and is not asked twice by the client itself");
 }
@@ -185,7 +186,7 @@ async fn a_receiver_that_never_answers_may_have_done_it() {
 async fn a_connection_that_breaks_after_the_request_may_have_done_it() {
     for script in [Script::Reset, Script::Say(String::new()), Script::Say("HTTP/1.1 2".to_owned())] {
         let server = server(script).await;
-        let error = local().post(&post(&server.url)).await.unwrap_err();
+        let error = local().post(&post(&server.url), ready(())).await.unwrap_err();
         assert_eq!(error.disposition, Disposition::Ambiguous);
         assert!(!error.message.contains("secret"), "{error}");
         assert_eq!(server.requests.load(Ordering::SeqCst), 1);
@@ -197,7 +198,7 @@ async fn nobody_listening_means_that_nothing_was_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("http://{}/?token=secret", listener.local_addr().unwrap())).unwrap();
     drop(listener);
-    let error = local().post(&post(&url)).await.unwrap_err();
+    let error = local().post(&post(&url), ready(())).await.unwrap_err();
     assert_eq!(error, ActError::retry("the host could not be connected to"));
 }
 
@@ -210,7 +211,7 @@ async fn a_failed_tls_handshake_means_that_nothing_was_sent() {
         socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
         let _ = socket.read(&mut [0; 4096]).await;
     });
-    let error = local().post(&post(&url)).await.unwrap_err();
+    let error = local().post(&post(&url), ready(())).await.unwrap_err();
     assert_eq!(error, ActError::retry("the host did not agree on a secure connection"));
     clear_text.await.unwrap();
 }
@@ -219,7 +220,7 @@ async fn a_failed_tls_handshake_means_that_nothing_was_sent() {
 async fn law_18_a_refused_url_is_never_connected_to() {
     let server = server(reply("200 OK", "", "")).await;
     let strict = client(Guard::Public, system_lookup());
-    let error = strict.post(&post(&server.url)).await.unwrap_err();
+    let error = strict.post(&post(&server.url), ready(())).await.unwrap_err();
     assert_eq!(error.disposition, Disposition::Permanent);
     assert_eq!(server.requests.load(Ordering::SeqCst), 0);
     let literal = refused_because(&strict, "https://169.254.169.254/latest").await;
@@ -248,7 +249,7 @@ async fn law_18_a_name_is_looked_up_once_for_a_connection_and_vetted_again_for_t
     });
     let http = client(Guard::LoopbackAllowed, rebinding);
     let url = format!("http://hooks.localhost:{}/", server.url.port().unwrap());
-    let answer = http.post(&post(&Url::parse(&url).unwrap())).await.unwrap();
+    let answer = http.post(&post(&Url::parse(&url).unwrap()), ready(())).await.unwrap();
     assert_eq!((answer.status, asked.load(Ordering::SeqCst)), (200, 1), "what was vetted was connected to");
     let error = refused_because(&http, &url).await;
     assert_eq!(error, ActError::permanent("the host resolves to an address that is not public"));
@@ -274,10 +275,10 @@ async fn what_is_too_large_or_malformed_never_leaves() {
     let server = server(reply("200 OK", "", "")).await;
     let mut large = post(&server.url);
     large.body = vec![b'x'; BODY_MAX + 1];
-    assert_eq!(local().post(&large).await.unwrap_err().disposition, Disposition::Permanent);
+    assert_eq!(local().post(&large, ready(())).await.unwrap_err().disposition, Disposition::Permanent);
     let mut split = post(&server.url);
     split.headers.push(("webhook-signature".to_owned(), "v1,a\r\nx-evil: 1".to_owned()));
-    assert_eq!(local().post(&split).await.unwrap_err().disposition, Disposition::Permanent);
+    assert_eq!(local().post(&split, ready(())).await.unwrap_err().disposition, Disposition::Permanent);
     assert_eq!(server.requests.load(Ordering::SeqCst), 0);
 }
 

@@ -15,6 +15,7 @@ pub mod inbound;
 pub mod jobs;
 pub mod mail;
 pub mod once;
+pub mod people;
 pub mod platform;
 pub mod ports;
 pub mod quarantine;

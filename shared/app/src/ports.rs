@@ -17,6 +17,7 @@ use stagepost_domain::id::{
     CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, QuarantineId, ShopId, StageId, TemplateId,
 };
 use stagepost_domain::job::Job;
+use stagepost_domain::member::Member;
 use stagepost_domain::order::{Order, Platform, Snapshot, Source};
 use stagepost_domain::outcome::IgnoreReason;
 use stagepost_domain::package::{Package, PackageSeen};
@@ -468,6 +469,10 @@ pub enum ConfigChange {
     Key(ApiKey),
     /// An API key is revoked.
     NoKey(ApiKey),
+    /// A member, with the look-up by person.
+    Member(Member),
+    /// A member is gone, with the look-up.
+    NoMember(Member),
     /// A template is not to be had any more; the versions that runs name stay.
     NoTemplate(TemplateId),
     /// An endpoint is gone.
@@ -1065,11 +1070,13 @@ pub enum SecretKind {
     QuarantinedBody,
     /// An address that a shop does not mail to.
     SuppressedAddress,
+    /// The address of somebody who works with a shop.
+    MemberAddress,
 }
 
 impl SecretKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ChannelWebhook,
         Self::ChannelCredentials,
         Self::CarrierWebhook,
@@ -1080,6 +1087,7 @@ impl SecretKind {
         Self::InboundMessage,
         Self::QuarantinedBody,
         Self::SuppressedAddress,
+        Self::MemberAddress,
     ];
 
     /// Stable word in the encryption context.
@@ -1096,6 +1104,7 @@ impl SecretKind {
             Self::InboundMessage => "inbound-message",
             Self::QuarantinedBody => "quarantined-body",
             Self::SuppressedAddress => "suppressed-address",
+            Self::MemberAddress => "member-address",
         }
     }
 

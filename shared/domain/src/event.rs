@@ -11,6 +11,7 @@ use crate::id::{CarrierId, ChannelId, FlowId, KeyId, OrderId, PackageId, ShopId,
 use crate::outcome::IgnoreReason;
 use crate::package::TrackingStatus;
 use crate::run::{Run, RunKey};
+use crate::session::Who;
 
 /// What a run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -55,8 +56,11 @@ pub enum Actor {
     },
     /// A person in the console.
     Console {
-        /// Who.
+        /// Who, as they were called then.
         name: String,
+        /// As whom they signed in; nothing in what was stored before there were members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Who>,
     },
 }
 
@@ -256,5 +260,28 @@ impl Event {
     #[must_use]
     pub fn open_runs(&self) -> usize {
         self.runs.values().filter(|r| r.state.due().is_some()).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::id::MemberId;
+
+    #[test]
+    fn a_cause_of_before_there_were_members_is_read_and_one_of_now_says_who() {
+        let old = json!({"kind": "manual", "actor": {"kind": "console", "name": "Kim"}});
+        let cause: Cause = serde_json::from_value(old.clone()).unwrap();
+        let kim = Actor::Console { name: "Kim".to_owned(), by: None };
+        assert_eq!(cause, Cause::Manual { actor: kim });
+        assert_eq!(serde_json::to_value(&cause).unwrap(), old);
+        for by in [Who::Member(MemberId::parse("mem_1").unwrap()), Who::Key(KeyId::parse("key_1").unwrap())] {
+            let new = json!({"kind": "console", "name": "Kim", "by": by.as_str()});
+            let actor = Actor::Console { name: "Kim".to_owned(), by: Some(by) };
+            assert_eq!(serde_json::to_value(&actor).unwrap(), new);
+            assert_eq!(serde_json::from_value::<Actor>(new).unwrap(), actor);
+        }
     }
 }

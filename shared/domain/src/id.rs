@@ -124,6 +124,10 @@ ids! {
     AttemptId = "att";
     /// An API key's record (not the key itself).
     KeyId = "key";
+    /// A person who works with a shop.
+    MemberId = "mem";
+    /// Whose an e-mail address is, over all shops: a keyed hash of it.
+    PersonId = "per";
     /// A package of an order.
     PackageId = "pkg";
     /// A notification in quarantine.
@@ -177,6 +181,12 @@ impl QuarantineId {
 #[must_use]
 pub fn token_hash(token: &str) -> String {
     digest_hex(&["api-key", token], 32)
+}
+
+/// Hash under which a sign-in link is looked up; its token is never stored.
+#[must_use]
+pub fn link_hash(token: &str) -> String {
+    digest_hex(&["sign-in", token], 32)
 }
 
 /// Hash of a request's body: whether two calls under one idempotency key say the same.

@@ -13,7 +13,7 @@ use sha2::Sha256;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use crate::id::{OrderId, ShopId};
+use crate::id::{InvalidId, OrderId, PersonId, ShopId};
 use crate::order::{Customer, Order};
 
 /// Longest query, in bytes.
@@ -42,6 +42,17 @@ impl SearchKey {
         let plain = address.trim().to_lowercase();
         let tag = mac(&self.0, &[shop.as_str().as_bytes(), b"/", plain.as_bytes()]);
         tag.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whose an address is, the same in every shop: somebody who signs in says no shop.
+    ///
+    /// # Errors
+    /// Never in truth: a hash is letters and digits.
+    pub fn person(&self, address: &str) -> Result<PersonId, InvalidId> {
+        let plain = address.trim().to_lowercase();
+        // No shop's id begins like this, so this is nobody's hash in a shop.
+        let tag = mac(&self.0, &[b"person/", plain.as_bytes()]);
+        PersonId::from_body(&tag.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>())
     }
 }
 

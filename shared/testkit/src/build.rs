@@ -259,7 +259,7 @@ pub fn api_key(shop: &ShopId, role: Role) -> ApiKey {
 /// A person in the console.
 #[must_use]
 pub fn person() -> Actor {
-    Actor::Console { name: "Kim".to_owned() }
+    Actor::Console { name: "Kim".to_owned(), by: None }
 }
 
 /// A program with the demo key.

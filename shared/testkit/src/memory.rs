@@ -8,6 +8,7 @@ mod inbound;
 mod jobs;
 mod mail;
 mod orders;
+mod people;
 mod runs;
 mod search;
 
@@ -24,10 +25,11 @@ use stagepost_domain::flow::Flow;
 use stagepost_domain::governor::{Governor, Tally};
 use stagepost_domain::health::Health;
 use stagepost_domain::id::{
-    CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, PackageId, QuarantineId, ShopId, SuppressionId,
+    CarrierId, ChannelId, EndpointId, FlowId, JobId, MemberId, OrderId, PackageId, QuarantineId, ShopId, SuppressionId,
     TemplateId, TestMailId,
 };
 use stagepost_domain::job::Job;
+use stagepost_domain::member::Member;
 use stagepost_domain::order::{Order, Snapshot};
 use stagepost_domain::package::Package;
 use stagepost_domain::run::later;
@@ -100,6 +102,7 @@ struct State {
     channels: BTreeMap<ChannelId, Channel>,
     carriers: BTreeMap<CarrierId, CarrierIntegration>,
     keys: BTreeMap<String, ApiKey>,
+    members: BTreeMap<(ShopId, MemberId), Member>,
     calls: BTreeMap<(ShopId, String), CallRecord>,
     jobs: BTreeMap<(ShopId, JobId), StoredJob>,
     governors: BTreeMap<ShopId, Governor>,

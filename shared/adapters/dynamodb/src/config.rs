@@ -14,6 +14,7 @@ use crate::expression::{Expression, absent};
 use crate::health;
 use crate::jobs;
 use crate::keys::{Key, LOOKUP, SETTINGS, shop_pk};
+use crate::people;
 use crate::row::{Row, corrupt, document, number, read_document, text};
 use crate::store::{DynamoStore, Span, WriteError};
 
@@ -110,11 +111,11 @@ impl ConfigStore for DynamoStore {
 }
 
 impl DynamoStore {
-    async fn find<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
+    pub(crate) async fn find<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
         self.get(key).await?.map(read_document).transpose()
     }
 
-    async fn list<T: DeserializeOwned>(&self, shop: &ShopId, kind: &str) -> Result<Vec<T>, StoreError> {
+    pub(crate) async fn list<T: DeserializeOwned>(&self, shop: &ShopId, kind: &str) -> Result<Vec<T>, StoreError> {
         let span = Span::prefix(shop_pk(shop), &format!("{kind}#"));
         self.query(&span, LISTED_MAX).await?.into_iter().map(read_document).collect()
     }
@@ -161,6 +162,8 @@ fn change_steps(change: &ConfigChange, shop: &ShopId) -> Result<Vec<Step>, Store
         ConfigChange::NoKey(key) => {
             vec![Step::Delete(of_shop(shop, "KEY", key.id.as_str())), Step::Delete(lookup("KEY", &key.hash))]
         }
+        ConfigChange::Member(member) => people::kept(member)?,
+        ConfigChange::NoMember(member) => people::gone(member),
         ConfigChange::NoTemplate(id) => vec![Step::Delete(plain("TEMPLATE", id.as_str()))],
         ConfigChange::NoEndpoint(id) => {
             vec![Step::Delete(plain("ENDPOINT", id.as_str())), Step::Delete(health::key(shop, id))]
@@ -177,7 +180,7 @@ fn change_steps(change: &ConfigChange, shop: &ShopId) -> Result<Vec<Step>, Store
     })
 }
 
-fn put<T: Serialize>(key: &Key, value: &T, condition: Option<Expression>) -> Result<Step, StoreError> {
+pub(crate) fn put<T: Serialize>(key: &Key, value: &T, condition: Option<Expression>) -> Result<Step, StoreError> {
     Ok(Step::Put(document(key, value)?, condition))
 }
 
@@ -211,6 +214,7 @@ fn name_of(change: &ConfigChange) -> String {
         ConfigChange::Channel(channel) => channel.id.to_string(),
         ConfigChange::Carrier(carrier) => carrier.id.to_string(),
         ConfigChange::Key(key) | ConfigChange::NoKey(key) => key.id.to_string(),
+        ConfigChange::Member(member) | ConfigChange::NoMember(member) => member.id.to_string(),
         ConfigChange::NoTemplate(id) => id.to_string(),
         ConfigChange::NoEndpoint(id) => id.to_string(),
         ConfigChange::NoChannel(id) => id.to_string(),

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use stagepost_app::ports::{OrderFilter, StoreError};
 use stagepost_domain::Timestamp;
-use stagepost_domain::id::{JobId, OrderId, PackageId, ShopId, SuppressionId, TestMailId};
+use stagepost_domain::id::{JobId, OrderId, PackageId, PersonId, ShopId, SuppressionId, TestMailId};
 use stagepost_domain::package::normalised_number;
 
 use crate::table::DUE_SHARDS;
@@ -25,6 +25,7 @@ pub(crate) const PARKED: &str = "PARKED#";
 pub(crate) const QUARANTINE: &str = "Q#";
 pub(crate) const JOBS: &str = "JOB#";
 pub(crate) const SUPPRESSED: &str = "S#";
+pub(crate) const MEMBERSHIPS: &str = "SHOP#";
 pub(crate) const TEST_MAILS: &str = "TESTMAIL#";
 
 /// An item's place in the table.
@@ -170,6 +171,15 @@ pub(crate) fn test_mail(shop: &ShopId, id: &TestMailId) -> Key {
 /// How many test mails an hour had.
 pub(crate) fn test_mails(shop: &ShopId, hour: i64) -> Key {
     Key::new(format!("MAILS#{shop}"), format!("H#{hour:012}"))
+}
+
+/// Where a person's memberships are found, one in each shop.
+pub(crate) fn person_pk(person: &PersonId) -> String {
+    format!("PERSON#{person}")
+}
+
+pub(crate) fn membership(person: &PersonId, shop: &ShopId) -> Key {
+    Key::new(person_pk(person), format!("{MEMBERSHIPS}{shop}"))
 }
 
 /// Partition of the due index for what people of a shop should look at.

@@ -57,6 +57,7 @@ mod meter;
 mod order_item;
 mod orders;
 mod patience;
+mod people;
 mod row;
 mod runs;
 #[cfg(test)]

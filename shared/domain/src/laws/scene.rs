@@ -60,7 +60,7 @@ pub fn ids(names: &[&str]) -> Vec<ShipmentId> {
 }
 
 pub fn console() -> Actor {
-    Actor::Console { name: "Ann".into() }
+    Actor::Console { name: "Ann".into(), by: None }
 }
 
 pub fn api_key() -> Actor {

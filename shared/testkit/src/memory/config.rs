@@ -6,6 +6,7 @@ use stagepost_app::ports::{CommitError, ConfigChange, ConfigStore, StoreError};
 use stagepost_domain::Timestamp;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, ShopId, TemplateId};
+use stagepost_domain::member::Member;
 use stagepost_domain::shop::{ApiKey, CarrierIntegration, Channel, Endpoint, Settings};
 use stagepost_domain::template::EmailTemplate;
 
@@ -117,6 +118,7 @@ impl State {
             | ConfigChange::NoEndpoint(_)
             | ConfigChange::NoChannel(_)
             | ConfigChange::NoCarrier(_)
+            | ConfigChange::NoMember(_)
             | ConfigChange::NoKey(_) => return Ok(()),
             ConfigChange::Template(t) => {
                 let key = (t.shop.clone(), t.id.clone(), t.version);
@@ -127,6 +129,11 @@ impl State {
             }
             ConfigChange::Carrier(c) => {
                 (c.id.to_string(), self.carriers.get(&c.id).is_some_and(|old| &old.shop != shop))
+            }
+            ConfigChange::Member(member) => {
+                let same = |other: &&Member| other.shop == *shop && other.person == member.person;
+                let there = self.members.values().find(same);
+                (member.id.to_string(), there.is_some_and(|old| old.id != member.id))
             }
             ConfigChange::Key(key) => {
                 (key.id.to_string(), self.keys.get(&key.hash).is_some_and(|old| &old.shop != shop))
@@ -163,6 +170,12 @@ impl State {
             }
             ConfigChange::NoKey(key) => {
                 self.keys.remove(&key.hash);
+            }
+            ConfigChange::Member(member) => {
+                self.members.insert((shop.clone(), member.id.clone()), member);
+            }
+            ConfigChange::NoMember(member) => {
+                self.members.remove(&(shop.clone(), member.id));
             }
             ConfigChange::NoTemplate(id) => {
                 self.gone.insert((shop.clone(), id));

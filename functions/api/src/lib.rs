@@ -6,9 +6,7 @@ mod failed;
 mod once;
 mod openapi;
 mod payload;
-mod queue;
 mod routes;
-mod senders;
 mod view;
 
 use std::sync::Arc;
@@ -26,8 +24,8 @@ use stagepost_domain::shop::ApiKey;
 use stagepost_lambda::cache::Warm;
 use url::Url;
 
-pub use queue::Queue;
-pub use senders::Senders;
+pub use stagepost_lambda::queue::Queue;
+pub use stagepost_lambda::senders::Senders;
 
 /// The stores that the API needs.
 pub trait Stores:

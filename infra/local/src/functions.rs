@@ -13,6 +13,7 @@ use stagepost_app::mail::PostOffice;
 use stagepost_app::platform::Platforms;
 use stagepost_carrier_webhook::Carriers;
 use stagepost_carriers::{EasyPostBase, EasyPostClient};
+use stagepost_console::{Console, Keys};
 use stagepost_dispatch::Dispatch;
 use stagepost_domain::pace::Pace;
 use stagepost_domain::search::SearchKey;
@@ -53,6 +54,10 @@ pub struct Ports {
     pub secrets: LocalSecrets,
     /// Tracking links.
     pub links: SignedLinks,
+    /// Sign the console's cookies and forms.
+    pub keys: Keys,
+    /// Where people reach all of this.
+    pub public_url: Url,
     /// Hashes the e-mail addresses that are searched for.
     pub search: SearchKey,
     /// What mails are shown from.
@@ -118,7 +123,16 @@ impl Ports {
             woocommerce: self.woocommerce_webhook(),
             carriers: self.carrier_webhook(),
             tracking: self.tracking(),
+            console: self.console(),
         }
+    }
+
+    fn console(&self) -> HttpFunction {
+        let (core, secrets, links) = (self.core.clone(), self.secrets.clone(), Arc::new(self.links.clone()));
+        let (keys, public, inbound) =
+            (self.keys.clone(), self.public_url.clone(), Queue::new(self.inbound.clone()));
+        let console = Console::new(core, secrets, links, keys, public, allowed, inbound);
+        function(stagepost_console::router(Arc::new(console)))
     }
 
     fn tracking(&self) -> HttpFunction {

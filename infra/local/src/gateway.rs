@@ -67,6 +67,8 @@ pub struct Functions {
     pub carriers: HttpFunction,
     /// `GET /t/{token}`
     pub tracking: HttpFunction,
+    /// Everything else.
+    pub console: HttpFunction,
 }
 
 struct Gateway {
@@ -96,7 +98,8 @@ async fn serve(State(gateway): State<Arc<Gateway>>, request: Request) -> Respons
         (&Method::GET, ["_local", page @ ..]) if asked_by_loopback_name(request.headers()) => {
             gateway.local(page, request.headers())
         }
-        _ => message(StatusCode::NOT_FOUND, "Not Found"),
+        (_, ["_local", ..]) => message(StatusCode::NOT_FOUND, "Not Found"),
+        _ => gateway.call(&functions.console, request).await,
     }
 }
 

@@ -11,6 +11,7 @@ use stagepost_app::Core;
 use stagepost_app::ports::{Clock, Entropy, RunStore, StoreError};
 use stagepost_app::wake::Woken;
 use stagepost_carriers::EasyPostBase;
+use stagepost_console::Keys;
 use stagepost_dispatch::Dispatch;
 use stagepost_domain::event::Action;
 use stagepost_domain::pace::{PER_SECOND_MAX, Pace};
@@ -252,7 +253,9 @@ fn ports(
     Ok(Ports {
         core: Core { store, clock, entropy },
         secrets: LocalSecrets::from_key(key)?,
-        links: SignedLinks::of_deployment(public_url, &key),
+        links: SignedLinks::of_deployment(public_url.clone(), &key),
+        keys: Keys::of_deployment(&key),
+        public_url,
         search: SearchKey::of_deployment(&key),
         mailer: mailer(config, mailbox.clone().slow(config.mail_delay), queues, pulse),
         mailbox,

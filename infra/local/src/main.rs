@@ -259,7 +259,7 @@ async fn serve(options: Serve) -> Done {
     if let Some(seeded) = seed(host.core()).await? {
         print(&welcome(&base, &seeded))?;
     }
-    print(&format!("Captured mail: {base}/_local/mailbox\n"))?;
+    print(&format!("Console: {base}/ (sign in with an API key)\nCaptured mail: {base}/_local/mailbox\n"))?;
     stopped().await?;
     host.stop().await;
     Ok(())

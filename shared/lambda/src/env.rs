@@ -17,11 +17,13 @@ pub const FULFILLMENT_QUEUE_URL: &str = "FULFILLMENT_QUEUE_URL";
 pub const JOBS_QUEUE_URL: &str = "JOBS_QUEUE_URL";
 /// URL of the queue in front of `tracker-runner`. `dispatch` and `wake`.
 pub const TRACKER_QUEUE_URL: &str = "TRACKER_QUEUE_URL";
-/// URL of the queue in front of `inbound-runner`. `api` and the three functions behind `/webhooks/`.
+/// URL of the queue in front of `inbound-runner`. `api`, `console` and the three functions
+/// behind `/webhooks/`.
 pub const INBOUND_QUEUE_URL: &str = "INBOUND_QUEUE_URL";
 /// URL of the queue for messages that nobody can read. The runners.
 pub const DEAD_LETTER_QUEUE_URL: &str = "DEAD_LETTER_QUEUE_URL";
-/// Start of the links in mails, `https://track.example.com/`. `api` and `email-runner`.
+/// Where people reach the pages, and start of the links in mails, `https://track.example.com/`. `api`, `console`,
+/// `tracking` and `email-runner`.
 pub const PUBLIC_URL: &str = "PUBLIC_URL";
 /// Name of the SES configuration set that bounces and complaints are told to; none if it is not set.
 /// `email-runner`.
@@ -33,8 +35,8 @@ pub const MAILS_PER_SECOND: &str = "MAILS_PER_SECOND";
 /// The key service's key that seals secrets: an id, an ARN or an alias. All functions that open secrets; if it
 /// is not set, [`STAGEPOST_KEY`] seals them.
 pub const KMS_KEY_ID: &str = "KMS_KEY_ID";
-/// The deployment's own key: 32 random bytes in base64 or hex. All functions that make links, `dispatch` and `api`
-/// for the search, and those that open secrets where no key service does.
+/// The deployment's own key: 32 random bytes in base64 or hex. All functions that make links, `dispatch`, `api`
+/// and `console` for the search, and those that open secrets where no key service does.
 pub const STAGEPOST_KEY: &str = "STAGEPOST_KEY";
 
 /// A variable is not there, or not what it should be. Never says what it is.

@@ -6,12 +6,14 @@ use serde_json::Value;
 
 use super::document::{named, of_type};
 
-const ROUTES: [(&str, &str); 5] = [
+const ROUTES: [(&str, &str); 7] = [
     ("ANY /v1/{proxy+}", "ApiFunction"),
     ("POST /webhooks/shopify/{channel}", "ShopifyWebhookFunction"),
     ("POST /webhooks/woocommerce/{channel}", "WoocommerceWebhookFunction"),
     ("POST /webhooks/carriers/{integration}", "CarrierWebhookFunction"),
     ("GET /t/{token}", "TrackingFunction"),
+    ("ANY /{proxy+}", "ConsoleFunction"),
+    ("ANY /", "ConsoleFunction"),
 ];
 
 pub fn routes(template: &Value) -> Vec<String> {

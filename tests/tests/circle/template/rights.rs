@@ -119,14 +119,14 @@ pub fn reach(template: &Value) -> Vec<String> {
     wrong
 }
 
-/// Only the API's own function goes everywhere in the table; nobody else writes a look-up.
+/// The functions that go everywhere in the table are the API's and the console's; nobody else writes a look-up.
 pub fn leading_keys(template: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     let on_table =
         |s: &Value| items(&s["Resource"]).iter().any(|r| **r == json!({"Fn::GetAtt": ["Table", "Arn"]}));
     for (name, statement) in by_role(template).into_iter().filter(|(_, s)| on_table(s)) {
         let keys = texts(leading(statement));
-        if keys.is_empty() && name != "ApiRole" {
+        if keys.is_empty() && !["ApiRole", "ConsoleRole"].contains(&name) {
             wrong.push(format!("{name} goes everywhere in the table"));
         }
         let known = |key: &str| key.strip_suffix("#*").is_some_and(|prefix| PREFIXES.contains(&prefix));

@@ -1,0 +1,98 @@
+// Niceties only: every page works without this file.
+(() => {
+  "use strict";
+
+  // A form that was sent is not sent twice by an impatient hand. (It would act once in any case.)
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post" || event.defaultPrevented) return;
+    if (form.dataset.sent) { event.preventDefault(); return; }
+    form.dataset.sent = "yes";
+    const button = event.submitter || form.querySelector("button");
+    if (button) button.setAttribute("aria-busy", "true");
+  });
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+    for (const busy of document.querySelectorAll("button[aria-busy]")) busy.removeAttribute("aria-busy");
+  });
+
+  // Times stay true while a page is open.
+  const units = [[60, "s"], [3600, "min", 60], [86400, "h", 3600], [5184000, "days", 86400]];
+  const told = (seconds) => {
+    const future = seconds < 0, n = Math.abs(seconds);
+    if (!future && n < 60) return "just now";
+    const unit = units.find(([below]) => n < below);
+    if (!unit) return null;
+    const count = Math.max(1, Math.floor(n / (unit[2] || 1)));
+    const text = count + " " + (unit[1] === "days" && count === 1 ? "day" : unit[1]);
+    return future ? "in " + text : text + " ago";
+  };
+  const times = () => {
+    for (const time of document.querySelectorAll("time[data-live]")) {
+      const text = told((Date.now() - Date.parse(time.dateTime)) / 1000);
+      if (text && time.textContent !== text) time.textContent = text;
+    }
+  };
+  setInterval(times, 15000);
+
+  // Undo counts down, and says when it is over.
+  const countdowns = () => {
+    for (const form of document.querySelectorAll("form[data-until]")) {
+      const left = Math.ceil((Number(form.dataset.until) - Date.now()) / 1000);
+      const shown = form.querySelector("[data-countdown]");
+      if (left > 0) { if (shown) shown.textContent = " (" + left + " s)"; continue; }
+      const over = document.createElement("span");
+      over.className = "dim";
+      over.textContent = "The time to undo is over.";
+      form.replaceWith(over);
+    }
+  };
+  if (document.querySelector("form[data-until]")) { countdowns(); setInterval(countdowns, 500); }
+
+  // Choosing many.
+  for (const form of document.querySelectorAll("form[data-many]")) {
+    const all = form.querySelector("[data-all]"), shown = form.querySelector("[data-chosen]");
+    const boxes = [...form.querySelectorAll("tbody input[type=checkbox]")];
+    const tell = () => {
+      const n = boxes.filter((box) => box.checked).length;
+      if (shown) shown.textContent = n ? n + " chosen" : "";
+      if (all) { all.checked = n > 0 && n === boxes.length; all.indeterminate = n > 0 && n < boxes.length; }
+    };
+    if (all) all.addEventListener("change", () => { for (const box of boxes) box.checked = all.checked; tell(); });
+    form.addEventListener("change", tell);
+    tell();
+  }
+
+  // Cards of the board are dragged; the card's own form does the move.
+  let card = null;
+  const column = (event) => event.target.closest && event.target.closest("[data-stage]");
+  document.addEventListener("dragstart", (event) => {
+    card = event.target.closest ? event.target.closest("[data-card]") : null;
+    if (!card) return;
+    event.dataTransfer.effectAllowed = "move";
+    event.dataTransfer.setData("text/plain", card.dataset.card);
+    card.classList.add("dragged");
+  });
+  document.addEventListener("dragover", (event) => {
+    const over = column(event);
+    if (!card || !over) return;
+    event.preventDefault();
+    for (const other of document.querySelectorAll(".over")) if (other !== over) other.classList.remove("over");
+    over.classList.add("over");
+  });
+  document.addEventListener("drop", (event) => {
+    const over = column(event);
+    if (!card || !over) return;
+    event.preventDefault();
+    const form = card.querySelector("form"), select = form && form.querySelector("select");
+    if (form && over !== card.closest("[data-stage]")) {
+      select.value = over.dataset.stage;
+      if (select.value === over.dataset.stage) form.requestSubmit();
+    }
+  });
+  document.addEventListener("dragend", () => {
+    if (card) card.classList.remove("dragged");
+    for (const over of document.querySelectorAll(".over")) over.classList.remove("over");
+    card = null;
+  });
+})();

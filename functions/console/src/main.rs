@@ -1,0 +1,27 @@
+//! The Lambda binary of `console`.
+
+use std::sync::Arc;
+
+use lambda_http::{Error, run};
+use stagepost_console::{Console, Keys, Queue, router};
+use stagepost_dynamodb::DynamoStore;
+use stagepost_lambda::{aws, env, links::SignedLinks, system, telemetry};
+use stagepost_outbound_http::{Guard, check_url};
+use stagepost_secrets::DeployedSecrets;
+use stagepost_sqs::SqsInboundQueue;
+use url::Url;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
+    let (aws, core) = (aws::config().await, system::core(store));
+    let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
+    let (key, public) = (env::key()?, env::url(env::PUBLIC_URL)?);
+    let links = SignedLinks::of_deployment(public.clone(), &key);
+    let inbound = SqsInboundQueue::new(stagepost_sqs::client(&aws), env::text(env::INBOUND_QUEUE_URL)?);
+    let check = |url: &Url| check_url(url, Guard::Public).map_err(|refused| refused.to_string());
+    let keys = Keys::of_deployment(&key);
+    let console = Console::new(core, secrets, Arc::new(links), keys, public, check, Queue::new(inbound));
+    run(router(Arc::new(console))).await
+}

@@ -1,0 +1,133 @@
+//! Who gets in, and whose forms are acted on.
+
+use axum::body::Body;
+use http::{Request, StatusCode, header};
+use stagepost_app::ports::ConfigChange;
+use stagepost_domain::SignedDuration;
+use stagepost_domain::shop::Role;
+use stagepost_testkit::build;
+
+use super::World;
+use crate::pages;
+use crate::shell::Area;
+
+#[tokio::test]
+async fn who_is_not_signed_in_is_led_to_the_door_and_back() {
+    let world = World::outside();
+    for path in ["/", "/orders?stage=stg_new", "/settings/people", "/nowhere"] {
+        let seen = world.get(path).await;
+        assert_eq!(seen.status, StatusCode::SEE_OTHER, "{path}");
+        let wanted: String = url::form_urlencoded::byte_serialize(path.as_bytes()).collect();
+        assert_eq!(seen.to(), format!("/sign-in?next={wanted}"));
+    }
+    let door = world.get("/sign-in?next=%2Forders%3Fstage%3Dstg_new").await;
+    assert_eq!(door.value("next"), "/orders?stage=stg_new");
+    // Nobody is led from our door to another site.
+    assert_eq!(world.get("/sign-in?next=%2F%2Fevil.example").await.value("next"), "/");
+    let part = world.part("/orders/ord_1/timeline").await;
+    assert!(part.headers.contains_key("hx-redirect"));
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_known_says_so_at_the_field() {
+    let world = World::outside();
+    let seen = world.post_as_it_is("/sign-in", &[("key", "sp_wrong"), ("next", "/orders")]).await;
+    assert_eq!(seen.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(seen.says("API key is not known, or was revoked"));
+    assert_eq!(seen.value("next"), "/orders");
+}
+
+#[tokio::test]
+async fn a_session_ends_by_time_by_signing_out_and_with_its_key() {
+    let world = World::new().await;
+    assert_eq!(world.get("/orders").await.status, StatusCode::OK);
+    world.clock.advance(SignedDuration::from_hours(12));
+    assert_eq!(world.get("/orders").await.status, StatusCode::SEE_OTHER);
+    world.sign_in(&build::shop(), Role::Admin).await;
+    assert_eq!(world.post("/sign-out", &[]).await.to(), "/sign-in");
+    assert_eq!(world.get("/orders").await.status, StatusCode::SEE_OTHER);
+    world.sign_in(&build::shop(), Role::Member).await;
+    let token = format!("sp_{}_{:?}", build::shop(), Role::Member);
+    let hash = stagepost_domain::id::token_hash(&token);
+    let key = stagepost_domain::shop::ApiKey { hash, ..build::api_key(&build::shop(), Role::Member) };
+    world.save(&build::shop(), ConfigChange::NoKey(key)).await;
+    assert_eq!(world.get("/orders").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_form_without_its_token_or_from_elsewhere_does_nothing() {
+    let world = World::new().await;
+    let page = world.get("/orders").await;
+    let (csrf, once) = (page.value("csrf"), page.value("once"));
+    let refused = [
+        vec![],
+        vec![("once", once.as_str())],
+        vec![("csrf", ""), ("once", once.as_str())],
+        vec![("csrf", "forged"), ("once", once.as_str())],
+        vec![("csrf", csrf.as_str())],
+    ];
+    for fields in refused {
+        let seen = world.post_as_it_is("/sign-out", &fields).await;
+        assert_eq!(seen.status, StatusCode::FORBIDDEN, "{fields:?}");
+        assert!(seen.says("This form is not from this session"));
+    }
+    let body = format!("csrf={csrf}&once={once}");
+    for (name, value) in [
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+    ] {
+        let seen = world.send(Request::post("/sign-out").header(name, value), Body::from(body.clone())).await;
+        assert_eq!(seen.status, StatusCode::FORBIDDEN, "{name}: {value}");
+    }
+    assert_eq!(world.get("/orders").await.status, StatusCode::OK);
+    // The same form with the same token is good.
+    let seen = world
+        .send(Request::post("/sign-out").header("sec-fetch-site", "same-origin"), Body::from(body))
+        .await;
+    assert_eq!(seen.to(), "/sign-in");
+}
+
+#[tokio::test]
+async fn nobody_elses_page_signs_somebody_in() {
+    let world = World::outside();
+    let request = Request::post("/sign-in").header(header::ORIGIN, "https://evil.example");
+    let seen = world.send(request, Body::from("key=sp_a")).await;
+    assert_eq!(seen.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn every_page_is_protected_and_kept_by_nobody() {
+    let world = World::new().await;
+    for area in Area::WORK.iter().chain(&Area::SETTINGS) {
+        let seen = world.get(area.path()).await;
+        assert_eq!(seen.status, StatusCode::OK, "{}", area.path());
+        assert_eq!(seen.headers[header::CACHE_CONTROL], "private, no-store");
+        let policy = seen.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'") && !policy.contains("unsafe"));
+        // What the policy would stop anyway.
+        for forbidden in [" style=", " onclick=", "<style", "<script>"] {
+            assert!(!seen.says(forbidden), "{}: {forbidden}", area.path());
+        }
+    }
+    let css = world.get("/orders").await;
+    let (_, rest) = css.body.split_once("href=\"/assets/console.").unwrap();
+    let path = format!("/assets/console.{}", rest.split('"').next().unwrap());
+    let asset = world.get(&path).await;
+    assert_eq!(asset.headers[header::CACHE_CONTROL], "public, max-age=31536000, immutable");
+    assert_eq!(world.get("/assets/console.0.css").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_page_that_says_what_to_do() {
+    let world = World::new().await;
+    let seen = world.get("/nowhere").await;
+    assert_eq!(seen.status, StatusCode::NOT_FOUND);
+    assert!(seen.says("There is no such page") && seen.says("What to do") && seen.says("Demo Shop"));
+}
+
+#[test]
+fn an_id_that_none_can_be_names_nothing() {
+    assert!(pages::id(stagepost_domain::id::OrderId::parse("x"), "order").is_err());
+}

@@ -1,0 +1,214 @@
+//! Who visits: the person behind the session, read anew for each request, and the door that every signed-in page
+//! is behind.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use stagepost_app::ports::{ConfigStore, Secrets, StoreError};
+use stagepost_domain::Timestamp;
+use stagepost_domain::event::Actor;
+use stagepost_domain::id::ShopId;
+use stagepost_domain::shop::{Role, Settings};
+use url::form_urlencoded::byte_serialize;
+
+use crate::answer::{back, from_script, local};
+use crate::error::{Failed, Trouble};
+use crate::sealed::{Keys, Purpose};
+use crate::session::{FLASH, Jar, SESSION, Session};
+use crate::shell::{Area, Flash, Shell};
+use crate::{Console, Stores, csrf, once};
+
+/// A role as a type, so that a handler's arguments say whom it serves.
+pub trait AtLeast: Send + Sync {
+    /// The lowest role that is served.
+    const ROLE: Role;
+}
+
+macro_rules! roles {
+    ($($(#[$doc:meta])* $name:ident;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name;
+
+        impl AtLeast for $name {
+            const ROLE: Role = Role::$name;
+        }
+    )+};
+}
+
+roles! {
+    /// Reads.
+    Viewer;
+    /// Works with orders.
+    Member;
+    /// Changes configuration.
+    Admin;
+}
+
+/// What one request knows of who made it.
+pub struct Visit {
+    /// The only shop that the request can see.
+    pub shop: ShopId,
+    /// Its settings as they are now.
+    pub settings: Settings,
+    /// What the person may do.
+    pub role: Role,
+    /// As the actor of a cause.
+    pub actor: Actor,
+    /// As people see them.
+    pub name: String,
+    /// When the request came.
+    pub now: Timestamp,
+    /// Proves that a form is ours.
+    csrf: String,
+    /// Where the keys of this page's forms begin.
+    once: String,
+    flash: Option<Flash>,
+    flash_shown: AtomicBool,
+}
+
+impl Visit {
+    /// The frame around a page of this area. It shows what the page before left to be said, once.
+    #[must_use]
+    pub fn shell(&self, area: Area) -> Shell {
+        let flash = self.flash.clone();
+        self.flash_shown.store(flash.is_some(), Ordering::Relaxed);
+        self.fragment(area).with_flash(flash)
+    }
+
+    /// The same for a part of a page that is fetched on its own: it leaves that to the next page.
+    #[must_use]
+    pub fn fragment(&self, area: Area) -> Shell {
+        Shell::new(area, &self.settings.name, &self.name, self.role, self.csrf.clone(), self.once.clone())
+    }
+
+    /// Whether the token of a form is this session's.
+    #[must_use]
+    pub fn sent(&self, token: &str) -> bool {
+        self.csrf.len() == token.len()
+            && self.csrf.bytes().zip(token.bytes()).fold(0, |diff, (a, b)| diff | (a ^ b)) == 0
+    }
+}
+
+/// A visitor whose role is `R` or above. Everybody else is shown that they may not, before anything is read.
+pub struct Visitor<R = Viewer>(Arc<Visit>, PhantomData<R>);
+
+impl<R> Deref for Visitor<R> {
+    type Target = Visit;
+
+    fn deref(&self) -> &Visit {
+        &self.0
+    }
+}
+
+impl<R: AtLeast, S: Send + Sync> FromRequestParts<S> for Visitor<R> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failed> {
+        let visit = parts.extensions.get::<Arc<Visit>>().cloned();
+        let visit = visit.ok_or_else(|| Failed::new(Trouble::broken()))?;
+        if visit.role < R::ROLE {
+            return Err(Failed::new(Trouble::forbidden(R::ROLE)));
+        }
+        Ok(Self(visit, PhantomData))
+    }
+}
+
+/// Lets signed-in people through, and their forms once each; shows errors inside the console's frame.
+pub async fn signed_in<S: Stores, K: Secrets + 'static>(
+    State(console): State<Arc<Console<S, K>>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let visit = match visit(&console, request.headers()).await {
+        Ok(Some(visit)) => Arc::new(visit),
+        Ok(None) => return to_sign_in(&request),
+        Err(error) => return Failed::from(error).into_response(),
+    };
+    request.extensions_mut().insert(Arc::clone(&visit));
+    let response = if request.method().is_safe() {
+        next.run(request).await
+    } else {
+        match csrf::admitted(&console.public, &visit, request).await {
+            Ok(form) => once::act(&console, &visit.shop, form, next).await,
+            Err(refused) => refused.into_response(),
+        }
+    };
+    finished(&console.keys, Jar::of(&console.public), &visit, response)
+}
+
+/// Who the session says, as they stand now: key and settings in one round trip.
+async fn visit<S: ConfigStore, K>(
+    console: &Console<S, K>,
+    headers: &HeaderMap,
+) -> Result<Option<Visit>, StoreError> {
+    let (jar, keys, now) = (Jar::of(&console.public), &console.keys, console.core.now());
+    let Some((session, text)) = Session::of(keys, &jar, headers, now) else { return Ok(None) };
+    let store = &console.core.store;
+    let (key, settings) = tokio::join!(store.api_key(&session.key), store.settings(&session.shop));
+    let (Some(key), Some(settings)) = (key?.filter(|key| key.shop == session.shop), settings?) else {
+        return Ok(None);
+    };
+    let flash = jar.read(headers, FLASH).and_then(|text| keys.open(Purpose::Flash, &text));
+    Ok(Some(Visit {
+        shop: session.shop,
+        settings,
+        role: key.role,
+        actor: Actor::Console { name: key.name.clone() },
+        name: key.name,
+        now,
+        csrf: keys.tag(Purpose::Form, &text),
+        once: console.core.entropy.id_body(),
+        flash,
+        flash_shown: AtomicBool::new(false),
+    }))
+}
+
+/// To the door, and back here afterwards. A form that was sent without a session was not done: its page is shown
+/// again.
+fn to_sign_in(request: &Request) -> Response {
+    let here = request.uri().path_and_query().map(|p| p.as_str()).filter(|_| request.method().is_safe());
+    let wanted = if from_script(request.headers()) { None } else { here };
+    let wanted = wanted.and_then(local).map(str::to_owned).unwrap_or_else(|| back(request.headers(), "/"));
+    let door = format!("/sign-in?next={}", byte_serialize(wanted.as_bytes()).collect::<String>());
+    let Ok(door) = HeaderValue::from_str(&door) else {
+        return StatusCode::SEE_OTHER.into_response();
+    };
+    if from_script(request.headers()) {
+        return [("hx-redirect", door)].into_response();
+    }
+    (StatusCode::SEE_OTHER, [(header::LOCATION, door)]).into_response()
+}
+
+/// Turns what handlers left beside their answer into pages and cookies.
+fn finished(keys: &Keys, jar: Jar, visit: &Visit, mut response: Response) -> Response {
+    if let Some(trouble) = response.extensions_mut().remove::<Trouble>() {
+        response = trouble.page(visit.shell(Area::None));
+    }
+    let flash = response.extensions_mut().remove::<Flash>();
+    let cookie = match flash {
+        Some(flash) => jar.write(FLASH, &keys.sign(Purpose::Flash, &flash), 60),
+        None if visit.flash_shown.load(Ordering::Relaxed) => jar.write(FLASH, "", 0),
+        None => None,
+    };
+    response.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
+    response
+}
+
+/// The cookie of a session that begins or ends.
+pub fn session_cookie(keys: &Keys, jar: Jar, session: Option<&Session>) -> Option<HeaderValue> {
+    match session {
+        Some(session) => {
+            let lasts = session.until.duration_since(session.since).as_secs();
+            jar.write(SESSION, &keys.sign(Purpose::Session, session), lasts)
+        }
+        None => jar.write(SESSION, "", 0),
+    }
+}

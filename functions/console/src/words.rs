@@ -1,0 +1,407 @@
+//! What happened and what did not, in words: one place for every reason, and none without words.
+//!
+//! Each says what was expected and what was found, so that nobody has to ask *why didn't it send?*
+
+use stagepost_domain::again::AgainRefused;
+use stagepost_domain::decide::Refused;
+use stagepost_domain::event::{Action, Actor, Cause, Change};
+use stagepost_domain::fact::Coverage;
+use stagepost_domain::feedback::Fate;
+use stagepost_domain::fulfillment::Attribution;
+use stagepost_domain::id::StageId;
+use stagepost_domain::order::{Hold, HoldReason, Lifecycle, Platform};
+use stagepost_domain::outcome::{IgnoreReason, NoOpReason, SkipReason};
+use stagepost_domain::package::TrackingStatus;
+use stagepost_domain::run::{InvalidTransition, RunState, Target};
+use stagepost_domain::shop::Role;
+use stagepost_domain::suppression::Because;
+use stagepost_domain::webhook::EventType;
+
+use crate::time::exactly;
+use crate::ui::{Badge, Tone};
+
+/// What things are called: ids of stages, channels and so on in words.
+pub trait Names {
+    /// A stage of the order's flow.
+    fn stage(&self, id: &StageId) -> String;
+}
+
+/// A role.
+#[must_use]
+pub fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "viewer",
+        Role::Member => "member",
+        Role::Admin => "admin",
+        Role::Owner => "owner",
+    }
+}
+
+/// Why a run was decided against.
+#[must_use]
+pub fn skipped(action: Action, why: &SkipReason, names: &impl Names) -> String {
+    match why {
+        SkipReason::NoAddress => "The customer has no e-mail address on this order.".to_owned(),
+        SkipReason::Imported => {
+            "The order was placed before its store was connected, so nothing is sent about how it came to this \
+             stage."
+                .to_owned()
+        }
+        SkipReason::StaleFact => {
+            "The news was more than 7 days old when it came; it moved the order silently.".to_owned()
+        }
+        SkipReason::PassedThrough { stage } => format!(
+            "The order was first seen further on: it passed through {} before we knew of it.",
+            names.stage(stage)
+        ),
+        SkipReason::AlreadyFulfilled { by, platform, at } => already_fulfilled(by, *platform, at.map(exactly)),
+        SkipReason::Superseded { by_seq } => superseded(action, *by_seq),
+        SkipReason::OrderCancelled => "The order is cancelled or in the trash on its platform.".to_owned(),
+        SkipReason::NoChannel => {
+            "The order came by the API: there is no sales channel to fulfill it on.".to_owned()
+        }
+        SkipReason::TargetGone => {
+            "The stage names a template or endpoint that is not there any more.".to_owned()
+        }
+        SkipReason::EndpointDisabled => "The endpoint is switched off.".to_owned(),
+        SkipReason::OnHold => "The order is on hold.".to_owned(),
+        SkipReason::AlreadyDelivered => "The package has arrived: there is nothing left to report.".to_owned(),
+        SkipReason::PackageRemoved => "The package was taken away, or its number was corrected.".to_owned(),
+        SkipReason::ConfigurationChanged => {
+            "The order came here because the flow was edited, and an edit tells no customer anything.".to_owned()
+        }
+        SkipReason::Suppressed { because } => format!("Nothing is mailed to this address: {}.", suppressed(*because)),
+        SkipReason::DryRun => {
+            "The shop's mails are set to a dry run: it was rendered, and sent to nobody.".to_owned()
+        }
+    }
+}
+
+fn already_fulfilled(by: &Attribution, platform: Platform, at: Option<String>) -> String {
+    let when = at.map(|at| format!(" on {at}")).unwrap_or_default();
+    let place = platform.label();
+    match by {
+        Attribution::Ours { seq } => format!("Already fulfilled on {place} by us, at step {seq}{when}."),
+        Attribution::Theirs => format!("Already fulfilled by somebody on {place}{when}."),
+        Attribution::Undetermined => {
+            format!("Already fulfilled on {place}{when}; by whom is being found out.")
+        }
+    }
+}
+
+fn superseded(action: Action, by_seq: u64) -> String {
+    match action {
+        Action::Email => {
+            format!("Step {by_seq} moved the order on before the mail left, so it was not sent.")
+        }
+        Action::Webhook | Action::Fulfill => {
+            format!("Step {by_seq} moved the order on before it was done, so it was not done.")
+        }
+        Action::RegisterTracker => format!("The package was told again at step {by_seq}."),
+    }
+}
+
+/// Why an address gets no mail.
+#[must_use]
+pub fn suppressed(because: Because) -> &'static str {
+    match because {
+        Because::HardBounce => "a mail to it came back for good",
+        Because::Complaint => "its owner called a mail spam",
+        Because::ByHand => "somebody of the shop put it on the list",
+    }
+}
+
+/// Why a fact, or the move that it asked for, was refused.
+#[must_use]
+pub fn ignored(why: &IgnoreReason) -> String {
+    match why {
+        IgnoreReason::NotForward => {
+            "Automatic moves go forward only, and the order stands there or further on already.".to_owned()
+        }
+        IgnoreReason::AlreadyEntered => {
+            "The order was in that stage already since somebody last moved it by hand.".to_owned()
+        }
+        IgnoreReason::OnHold => "The order is on hold; the latest move waits for its release.".to_owned(),
+        IgnoreReason::OrderCancelled => "The order is cancelled or in the trash on its platform.".to_owned(),
+        IgnoreReason::NotAllShipped => {
+            "Its packages have arrived, but not everything that was ordered was shipped.".to_owned()
+        }
+        IgnoreReason::LateScan { status } => {
+            format!("A late scan: the package is \u{201c}{}\u{201d} already.", tracking(*status))
+        }
+        IgnoreReason::TooMany { limit } => format!("An order has at most {limit} of these."),
+        IgnoreReason::PackageRemoved => "The package was taken away from the order.".to_owned(),
+    }
+}
+
+/// Why nothing would change.
+#[must_use]
+pub fn no_op(why: NoOpReason) -> &'static str {
+    match why {
+        NoOpReason::Older => "It is older than what is known.",
+        NoOpReason::Same => "It says what is known already.",
+        NoOpReason::OwnFulfillment => "It is the echo of a fulfillment that we made ourselves.",
+        NoOpReason::Draft => "It is a cart, not an order yet.",
+        NoOpReason::NotShipped => "The fulfillment is not shipped yet.",
+        NoOpReason::UnknownOrder => "No order has that id.",
+        NoOpReason::SameStage => "The order is in that stage already.",
+        NoOpReason::UnknownPackage => "The order has no such package.",
+        NoOpReason::NotHeld => "The order is not on hold.",
+        NoOpReason::AlreadyHeld => "The order is on hold already.",
+        NoOpReason::AlreadyPlaced => "The order is in a flow already.",
+    }
+}
+
+/// Why a request could not be met.
+#[must_use]
+pub fn refused(why: &Refused) -> String {
+    match why {
+        Refused::UnknownOrder => "There is no such order.".to_owned(),
+        Refused::Stale { .. } => {
+            "The order has changed since the page was opened. Look at where it stands now.".to_owned()
+        }
+        Refused::UnknownStage => "The order's flow has no such stage.".to_owned(),
+        Refused::NotPlaced => "The order is in no flow yet.".to_owned(),
+        Refused::UnknownFlow => "There is no such flow.".to_owned(),
+        Refused::AlreadyPlaced => "The order is in this flow already: move it instead.".to_owned(),
+        Refused::OnHold => "The order is on hold: resume it first.".to_owned(),
+        Refused::TooMany { limit } => format!("An order has at most {limit} packages."),
+        Refused::UnknownPackage => "The order has no such package.".to_owned(),
+        Refused::EmptyPackage => "A package needs a tracking number, or a link, or both.".to_owned(),
+    }
+}
+
+/// Why a run is not sent again.
+#[must_use]
+pub fn not_again(why: AgainRefused) -> &'static str {
+    match why {
+        AgainRefused::Unknown => "There is no such run.",
+        AgainRefused::StillOpen => "It is still on its way: it will be sent anyway.",
+        AgainRefused::Unconfirmed => {
+            "The mail may have gone out: confirm that the customer may get it twice."
+        }
+        AgainRefused::NoMessage => {
+            "Its message is not kept any more: it is older than 30 days, or was never made."
+        }
+        AgainRefused::FulfilledOnce => "An order is fulfilled once: retry it if it failed.",
+        AgainRefused::RegisteredOnce => "A parcel is registered once: retry it if it failed.",
+        AgainRefused::TooMany => "It was sent again 20 times, which is as often as that is done.",
+    }
+}
+
+/// Why a run is not tried again.
+#[must_use]
+pub fn not_retried(why: &InvalidTransition) -> &'static str {
+    match why {
+        InvalidTransition::NotHolding => "Something else works on it just now.",
+        InvalidTransition::StillOpen => "It is still on its way: it will be tried anyway.",
+        InvalidTransition::NotRetryable => {
+            "Only what failed is tried again; what is uncertain needs your word that it may happen twice."
+        }
+    }
+}
+
+/// Where a parcel is.
+#[must_use]
+pub fn tracking(status: TrackingStatus) -> &'static str {
+    match status {
+        TrackingStatus::Unknown => "No news yet",
+        TrackingStatus::PreTransit => "Label made",
+        TrackingStatus::InTransit => "In transit",
+        TrackingStatus::OutForDelivery => "Out for delivery",
+        TrackingStatus::AvailableForPickup => "Ready for pick-up",
+        TrackingStatus::AttemptFailed => "Delivery attempted",
+        TrackingStatus::Exception => "Exception",
+        TrackingStatus::Cancelled => "Label cancelled",
+        TrackingStatus::Delivered => "Delivered",
+        TrackingStatus::ReturnToSender => "Returning to sender",
+    }
+}
+
+/// The same as a badge.
+#[must_use]
+pub fn tracking_badge(status: TrackingStatus) -> Badge {
+    let tone = match status {
+        TrackingStatus::Unknown | TrackingStatus::PreTransit => Tone::Plain,
+        TrackingStatus::InTransit | TrackingStatus::OutForDelivery => Tone::Busy,
+        TrackingStatus::AvailableForPickup | TrackingStatus::AttemptFailed => Tone::Warn,
+        TrackingStatus::Exception | TrackingStatus::Cancelled | TrackingStatus::ReturnToSender => Tone::Bad,
+        TrackingStatus::Delivered => Tone::Good,
+    };
+    Badge::new(tone, tracking(status))
+}
+
+/// What a run does.
+#[must_use]
+pub fn doing(target: &Target) -> &'static str {
+    match target {
+        Target::Email(_) => "Mail to the customer",
+        Target::Webhook(..) => "Webhook",
+        Target::Fulfill(_) => "Fulfillment on the sales channel",
+        Target::RegisterTracker(..) => "Registration with the carrier service",
+    }
+}
+
+/// What a webhook tells of.
+#[must_use]
+pub fn told_of(event: EventType) -> &'static str {
+    match event {
+        EventType::Created => "order.created",
+        EventType::Updated => "order.updated",
+        EventType::StageEntered => "order.stage_entered",
+        EventType::Delivered => "order.delivered",
+    }
+}
+
+/// Where a run stands.
+#[must_use]
+pub fn run_badge(action: Action, state: &RunState) -> Badge {
+    let done = match action {
+        Action::Email => "Sent",
+        Action::Webhook => "Delivered",
+        Action::Fulfill => "Fulfilled",
+        Action::RegisterTracker => "Registered",
+    };
+    match state {
+        RunState::Pending { .. } => Badge::new(Tone::Busy, "Waiting"),
+        RunState::Claimed { .. } => Badge::new(Tone::Busy, "In progress"),
+        RunState::Succeeded { .. } => Badge::new(Tone::Good, done),
+        RunState::Skipped { .. } => Badge::new(Tone::Plain, "Skipped"),
+        RunState::Failed { .. } => Badge::new(Tone::Bad, "Failed"),
+        RunState::Uncertain { .. } => Badge::new(Tone::Warn, "Uncertain"),
+    }
+}
+
+/// What became of a mail after it left.
+#[must_use]
+pub fn fate_badge(fate: Fate) -> Badge {
+    match fate {
+        Fate::Delayed => Badge::new(Tone::Warn, "Delayed"),
+        Fate::Delivered => Badge::new(Tone::Good, "Arrived"),
+        Fate::SoftBounced => Badge::new(Tone::Warn, "Came back for now"),
+        Fate::HardBounced => Badge::new(Tone::Bad, "Bounced"),
+        Fate::Complained => Badge::new(Tone::Bad, "Called spam"),
+    }
+}
+
+/// Who acted.
+#[must_use]
+pub fn actor(actor: &Actor) -> String {
+    match actor {
+        Actor::ApiKey { id } => format!("the API key {id}"),
+        Actor::Console { name } => name.clone(),
+    }
+}
+
+/// Why an event happened.
+#[must_use]
+pub fn cause(cause: &Cause, platform: Platform) -> String {
+    match cause {
+        Cause::Platform { .. } => match platform {
+            Platform::Shopify | Platform::Woocommerce => platform.label().to_owned(),
+            Platform::Api => "the API".to_owned(),
+        },
+        Cause::PlatformFulfillment { .. } => format!("a fulfillment on {}", platform.label()),
+        Cause::Carrier { .. } => "the carrier".to_owned(),
+        Cause::Manual { actor: who } => actor(who),
+        Cause::Configuration => "an edit of the configuration".to_owned(),
+        Cause::Runner { seq, .. } => format!("the fulfillment of step {seq}"),
+    }
+}
+
+/// What changed, where no move says so.
+#[must_use]
+pub fn change(change: &Change) -> String {
+    match change {
+        Change::Created { silent: false } => "Order received".to_owned(),
+        Change::Created { silent: true } => "Order taken over silently".to_owned(),
+        Change::Updated => "Order details changed".to_owned(),
+        Change::Moved => "Moved".to_owned(),
+        Change::Fulfillment { reopened: true, .. } => "Fulfillment cancelled".to_owned(),
+        Change::Fulfillment { by, .. } => fulfilled(by.as_ref()).to_owned(),
+        Change::Package { status, .. } => format!("Package: {}", tracking(*status)),
+        Change::Shipment { status, .. } => format!("Shipment: {}", tracking(*status)),
+        Change::Packages => "Packages changed".to_owned(),
+        Change::Cancelled => "Order cancelled on its platform".to_owned(),
+        Change::Trashed => "Order moved to the trash on its platform".to_owned(),
+        Change::Reopened => "Order reopened".to_owned(),
+        Change::CarrierConnected => "Carrier service connected".to_owned(),
+        Change::Assigned => "Put into a flow".to_owned(),
+        Change::StageRetired => "Its stage was deleted".to_owned(),
+        Change::Held => "Put on hold".to_owned(),
+        Change::Resumed => "Released from hold".to_owned(),
+    }
+}
+
+fn fulfilled(by: Option<&Attribution>) -> &'static str {
+    match by {
+        Some(Attribution::Ours { .. }) => "Fulfilled by us",
+        Some(Attribution::Theirs) => "Fulfilled on the sales channel",
+        Some(Attribution::Undetermined) => "Fulfilled; by whom is being found out",
+        None => "Fulfillment changed",
+    }
+}
+
+/// How much of an order is fulfilled.
+#[must_use]
+pub fn coverage_badge(coverage: Coverage) -> Badge {
+    match coverage {
+        Coverage::None => Badge::new(Tone::Plain, "Unfulfilled"),
+        Coverage::Partial => Badge::new(Tone::Busy, "Partly fulfilled"),
+        Coverage::Complete => Badge::new(Tone::Good, "Fulfilled"),
+    }
+}
+
+/// Whether an order still wants work, where it does not.
+#[must_use]
+pub fn lifecycle_badge(lifecycle: &Lifecycle) -> Option<Badge> {
+    match lifecycle {
+        Lifecycle::Open => None,
+        Lifecycle::Cancelled { .. } => Some(Badge::new(Tone::Bad, "Cancelled")),
+        Lifecycle::Trashed => Some(Badge::new(Tone::Bad, "In the trash")),
+    }
+}
+
+/// Why an order is stopped.
+#[must_use]
+pub fn held(hold: &Hold, names: &impl Names) -> String {
+    let why = match &hold.why {
+        HoldReason::Breaker { stage } => format!(
+            "Automation wanted to move it into {} for the third time. Somebody should look at why.",
+            names.stage(stage)
+        ),
+        HoldReason::Manual { by } => format!("Stopped by {}.", actor(by)),
+    };
+    match &hold.pending {
+        Some(stage) => format!("{why} A move to {} waits for its release.", names.stage(stage)),
+        None => why,
+    }
+}
+
+/// Where orders come from, as one word in a list.
+#[must_use]
+pub fn platform(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Shopify => "Shopify",
+        Platform::Woocommerce => "WooCommerce",
+        Platform::Api => "API",
+    }
+}
+
+/// `1 order`, `2 orders`, `1,000 orders`
+#[must_use]
+pub fn counted(n: usize, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{} {many}", thousands(n)) }
+}
+
+fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::error::{Failed, Trouble};
 use crate::fields::Fields;
+use crate::sealed::Keys;
 use crate::visitor::Visit;
 
 /// The field of a form that proves that it is ours.
@@ -53,14 +54,14 @@ fn is_ours(public: &Url, headers: &HeaderMap, origin: &Url) -> bool {
 ///
 /// # Errors
 /// It is not ours, or larger than any.
-pub async fn admitted(public: &Url, visit: &Visit, request: Request) -> Result<Form, Failed> {
+pub async fn admitted(public: &Url, keys: &Keys, visit: &Visit, request: Request) -> Result<Form, Failed> {
     let (parts, body) = request.into_parts();
     if !same_site(public, &parts.headers) {
         return Err(Failed::new(Trouble::foreign_form()));
     }
     let body = to_bytes(body, FORM_MAX).await.map_err(|_| Failed::new(too_large()))?;
     let fields = Fields::parse(&body);
-    if !visit.sent(fields.text(TOKEN)) {
+    if !keys.sessions.is_csrf(&visit.session, fields.text(TOKEN)) {
         return Err(Failed::new(Trouble::foreign_form()));
     }
     Ok(Form { parts, body: body.to_vec(), fields })

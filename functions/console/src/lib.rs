@@ -30,6 +30,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use stagepost_app::Core;
 use stagepost_app::mail::TrackingLinks;
 use stagepost_app::mail::ports::{SuppressionStore, TallyStore, TestMailStore, Unchecked};
+use stagepost_app::people::ports::PeopleStore;
 use stagepost_app::ports::{
     AttemptStore, CallStore, ConfigStore, GovernorStore, HealthStore, InboundStore, JobStore, OrderStore,
     RunStore, SearchStore, Secrets,
@@ -58,6 +59,7 @@ pub trait Stores:
     + TestMailStore
     + AttemptStore
     + HealthStore
+    + PeopleStore
     + Clone
     + 'static
 {
@@ -77,6 +79,7 @@ impl<T> Stores for T where
         + TestMailStore
         + AttemptStore
         + HealthStore
+        + PeopleStore
         + Clone
         + 'static
 {

@@ -1,47 +1,12 @@
-//! Who is signed in, as the browser keeps it: a signed cookie that names the key (or member) and ends by itself.
-//! It proves who came; what they may do is read anew for each request.
+//! The console's cookies: the session, and what the next page says first.
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
-use serde::{Deserialize, Serialize};
-use stagepost_domain::id::ShopId;
-use stagepost_domain::run::later;
-use stagepost_domain::{SignedDuration, Timestamp};
+use stagepost_domain::Timestamp;
+use stagepost_domain::session::Session;
 use url::Url;
 
-use crate::sealed::{Keys, Purpose};
-
-/// How long somebody who signed in with a key stays signed in.
-pub const LASTS: SignedDuration = SignedDuration::from_hours(12);
-
-/// A session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
-    /// The hash by which the API key is found that was signed in with.
-    pub key: String,
-    /// Its shop.
-    pub shop: ShopId,
-    /// Since when.
-    pub since: Timestamp,
-    /// Until when.
-    pub until: Timestamp,
-}
-
-impl Session {
-    /// One that begins now.
-    #[must_use]
-    pub fn new(key: String, shop: ShopId, now: Timestamp) -> Self {
-        Self { key, shop, since: now, until: later(now, LASTS) }
-    }
-
-    /// The session of a request, with the text that it came as, unless it has ended.
-    #[must_use]
-    pub fn of(keys: &Keys, jar: &Jar, headers: &HeaderMap, now: Timestamp) -> Option<(Self, String)> {
-        let text = jar.read(headers, SESSION)?;
-        let session: Self = keys.open(Purpose::Session, &text)?;
-        (session.since <= now && now < session.until).then_some((session, text))
-    }
-}
+use crate::sealed::Keys;
 
 /// The cookie of the session.
 pub const SESSION: &str = "stagepost";
@@ -84,25 +49,24 @@ impl Jar {
     }
 }
 
+/// The session of a request, unless it has ended.
+#[must_use]
+pub fn session(keys: &Keys, jar: Jar, headers: &HeaderMap, now: Timestamp) -> Option<Session> {
+    keys.sessions.session(&jar.read(headers, SESSION)?, now)
+}
+
+/// The cookie of a session that begins or goes on.
+#[must_use]
+pub fn session_cookie(keys: &Keys, jar: Jar, session: &Session, now: Timestamp) -> Option<HeaderValue> {
+    jar.write(SESSION, &keys.sessions.token(session), session.until.duration_since(now).as_secs())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn sent(value: &str) -> HeaderMap {
         HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(value).unwrap())])
-    }
-
-    #[test]
-    fn a_session_ends_and_is_bound_to_the_keys_it_was_signed_with() {
-        let (keys, jar) = (Keys::of_deployment(&[1; 32]), Jar { secure: false });
-        let now = Timestamp::UNIX_EPOCH;
-        let session = Session::new("h".to_owned(), ShopId::parse("shop_a").unwrap(), now);
-        let text = keys.sign(Purpose::Session, &session);
-        let headers = sent(&format!("a=b; stagepost={text}"));
-        let found = |keys: &Keys, now| Session::of(keys, &jar, &headers, now).map(|(s, _)| s);
-        assert_eq!(found(&keys, now), Some(session));
-        assert_eq!(found(&keys, later(now, LASTS)), None);
-        assert_eq!(found(&Keys::of_deployment(&[2; 32]), now), None);
     }
 
     #[test]

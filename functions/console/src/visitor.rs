@@ -11,17 +11,20 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use stagepost_app::ports::{ConfigStore, Secrets, StoreError};
+use stagepost_app::people;
+use stagepost_app::people::ports::PeopleStore;
+use stagepost_app::ports::{Secrets, StoreError};
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::Actor;
 use stagepost_domain::id::ShopId;
+use stagepost_domain::session::Session;
 use stagepost_domain::shop::{Role, Settings};
 use url::form_urlencoded::byte_serialize;
 
 use crate::answer::{back, from_script, local};
 use crate::error::{Failed, Trouble};
-use crate::sealed::{Keys, Purpose};
-use crate::session::{FLASH, Jar, SESSION, Session};
+use crate::sealed::Keys;
+use crate::session::{FLASH, Jar, session, session_cookie};
 use crate::shell::{Area, Flash, Shell};
 use crate::{Console, Stores, csrf, once};
 
@@ -66,6 +69,8 @@ pub struct Visit {
     pub name: String,
     /// When the request came.
     pub now: Timestamp,
+    /// As what they are signed in.
+    pub session: Session,
     /// Proves that a form is ours.
     csrf: String,
     /// Where the keys of this page's forms begin.
@@ -87,13 +92,6 @@ impl Visit {
     #[must_use]
     pub fn fragment(&self, area: Area) -> Shell {
         Shell::new(area, &self.settings.name, &self.name, self.role, self.csrf.clone(), self.once.clone())
-    }
-
-    /// Whether the token of a form is this session's.
-    #[must_use]
-    pub fn sent(&self, token: &str) -> bool {
-        self.csrf.len() == token.len()
-            && self.csrf.bytes().zip(token.bytes()).fold(0, |diff, (a, b)| diff | (a ^ b)) == 0
     }
 }
 
@@ -136,7 +134,7 @@ pub async fn signed_in<S: Stores, K: Secrets + 'static>(
     let response = if request.method().is_safe() {
         next.run(request).await
     } else {
-        match csrf::admitted(&console.public, &visit, request).await {
+        match csrf::admitted(&console.public, &console.keys, &visit, request).await {
             Ok(form) => once::act(&console, &visit.shop, form, next).await,
             Err(refused) => refused.into_response(),
         }
@@ -144,27 +142,24 @@ pub async fn signed_in<S: Stores, K: Secrets + 'static>(
     finished(&console.keys, Jar::of(&console.public), &visit, response)
 }
 
-/// Who the session says, as they stand now: key and settings in one round trip.
-async fn visit<S: ConfigStore, K>(
+/// Who the session says, as they stand now, with the shop's settings: one round trip.
+async fn visit<S: PeopleStore, K>(
     console: &Console<S, K>,
     headers: &HeaderMap,
 ) -> Result<Option<Visit>, StoreError> {
     let (jar, keys, now) = (Jar::of(&console.public), &console.keys, console.core.now());
-    let Some((session, text)) = Session::of(keys, &jar, headers, now) else { return Ok(None) };
-    let store = &console.core.store;
-    let (key, settings) = tokio::join!(store.api_key(&session.key), store.settings(&session.shop));
-    let (Some(key), Some(settings)) = (key?.filter(|key| key.shop == session.shop), settings?) else {
-        return Ok(None);
-    };
-    let flash = jar.read(headers, FLASH).and_then(|text| keys.open(Purpose::Flash, &text));
+    let Some(session) = session(keys, jar, headers, now) else { return Ok(None) };
+    let Some(who) = people::visitor(&console.core, session).await? else { return Ok(None) };
+    let flash = jar.read(headers, FLASH).and_then(|text| keys.noted(&text));
     Ok(Some(Visit {
-        shop: session.shop,
-        settings,
-        role: key.role,
-        actor: Actor::Console { name: key.name.clone() },
-        name: key.name,
+        shop: who.shop,
+        settings: who.settings,
+        role: who.role,
+        actor: who.actor,
+        name: who.name,
         now,
-        csrf: keys.tag(Purpose::Form, &text),
+        csrf: keys.sessions.csrf(&who.session),
+        session: who.session,
         once: console.core.entropy.id_body(),
         flash,
         flash_shown: AtomicBool::new(false),
@@ -192,23 +187,17 @@ fn finished(keys: &Keys, jar: Jar, visit: &Visit, mut response: Response) -> Res
     if let Some(trouble) = response.extensions_mut().remove::<Trouble>() {
         response = trouble.page(visit.shell(Area::None));
     }
-    let flash = response.extensions_mut().remove::<Flash>();
-    let cookie = match flash {
-        Some(flash) => jar.write(FLASH, &keys.sign(Purpose::Flash, &flash), 60),
+    let note = match response.extensions_mut().remove::<Flash>() {
+        Some(flash) => jar.write(FLASH, &keys.note(&flash), 60),
         None if visit.flash_shown.load(Ordering::Relaxed) => jar.write(FLASH, "", 0),
         None => None,
     };
-    response.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
-    response
-}
-
-/// The cookie of a session that begins or ends.
-pub fn session_cookie(keys: &Keys, jar: Jar, session: Option<&Session>) -> Option<HeaderValue> {
-    match session {
-        Some(session) => {
-            let lasts = session.until.duration_since(session.since).as_secs();
-            jar.write(SESSION, &keys.sign(Purpose::Session, session), lasts)
-        }
-        None => jar.write(SESSION, "", 0),
+    // Whoever signs out is not signed in again by it.
+    let ends = response.headers().contains_key(header::SET_COOKIE);
+    let renewed = visit.session.renewed(visit.now).filter(|_| !ends);
+    let session = renewed.and_then(|session| session_cookie(keys, jar, &session, visit.now));
+    for cookie in note.into_iter().chain(session) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
     }
+    response
 }

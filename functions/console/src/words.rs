@@ -289,7 +289,7 @@ pub fn fate_badge(fate: Fate) -> Badge {
 pub fn actor(actor: &Actor) -> String {
     match actor {
         Actor::ApiKey { id } => format!("the API key {id}"),
-        Actor::Console { name } => name.clone(),
+        Actor::Console { name, .. } => name.clone(),
     }
 }
 

@@ -187,10 +187,8 @@ mod tests {
     fn nobody_gives_or_takes_a_role_above_their_own_and_who_only_works_gives_none() {
         for by in ROLES {
             for role in ROLES {
-                let allowed = matches!(
-                    (by, role),
-                    (Owner, _) | (Admin, Viewer) | (Admin, Worker) | (Admin, Admin)
-                );
+                let allowed =
+                    matches!((by, role), (Owner, _) | (Admin, Viewer) | (Admin, Worker) | (Admin, Admin));
                 assert_eq!(may_give(by, role).is_ok(), allowed, "{by:?} gives {role:?}");
             }
         }

@@ -25,8 +25,8 @@ use stagepost_domain::flow::Flow;
 use stagepost_domain::governor::{Governor, Tally};
 use stagepost_domain::health::Health;
 use stagepost_domain::id::{
-    CarrierId, ChannelId, EndpointId, FlowId, JobId, MemberId, OrderId, PackageId, QuarantineId, ShopId, SuppressionId,
-    TemplateId, TestMailId,
+    CarrierId, ChannelId, EndpointId, FlowId, JobId, MemberId, OrderId, PackageId, QuarantineId, ShopId,
+    SuppressionId, TemplateId, TestMailId,
 };
 use stagepost_domain::job::Job;
 use stagepost_domain::member::Member;

@@ -5,24 +5,22 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
+use stagepost_app::people::sign_in_with_key;
 use stagepost_app::ports::Secrets;
-use stagepost_domain::id::token_hash;
 use stagepost_domain::text::Invalid;
 
 use super::Routes;
 use crate::answer::{Answer, local, page, page_as, to};
 use crate::csrf::same_site;
-use crate::error::{Failed, Trouble};
+use crate::error::Trouble;
 use crate::fields::{Fields, Wrong};
-use crate::session::{Jar, Session};
-use crate::visitor::{Visitor, session_cookie};
+use crate::session::{Jar, SESSION, session_cookie};
+use crate::visitor::Visitor;
 use crate::{Console, Stores};
 
-/// Longest key that is looked up.
-const TOKEN_MAX: usize = 200;
 /// Largest form that is taken from somebody who is not signed in.
 const FORM_MAX: usize = 8 * 1024;
 
@@ -59,31 +57,25 @@ async fn sign_in<S: Stores, K: Secrets + 'static>(
     let body = axum::body::to_bytes(request.into_body(), FORM_MAX).await.unwrap_or_default();
     let fields = Fields::parse(&body);
     let next = local(fields.text("next")).unwrap_or("/");
-    let token = Some(fields.text("key")).filter(|token| token.len() <= TOKEN_MAX && !token.is_empty());
-    let key = match token {
-        Some(token) => console.core.store.api_key(&token_hash(token)).await?,
-        None => None,
-    };
-    let Some(key) = key else {
+    let Some((session, _)) = sign_in_with_key(&console.core, fields.text("key")).await? else {
         let wrong = Wrong(vec![Invalid::new("key", "is not known, or was revoked")]);
         return page_as(StatusCode::UNPROCESSABLE_ENTITY, &SignInPage { next, wrong });
     };
-    let session = Session::new(key.hash, key.shop, console.core.now());
-    Ok(signed(&console, to(next), Some(&session)))
+    let jar = Jar::of(&console.public);
+    let cookie = session_cookie(&console.keys, jar, &session, console.core.now());
+    signed(to(next), cookie)
 }
 
 async fn sign_out<S: Stores, K: Secrets + 'static>(
     State(console): State<Arc<Console<S, K>>>,
     _: Visitor,
-) -> Response {
-    signed(&console, to("/sign-in"), None)
+) -> Answer {
+    signed(to("/sign-in"), Jar::of(&console.public).write(SESSION, "", 0))
 }
 
-/// The answer with the session in it, or with none any more.
-fn signed<S, K>(console: &Console<S, K>, mut answer: Response, session: Option<&Session>) -> Response {
-    let Some(cookie) = session_cookie(&console.keys, Jar::of(&console.public), session) else {
-        return Failed::new(Trouble::broken()).into_response();
-    };
+/// The answer with the cookie in it.
+fn signed(mut answer: Response, cookie: Option<HeaderValue>) -> Answer {
+    let cookie = cookie.ok_or_else(Trouble::broken)?;
     answer.headers_mut().append(header::SET_COOKIE, cookie);
-    answer
+    Ok(answer)
 }

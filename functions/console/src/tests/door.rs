@@ -49,7 +49,8 @@ async fn a_session_ends_by_time_by_signing_out_and_with_its_key() {
     world.sign_in(&build::shop(), Role::Member).await;
     let token = format!("sp_{}_{:?}", build::shop(), Role::Member);
     let hash = stagepost_domain::id::token_hash(&token);
-    let key = stagepost_domain::shop::ApiKey { hash, ..build::api_key(&build::shop(), Role::Member) };
+    let id = stagepost_domain::id::KeyId::parse("key_Member").unwrap();
+    let key = stagepost_domain::shop::ApiKey { hash, id, ..build::api_key(&build::shop(), Role::Member) };
     world.save(&build::shop(), ConfigChange::NoKey(key)).await;
     assert_eq!(world.get("/orders").await.status, StatusCode::SEE_OTHER);
 }

@@ -13,7 +13,7 @@ use stagepost_app::apply::{Outcome, apply};
 use stagepost_app::ports::{ConfigChange, ConfigStore};
 use stagepost_domain::fact::Fact;
 use stagepost_domain::flow::Flow;
-use stagepost_domain::id::{OrderId, ShopId};
+use stagepost_domain::id::{KeyId, OrderId, ShopId};
 use stagepost_domain::shop::{ApiKey, Role};
 use stagepost_lambda::links::SignedLinks;
 use stagepost_secrets::LocalSecrets;
@@ -107,7 +107,8 @@ impl World {
     pub async fn sign_in(&self, shop: &ShopId, role: Role) {
         let token = format!("sp_{shop}_{role:?}");
         let hash = stagepost_domain::id::token_hash(&token);
-        let key = ApiKey { hash, ..build::api_key(shop, role) };
+        let id = KeyId::parse(&format!("key_{role:?}")).unwrap();
+        let key = ApiKey { hash, id, ..build::api_key(shop, role) };
         self.save(shop, ConfigChange::Key(key)).await;
         let seen = self.post_as_it_is("/sign-in", &[("key", &token), ("next", "/orders")]).await;
         assert_eq!((seen.status, seen.to()), (StatusCode::SEE_OTHER, "/orders"));

@@ -115,7 +115,11 @@ impl DynamoStore {
         self.get(key).await?.map(read_document).transpose()
     }
 
-    pub(crate) async fn list<T: DeserializeOwned>(&self, shop: &ShopId, kind: &str) -> Result<Vec<T>, StoreError> {
+    pub(crate) async fn list<T: DeserializeOwned>(
+        &self,
+        shop: &ShopId,
+        kind: &str,
+    ) -> Result<Vec<T>, StoreError> {
         let span = Span::prefix(shop_pk(shop), &format!("{kind}#"));
         self.query(&span, LISTED_MAX).await?.into_iter().map(read_document).collect()
     }
@@ -180,7 +184,11 @@ fn change_steps(change: &ConfigChange, shop: &ShopId) -> Result<Vec<Step>, Store
     })
 }
 
-pub(crate) fn put<T: Serialize>(key: &Key, value: &T, condition: Option<Expression>) -> Result<Step, StoreError> {
+pub(crate) fn put<T: Serialize>(
+    key: &Key,
+    value: &T,
+    condition: Option<Expression>,
+) -> Result<Step, StoreError> {
     Ok(Step::Put(document(key, value)?, condition))
 }
 

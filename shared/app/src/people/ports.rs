@@ -31,8 +31,7 @@ pub trait PeopleStore: Send + Sync {
     /// All members of a shop.
     fn members(&self, shop: &ShopId) -> impl Future<Output = Result<Vec<Member>, StoreError>> + Send;
     /// All memberships of a person, over all shops, strongly consistent.
-    fn memberships(&self, person: &PersonId)
-    -> impl Future<Output = Result<Vec<Member>, StoreError>> + Send;
+    fn memberships(&self, person: &PersonId) -> impl Future<Output = Result<Vec<Member>, StoreError>> + Send;
     /// A shop and somebody of it in one round trip, each strongly consistent; `None` if one is gone.
     fn identity(
         &self,

@@ -243,6 +243,7 @@ fn delivered(number: &str, at: Timestamp) -> TrackingFact {
         occurred_at: at,
         url: None,
         detail: None,
+        offset: None,
     }
 }
 

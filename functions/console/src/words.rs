@@ -328,6 +328,7 @@ pub fn change(change: &Change) -> String {
         Change::CarrierConnected => "Carrier service connected".to_owned(),
         Change::Assigned => "Put into a flow".to_owned(),
         Change::StageRetired => "Its stage was deleted".to_owned(),
+        Change::LinkRenewed => "Tracking link renewed: the one before opens nothing any more".to_owned(),
         Change::Held => "Put on hold".to_owned(),
         Change::Resumed => "Released from hold".to_owned(),
     }

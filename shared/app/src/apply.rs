@@ -183,7 +183,12 @@ fn wants_packages(order: &Order, fact: &Fact) -> bool {
         }
         Fact::CarrierConnected => order.packages.total > 0,
         Fact::Assign(_) => order.stage().is_none() && order.packages.total > 0,
-        Fact::Trashed | Fact::Move(_) | Fact::StageRetired | Fact::Hold { .. } | Fact::Resume { .. } => false,
+        Fact::Trashed
+        | Fact::Move(_)
+        | Fact::StageRetired
+        | Fact::RenewLink { .. }
+        | Fact::Hold { .. }
+        | Fact::Resume { .. } => false,
     }
 }
 
@@ -257,6 +262,7 @@ async fn keep_ignored<S: InboundStore>(
         Fact::Assign(_) => ("assign", None),
         Fact::StageRetired => ("stage_retired", None),
         Fact::CarrierConnected => ("carrier_connected", None),
+        Fact::RenewLink { .. } => ("renew_link", None),
         Fact::Hold { .. } => ("hold", None),
         Fact::Resume { .. } => ("resume", None),
     };

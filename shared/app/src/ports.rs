@@ -6,6 +6,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use stagepost_domain::Timestamp;
+use stagepost_domain::brand::Brand;
 use stagepost_domain::decide::Changeset;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::Event;
@@ -455,6 +456,8 @@ pub trait InboundStore: Send + Sync {
 pub enum ConfigChange {
     /// A new shop.
     Shop,
+    /// How the shop looks.
+    Brand(Brand),
     /// A flow, new or edited.
     Flow(Flow),
     /// A new version of a template.
@@ -497,6 +500,8 @@ impl ConfigChange {
 pub trait ConfigStore: Send + Sync {
     /// The shop's settings.
     fn settings(&self, shop: &ShopId) -> impl Future<Output = Result<Option<Settings>, StoreError>> + Send;
+    /// How the shop looks to its customers; plain if nothing was ever said.
+    fn brand(&self, shop: &ShopId) -> impl Future<Output = Result<Brand, StoreError>> + Send;
     /// A flow as it is now, strongly consistent: a switch that was just turned counts at once.
     fn flow(
         &self,

@@ -254,6 +254,7 @@ impl Scene {
             occurred_at: self.now,
             url: None,
             detail: None,
+            offset: None,
         }))
     }
 

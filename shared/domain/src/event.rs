@@ -198,6 +198,8 @@ pub enum Change {
     Assigned,
     /// Its stage was deleted; it stands in the successor now.
     StageRetired,
+    /// The link to its tracking page was revoked and made anew.
+    LinkRenewed,
     /// Stopped, by the breaker or by somebody.
     Held,
     /// Released.

@@ -141,6 +141,9 @@ pub struct TrackingFact {
     /// The carrier's own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Minutes that the clock there was ahead of UTC, if told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<i16>,
 }
 
 /// The parcels of a fulfillment as its platform follows them, told without their numbers (Shopify
@@ -255,6 +258,11 @@ pub enum Fact {
     },
     /// The shop has a carrier service: the order's parcels under way are to be reported by it.
     CarrierConnected,
+    /// The link to the order's tracking page is to open nothing any more, and another one to open it.
+    RenewLink {
+        /// Who.
+        actor: Actor,
+    },
     /// The order is stopped by hand.
     Hold {
         /// Who.

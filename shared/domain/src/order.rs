@@ -202,11 +202,19 @@ pub struct Order {
     /// Stopped, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    /// How often the link to its tracking page was renewed: those before open nothing.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub links: u32,
     /// Whether the snapshot has an address to mail to.
     pub has_email: bool,
     /// The last event with a mail in it: mails go in the order of their events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_mail: Option<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_first(links: &u32) -> bool {
+    *links == 0
 }
 
 impl Order {

@@ -158,6 +158,9 @@ pub struct Checkpoint {
     /// The carrier's own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Minutes that the clock there is ahead of UTC, if the carrier said so: customers read the parcel's own time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<i16>,
 }
 
 /// Where a parcel was reported to be, without words.
@@ -171,7 +174,7 @@ pub struct Report {
 
 impl From<Report> for Checkpoint {
     fn from(report: Report) -> Self {
-        Self { at: report.at, status: report.status, detail: None }
+        Self { at: report.at, status: report.status, detail: None, offset: None }
     }
 }
 

@@ -254,6 +254,7 @@ mod tests {
             fulfillment: Fulfillment::default(),
             packages: Rollup::default(),
             hold: None,
+            links: 0,
             has_email: false,
             last_mail: None,
         }

@@ -59,6 +59,10 @@ impl SignedLinks {
             mac.update(order.shop.as_str().as_bytes());
             mac.update(b"/");
             mac.update(order.id.as_str().as_bytes());
+            // Those that were sent out before links could be renewed stay as they are.
+            if order.links > 0 {
+                mac.update(format!("/{}", order.links).as_bytes());
+            }
             mac.finalize().into_bytes()
         });
         let tag = mac.map(|m| URL_SAFE_NO_PAD.encode(m.get(..16).unwrap_or_default())).unwrap_or_default();

@@ -364,6 +364,7 @@ pub fn tracking(number: &str, status: TrackingStatus, occurred: i64) -> Tracking
         occurred_at: seconds(occurred),
         url: None,
         detail: None,
+        offset: None,
     }
 }
 

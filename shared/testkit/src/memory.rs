@@ -20,6 +20,7 @@ use stagepost_app::mail::ports::TestMail;
 use stagepost_app::ports::{
     CallRecord, CommitError, IgnoredFact, Indexed, ParkedFact, Quarantined, StoreError,
 };
+use stagepost_domain::brand::Brand;
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::governor::{Governor, Tally};
@@ -108,6 +109,7 @@ struct State {
     governors: BTreeMap<ShopId, Governor>,
     attempts: Vec<Attempt>,
     healths: BTreeMap<(ShopId, EndpointId), Health>,
+    brands: BTreeMap<ShopId, Brand>,
     mails: BTreeMap<(ShopId, i64), u64>,
     suppressions: BTreeMap<(ShopId, SuppressionId), Suppression>,
     lines: BTreeMap<String, Timestamp>,

@@ -146,6 +146,7 @@ impl Known {
             "addPackage" => json!({"number": "1Z"}),
             "retryRun" => json!({"accept_duplicate": true}),
             "sendRunAgain" => json!({"accept_duplicate": true}),
+            "updateBrand" => json!({"color": "#102030"}),
             "recoverRuns" => json!({"since": "2026-11-20T16:00:00Z"}),
             "backfillChannel" => json!({"days": 3}),
             "createApiKey" => json!({"name": "K", "role": "viewer"}),

@@ -187,6 +187,16 @@ fn configuration<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Route
     routes
         .get("/v1/settings", settings::read, about("getSettings", "Read the shop's settings"))
         .patch("/v1/settings", settings::update, about("updateSettings", "Change the shop's settings"))
+        .get(
+            "/v1/settings/brand",
+            settings::brand,
+            about("getBrand", "Read how the shop looks on its tracking page"),
+        )
+        .patch(
+            "/v1/settings/brand",
+            settings::update_brand,
+            about("updateBrand", "Change how the shop looks on its tracking page"),
+        )
         .get("/v1/flows", flows::list, about("listFlows", "List flows"))
         .post("/v1/flows", flows::create, about("createFlow", "Make a flow"))
         .get("/v1/flows/{id}", flows::read, about("getFlow", "Read a flow"))
@@ -380,6 +390,13 @@ fn orders<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K>
                 .conflict("The order has changed since you looked, or is in this flow already."),
         )
         .post("/v1/orders/{id}/hold", orders::hold, about("holdOrder", "Stop an order until it is resumed"))
+        .post(
+            "/v1/orders/{id}/renew-link",
+            orders::renew_link,
+            about("renewTrackingLink", "Revoke the link to an order's tracking page, and make another").detail(
+                "Links that customers have open nothing any more; mails sent from now on hold the new one.",
+            ),
+        )
         .post(
             "/v1/orders/{id}/resume",
             orders::resume,

@@ -1,6 +1,6 @@
 //! The shop's settings.
 
-use stagepost_app::config::{self, SettingsInput};
+use stagepost_app::config::{self, BrandInput, SettingsInput};
 use stagepost_app::ports::Secrets;
 use stagepost_lambda::http::Problem;
 
@@ -9,7 +9,7 @@ use crate::Stores;
 use crate::answer::{Answer, Current, Found};
 use crate::caller::{Admin, Caller};
 use crate::payload::{IfMatch, Payload};
-use crate::view::{SenderView, SettingsView};
+use crate::view::{BrandView, SenderView, SettingsView};
 
 pub async fn read<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
@@ -26,6 +26,21 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
     Payload(input): Payload<SettingsInput>,
 ) -> Answer<Current<SettingsView>> {
     Ok(Current(config::update_settings(&api.core, caller.shop(), &input, expected).await?.into()))
+}
+
+pub async fn brand<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller,
+) -> Answer<Found<BrandView>> {
+    Ok(Found(api.core.store.brand(caller.shop()).await?.into()))
+}
+
+pub async fn update_brand<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Admin>,
+    Payload(input): Payload<BrandInput>,
+) -> Answer<Found<BrandView>> {
+    Ok(Found(config::update_brand(&api.core, caller.shop(), &input).await?.into()))
 }
 
 pub async fn sender<S: Stores, K: Secrets + 'static>(

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use stagepost_domain::Timestamp;
+use stagepost_domain::brand::Brand;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{CarrierId, ChannelId, FlowId, KeyId, ShopId, TemplateId};
 use stagepost_domain::order::Platform;
@@ -202,4 +203,20 @@ versioned! {
     SettingsView: config_version;
     ChannelView: version;
     CarrierView: version;
+}
+
+/// How a shop looks to its customers.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Brand")]
+pub struct BrandView {
+    /// `#rrggbb`; null for the page's own colour.
+    color: Option<String>,
+    /// The logo as a `data:` URL; null if there is none.
+    logo: Option<String>,
+}
+
+impl From<Brand> for BrandView {
+    fn from(brand: Brand) -> Self {
+        Self { color: brand.color.map(String::from), logo: brand.logo.map(|logo| logo.data_url()) }
+    }
 }

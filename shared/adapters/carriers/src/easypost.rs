@@ -7,7 +7,7 @@ use stagepost_domain::fact::TrackingFact;
 use stagepost_domain::package::{PackageSeen, TrackingStatus};
 use stagepost_domain::text::tidy;
 
-use crate::{DETAIL_MAX, text, unreadable};
+use crate::{DETAIL_MAX, offset, text, unreadable};
 
 /// Reads a notification whose signature has been checked.
 ///
@@ -54,7 +54,16 @@ fn read_tracker(tracker: &Value, told_at: Option<Timestamp>) -> TrackingReading 
     let when = scan.map(|(at, _)| at).or_else(|| time(tracker, "updated_at")).or(told_at);
     let Some(occurred_at) = when else { return unreadable("the tracker has no time") };
     let detail = detail(tracker, scan.map(|(_, scan)| scan));
-    TrackingReading::Fact(TrackingFact { number, carrier, status: status(word), occurred_at, url, detail })
+    let offset = scan.and_then(|(_, scan)| offset(text(scan, "datetime")?));
+    TrackingReading::Fact(TrackingFact {
+        number,
+        carrier,
+        status: status(word),
+        occurred_at,
+        url,
+        detail,
+        offset,
+    })
 }
 
 /// The scan that brought the tracker to its status. Its time is the carrier's; the order of the list is not

@@ -7,7 +7,7 @@ use stagepost_domain::fact::TrackingFact;
 use stagepost_domain::package::{PackageSeen, TrackingStatus};
 use stagepost_domain::text::tidy;
 
-use crate::{DETAIL_MAX, text, unreadable};
+use crate::{DETAIL_MAX, offset, text, unreadable};
 
 /// Reads a report whose signature has been checked.
 ///
@@ -25,12 +25,20 @@ pub fn read_generic(body: &[u8]) -> TrackingReading {
     let Some(status) = status.and_then(|word| serde_json::from_value::<TrackingStatus>(word).ok()) else {
         return unreadable("status is not one of the documented words");
     };
-    let occurred_at = text(&report, "occurred_at").and_then(|at| at.parse::<Timestamp>().ok());
-    let Some(occurred_at) = occurred_at else {
+    let told = text(&report, "occurred_at");
+    let Some(occurred_at) = told.and_then(|at| at.parse::<Timestamp>().ok()) else {
         return unreadable("occurred_at is not a time with its offset (RFC 3339)");
     };
     let detail = text(&report, "detail").and_then(|words| tidy(words, DETAIL_MAX));
-    TrackingReading::Fact(TrackingFact { number, carrier, status, occurred_at, url, detail })
+    TrackingReading::Fact(TrackingFact {
+        number,
+        carrier,
+        status,
+        occurred_at,
+        url,
+        detail,
+        offset: told.and_then(offset),
+    })
 }
 
 #[cfg(test)]
@@ -48,6 +56,7 @@ mod tests {
         let TrackingReading::Fact(fact) = read(report) else { panic!("it does not read") };
         assert_eq!((fact.number.as_str(), fact.status), ("1Z 999", TrackingStatus::OutForDelivery));
         assert_eq!(fact.occurred_at, "2026-11-20T17:00:00Z".parse().unwrap());
+        assert_eq!(fact.offset, Some(60));
         assert_eq!((fact.carrier.as_deref(), fact.detail.as_deref()), (Some("UPS"), Some("On the van")));
         assert_eq!(fact.url.as_deref(), Some("https://track.test/1Z999"));
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stagepost_app::ports::{CommitError, ConfigChange, ConfigStore, StoreError};
 use stagepost_domain::Timestamp;
+use stagepost_domain::brand::Brand;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, ShopId, TemplateId};
 use stagepost_domain::shop::{ApiKey, CarrierIntegration, Channel, Endpoint, Settings};
@@ -13,7 +14,7 @@ use crate::commit::{Cancelled, Step, condition_failed, unconditional};
 use crate::expression::{Expression, absent};
 use crate::health;
 use crate::jobs;
-use crate::keys::{Key, LOOKUP, SETTINGS, shop_pk};
+use crate::keys::{BRAND, Key, LOOKUP, SETTINGS, shop_pk};
 use crate::people;
 use crate::row::{Row, corrupt, document, number, read_document, text};
 use crate::store::{DynamoStore, Span, WriteError};
@@ -62,6 +63,10 @@ impl ConfigStore for DynamoStore {
 
     async fn channels(&self, shop: &ShopId) -> Result<Vec<Channel>, StoreError> {
         self.list(shop, "CHANNEL").await
+    }
+
+    async fn brand(&self, shop: &ShopId) -> Result<Brand, StoreError> {
+        Ok(self.find(&Key::new(shop_pk(shop), BRAND)).await?.unwrap_or_default())
     }
 
     async fn carrier(&self, id: &CarrierId) -> Result<Option<CarrierIntegration>, StoreError> {
@@ -152,6 +157,7 @@ fn change_steps(change: &ConfigChange, shop: &ShopId) -> Result<Vec<Step>, Store
     let plain = |kind: &str, id: &str| of_shop(shop, kind, id);
     Ok(match change {
         ConfigChange::Shop => Vec::new(),
+        ConfigChange::Brand(brand) => vec![put(&Key::new(shop_pk(shop), BRAND), brand, None)?],
         ConfigChange::Flow(flow) => vec![put(&plain("FLOW", flow.id.as_str()), flow, None)?],
         ConfigChange::Endpoint(endpoint) => {
             vec![put(&plain("ENDPOINT", endpoint.id.as_str()), endpoint, None)?]
@@ -216,6 +222,7 @@ fn without_lookup(shop: &ShopId, kind: &str, id: &str) -> Vec<Step> {
 fn name_of(change: &ConfigChange) -> String {
     match change {
         ConfigChange::Shop => SETTINGS.to_owned(),
+        ConfigChange::Brand(_) => BRAND.to_owned(),
         ConfigChange::Flow(flow) => flow.id.to_string(),
         ConfigChange::Template(template) => template.id.to_string(),
         ConfigChange::Endpoint(endpoint) => endpoint.id.to_string(),

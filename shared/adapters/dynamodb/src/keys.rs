@@ -14,6 +14,8 @@ pub(crate) const SNAPSHOT: &str = "SNAPSHOT";
 /// An order's list of its entries in the search. Not between the order and its packages.
 pub(crate) const FOUND: &str = "FOUND";
 pub(crate) const SETTINGS: &str = "SETTINGS";
+/// How a shop looks.
+pub(crate) const BRAND: &str = "BRAND";
 pub(crate) const LOOKUP: &str = "LOOKUP";
 pub(crate) const EVENTS: &str = "E#";
 pub(crate) const PACKAGES: &str = "P#";

@@ -65,6 +65,9 @@ struct OrderItem {
     /// Hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     h: Option<Hold>,
+    /// How often its link was renewed.
+    #[serde(default, skip_serializing_if = "is_zero32")]
+    lk: u32,
     /// Has an e-mail address.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     em: bool,
@@ -256,6 +259,7 @@ pub(crate) fn to_row(order: &Order, write_id: &str) -> Result<Row, StoreError> {
         pd: order.packages.delivered,
         pm: order.packages.more,
         h: order.hold.clone(),
+        lk: order.links,
         em: order.has_email,
         lm: order.last_mail,
         g1pk: keys::listing_pk(&order.shop, &filter),
@@ -338,6 +342,7 @@ pub(crate) fn from_row(row: Row) -> Result<Order, StoreError> {
         fulfillment: fulfillment(item.fu),
         packages: Rollup { total: item.pt, delivered: item.pd, more: item.pm },
         hold: item.h,
+        links: item.lk,
         has_email: item.em,
         last_mail: item.lm,
     })

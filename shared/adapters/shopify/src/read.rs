@@ -159,7 +159,7 @@ fn shipment(payload: Payload<'_>, order_time: Option<Timestamp>) -> Result<Shipm
 /// payload has no other time for it. A word of tomorrow says nothing here, so it takes back nothing.
 fn shipment_status(payload: Payload<'_>, updated_at: Timestamp) -> Option<Checkpoint> {
     let status = status(payload.raw("shipment_status")?)?;
-    Some(Checkpoint { at: updated_at, status, detail: None })
+    Some(Checkpoint { at: updated_at, status, detail: None, offset: None })
 }
 
 /// Integrations §5.0, column Shopify; `carrier_picked_up` and `delayed` as GraphQL has them, in lower case
@@ -189,6 +189,7 @@ fn fulfillment_event(channel: &Channel, payload: Payload<'_>) -> Read {
         at,
         status: status(word).unwrap_or(TrackingStatus::Unknown),
         detail: payload.text("message", DETAIL_MAX),
+        offset: None,
     };
     let fact = ShipmentReport { source: source.clone(), shipment: ShipmentId(shipment), report };
     Ok((source, Fact::ShipmentReport(fact)))

@@ -1,6 +1,7 @@
 //! A shop's configuration: every change is one transaction with the shop's settings, so that what refers
 //! to what is always consistent.
 
+mod brand;
 mod carriers;
 mod channels;
 mod endpoints;
@@ -11,6 +12,7 @@ mod secrets;
 mod shop;
 mod templates;
 
+pub use brand::{BrandInput, update_brand};
 pub use carriers::{CarrierInput, CarrierPatch, create_carrier, update_carrier};
 pub use channels::{ChannelInput, ChannelPatch, create_channel, reconciliation_of, update_channel};
 pub use endpoints::{EndpointInput, disable_endpoint, put_endpoint, rotate_endpoint_secret};

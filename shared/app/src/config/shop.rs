@@ -58,7 +58,7 @@ pub struct SettingsInput {
 }
 
 /// Tells null from nothing.
-fn said<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Option<String>>, D::Error> {
+pub(super) fn said<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Option<String>>, D::Error> {
     Option::<String>::deserialize(input).map(Some)
 }
 

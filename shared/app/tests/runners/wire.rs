@@ -14,6 +14,7 @@ use stagepost_app::ports::{
     QuarantineEntry, Quarantined, RunStore, SearchStore, Searchable, StoreError, TimelineEntry,
 };
 use stagepost_domain::Timestamp;
+use stagepost_domain::brand::Brand;
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::governor::{Governor, Tally};
@@ -359,6 +360,9 @@ impl ConfigStore for Wire {
     }
     async fn channels(&self, shop: &ShopId) -> Result<Vec<Channel>, StoreError> {
         self.store.channels(shop).await
+    }
+    async fn brand(&self, shop: &ShopId) -> Result<Brand, StoreError> {
+        self.store.brand(shop).await
     }
     async fn carrier(&self, id: &CarrierId) -> Result<Option<CarrierIntegration>, StoreError> {
         self.store.carrier(id).await

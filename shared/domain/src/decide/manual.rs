@@ -39,6 +39,14 @@ pub(super) fn moved(context: Context<'_>, fact: &MoveFact) -> Decision {
     changed(draft.finish(Change::Moved))
 }
 
+/// Makes another link to the order's tracking page; the one before opens nothing any more.
+pub(super) fn link_renewed(context: Context<'_>, actor: &Actor) -> Decision {
+    let Some(order) = context.order else { return Decision::Refused(Refused::UnknownOrder) };
+    let mut draft = Draft::new(context, order.clone(), Cause::Manual { actor: actor.clone() }, None);
+    draft.order.links = order.links.saturating_add(1);
+    changed(draft.finish(Change::LinkRenewed))
+}
+
 /// Stops an order until somebody releases it: its runs wait, facts are still recorded.
 pub(super) fn held(context: Context<'_>, actor: &Actor) -> Decision {
     let Some(order) = context.order else { return Decision::Refused(Refused::UnknownOrder) };

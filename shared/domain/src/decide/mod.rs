@@ -125,6 +125,7 @@ pub fn decide(context: Context<'_>, fact: &Fact) -> Decision {
         Fact::Move(fact) => manual::moved(context, fact),
         Fact::Assign(fact) => assign::assigned(context, fact),
         Fact::StageRetired => assign::restaged(context),
+        Fact::RenewLink { actor } => manual::link_renewed(context, actor),
         Fact::Hold { actor } => manual::held(context, actor),
         Fact::Resume { actor } => manual::resumed(context, actor),
     }

@@ -62,6 +62,7 @@ pub(super) fn blank_order(
         fulfillment: Fulfillment::default(),
         packages: Rollup::default(),
         hold: None,
+        links: 0,
         has_email: false,
         last_mail: None,
     }

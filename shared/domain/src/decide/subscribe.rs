@@ -71,6 +71,7 @@ fn is_update(change: &Change) -> bool {
         | Change::Moved
         | Change::Assigned
         | Change::StageRetired
+        | Change::LinkRenewed
         | Change::CarrierConnected => false,
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn tracked(context: Context<'_>, fact: &TrackingFact) -> Decision {
         return Decision::Ignored(IgnoreReason::PackageRemoved);
     }
     let detail = fact.detail.as_deref().and_then(|d| tidy(d, DETAIL_MAX));
-    let report = Checkpoint { at: fact.occurred_at, status: fact.status, detail };
+    let report = Checkpoint { at: fact.occurred_at, status: fact.status, detail, offset: fact.offset };
     let mut next = match reported(package, &report) {
         Ok(next) => next,
         Err(refused) => return refused,

@@ -437,12 +437,13 @@ pub fn scan(number: &str, at: i64, status: TrackingStatus) -> Fact {
         occurred_at: t(at),
         url: None,
         detail: None,
+        offset: None,
     })
 }
 
 /// How a platform says that parcels stand, at `at`.
 pub fn standing(at: i64, status: TrackingStatus) -> Checkpoint {
-    Checkpoint { at: t(at), status, detail: None }
+    Checkpoint { at: t(at), status, detail: None, offset: None }
 }
 
 /// Shopify's `fulfillment_events/create`.

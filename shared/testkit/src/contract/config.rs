@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test library: an unexpected error ends the test")]
 
 use stagepost_app::ports::{CommitError, ConfigChange, ConfigStore, StoreError};
+use stagepost_domain::brand::{Brand, Color};
 use stagepost_domain::id::{EndpointId, FlowId, TemplateId, token_hash};
 use stagepost_domain::shop::{ApiKey, Endpoint, Role};
 use stagepost_domain::template::EmailTemplate;
@@ -25,6 +26,19 @@ pub async fn settings_are_written_with_every_change<S: ConfigStore>(store: &S) {
     store.save(&ConfigChange::Endpoint(two.clone()), &next).await.unwrap();
     assert_eq!(store.settings(&shop()).await.unwrap(), Some(next));
     assert_eq!(store.endpoint(&shop(), &two.id).await.unwrap(), Some(two));
+}
+
+/// Plain until it is said, and the shop's own.
+pub async fn a_shop_looks_as_it_said_last<S: ConfigStore>(store: &S) {
+    save(store, ConfigChange::Shop, 1).await;
+    assert_eq!(store.brand(&shop()).await.unwrap(), Brand::default());
+    let brand = Brand { color: Some(Color::parse("#102030").unwrap()), logo: None };
+    save(store, ConfigChange::Brand(brand.clone()), 2).await;
+    assert_eq!(store.brand(&shop()).await.unwrap(), brand);
+    assert_eq!(store.brand(&other_shop()).await.unwrap(), Brand::default());
+    let stale = store.save(&ConfigChange::Brand(Brand::default()), &settings(&shop(), 2)).await;
+    assert!(matches!(stale, Err(CommitError::LostRace)));
+    assert_eq!(store.brand(&shop()).await.unwrap(), brand);
 }
 
 /// References cannot dangle: who has not seen the other's change has lost.

@@ -112,6 +112,7 @@ macro_rules! store_contract {
             settings_are_written_with_every_change
             of_two_saves_of_one_version_one_wins
             a_shop_is_made_once
+            a_shop_looks_as_it_said_last
             a_flow_is_read_as_it_was_saved_last
             template_versions_stay_as_they_were
             a_stored_template_version_cannot_be_replaced

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use stagepost_app::ports::{CommitError, ConfigChange, ConfigStore, StoreError};
 use stagepost_domain::Timestamp;
+use stagepost_domain::brand::Brand;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{CarrierId, ChannelId, EndpointId, FlowId, ShopId, TemplateId};
 use stagepost_domain::member::Member;
@@ -65,6 +66,10 @@ impl ConfigStore for MemoryStore {
         Ok(self.lock().channels.values().filter(|channel| &channel.shop == shop).cloned().collect())
     }
 
+    async fn brand(&self, shop: &ShopId) -> Result<Brand, StoreError> {
+        Ok(self.lock().brands.get(shop).cloned().unwrap_or_default())
+    }
+
     async fn carrier(&self, id: &CarrierId) -> Result<Option<CarrierIntegration>, StoreError> {
         Ok(self.lock().carriers.get(id).cloned())
     }
@@ -112,6 +117,7 @@ impl State {
         let (item, taken) = match change {
             ConfigChange::WithJobs(change, _) => return self.check_owner(change, shop),
             ConfigChange::Shop
+            | ConfigChange::Brand(_)
             | ConfigChange::Flow(_)
             | ConfigChange::Endpoint(_)
             | ConfigChange::NoTemplate(_)
@@ -149,6 +155,9 @@ impl State {
     fn keep(&mut self, change: &ConfigChange, shop: &ShopId) {
         match change.clone() {
             ConfigChange::Shop => {}
+            ConfigChange::Brand(brand) => {
+                self.brands.insert(shop.clone(), brand);
+            }
             ConfigChange::Flow(flow) => {
                 self.flows.insert((flow.shop.clone(), flow.id.clone()), flow);
             }

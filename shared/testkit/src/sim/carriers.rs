@@ -120,6 +120,7 @@ fn report(number: &str, status: TrackingStatus, at: Timestamp) -> TrackingFact {
         occurred_at: at,
         url: None,
         detail: None,
+        offset: None,
     }
 }
 

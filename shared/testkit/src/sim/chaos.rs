@@ -12,6 +12,7 @@ use stagepost_app::ports::{
     Quarantined, RunStore, StoreError, TimelineEntry,
 };
 use stagepost_domain::Timestamp;
+use stagepost_domain::brand::Brand;
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::governor::Governor;
@@ -333,6 +334,9 @@ impl ConfigStore for Chaos {
     }
     async fn channels(&self, shop: &ShopId) -> Result<Vec<Channel>, StoreError> {
         self.read(self.inner.channels(shop)).await
+    }
+    async fn brand(&self, shop: &ShopId) -> Result<Brand, StoreError> {
+        self.read(self.inner.brand(shop)).await
     }
     async fn carrier(&self, id: &CarrierId) -> Result<Option<CarrierIntegration>, StoreError> {
         self.read(self.inner.carrier(id)).await

@@ -99,6 +99,15 @@ pub async fn hold<S: Stores, K: Secrets + 'static>(
     done(&api, caller.shop(), &order, Fact::Hold { actor: caller.actor() }).await
 }
 
+pub async fn renew_link<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Member>,
+    Named(id): Named<OrderId>,
+) -> Answer<Found<OrderView>> {
+    let order = own(&api, caller.shop(), &id).await?;
+    done(&api, caller.shop(), &order, Fact::RenewLink { actor: caller.actor() }).await
+}
+
 pub async fn resume<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Member>,

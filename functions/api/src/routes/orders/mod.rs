@@ -23,7 +23,7 @@ use crate::payload::{Limit, Named, Payload, Queried};
 use crate::view::{EntryView, OrderLine, OrderView};
 use crate::{Api, Stores};
 use act::settled;
-pub use act::{add_package, assign, correct_package, hold, move_to, remove_package, resume};
+pub use act::{add_package, assign, correct_package, hold, move_to, remove_package, renew_link, resume};
 use input::OrderInput;
 pub use input::PackageInput;
 

@@ -74,6 +74,7 @@ fn an_updated_tracker_is_a_fact_by_the_carriers_clock() {
         occurred_at: at("2026-03-02T10:30:00Z"),
         url: Some("https://track.example.com/1".to_owned()),
         detail: Some("arrived_at_facility".to_owned()),
+        offset: None,
     };
     assert_eq!(fact(&event(&tracker())), expected);
     assert_eq!(fact(&tracker()), expected, "a bare tracker says the same");

@@ -57,6 +57,23 @@ impl<T: JsonSchema> Describe for Accepted<T> {
     }
 }
 
+/// What an hour has only so many of.
+pub struct Limited<T>(pub T);
+
+impl<T: IntoResponse> IntoResponse for Limited<T> {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl<T: Describe> Describe for Limited<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        T::describe(operation);
+        operation.problem(429, "There were too many in this hour; `detail` says how many there may be.");
+        operation.header(429, "Retry-After", "Seconds.");
+    }
+}
+
 /// 200 with bytes as somebody else sent them: saved by a browser and never shown.
 pub struct Raw(pub Vec<u8>);
 

@@ -4,7 +4,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use stagepost_app::apply::ApplyError;
-use stagepost_app::config::ConfigError;
+use stagepost_app::config::{ConfigError, MemberError};
+use stagepost_app::mail::asked::AskedError;
 use stagepost_app::mail::preview::PreviewError;
 use stagepost_app::mail::suppressions::SuppressionError;
 use stagepost_app::mail::trial::TrialError;
@@ -15,7 +16,6 @@ use stagepost_domain::text::Invalid;
 use stagepost_lambda::http::Problem;
 
 use crate::openapi::{Describe, Operation};
-use crate::routes::too_many;
 
 /// A problem as an axum answer.
 pub fn problem(problem: &Problem) -> Response {
@@ -27,6 +27,14 @@ pub fn problem(problem: &Problem) -> Response {
         response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
     }
     response
+}
+
+/// There were too many; the next hour has room.
+fn too_many(title: &'static str, why: &str) -> Failed {
+    let told = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", title).detail(why);
+    let mut response = problem(&told);
+    response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from_static("3600"));
+    response.into()
 }
 
 /// Seconds after which it is worth trying again when the store is away or busy.
@@ -118,9 +126,28 @@ impl From<TrialError> for Failed {
         match error {
             TrialError::Invalid(invalid) => Problem::invalid(vec![invalid]).into(),
             TrialError::NotFound => Problem::not_found("e-mail template").into(),
-            TrialError::TooMany => too_many(&error.to_string()),
+            TrialError::TooMany => too_many("Too many test mails", &error.to_string()),
             TrialError::Store(error) => error.into(),
-            TrialError::Id(error) => ConfigError::Id(error).into(),
+            TrialError::Asked(error) => error.into(),
+        }
+    }
+}
+
+impl From<AskedError> for Failed {
+    fn from(error: AskedError) -> Self {
+        match error {
+            AskedError::Store(error) => error.into(),
+            AskedError::Secret(error) => ConfigError::Secret(error).into(),
+            AskedError::Id(error) => ConfigError::Id(error).into(),
+        }
+    }
+}
+
+impl From<MemberError> for Failed {
+    fn from(error: MemberError) -> Self {
+        match error {
+            MemberError::Config(error) => error.into(),
+            MemberError::TooMany => too_many("Too many invitations", &error.to_string()),
         }
     }
 }
@@ -163,14 +190,15 @@ impl From<ConfigError> for Failed {
             ConfigError::AboveRole => {
                 let title = "This key may not do that";
                 Problem::new(StatusCode::FORBIDDEN, "forbidden", title)
-                    .detail("Nobody gives or takes away what is above their own role.")
+                    .detail("Nobody gives or takes away a role above their own.")
                     .into()
             }
             ConfigError::LastOwner => {
-                let title = "This is the last owner's key";
+                let title = "This is the last owner";
                 Problem::new(StatusCode::CONFLICT, "last-owner", title)
                     .detail(
-                        "A shop without one is a shop that nobody can run. Make another owner's key first.",
+                        "A shop without one is a shop that nobody can run. Make another owner's key first, or \
+                         have another owner sign in.",
                     )
                     .into()
             }

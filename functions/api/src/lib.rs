@@ -14,7 +14,8 @@ use std::sync::Arc;
 use axum::Router;
 use stagepost_app::Core;
 use stagepost_app::mail::TrackingLinks;
-use stagepost_app::mail::ports::{SuppressionStore, TallyStore, TestMailStore, Unchecked};
+use stagepost_app::mail::ports::{AskedMailStore, SuppressionStore, TallyStore, Unchecked};
+use stagepost_app::people::ports::PeopleStore;
 use stagepost_app::ports::{
     AttemptStore, CallStore, ConfigStore, GovernorStore, HealthStore, InboundStore, JobStore, OrderStore,
     RunStore, SearchStore, Secrets,
@@ -39,9 +40,10 @@ pub trait Stores:
     + SearchStore
     + SuppressionStore
     + TallyStore
-    + TestMailStore
+    + AskedMailStore
     + AttemptStore
     + HealthStore
+    + PeopleStore
     + Clone
     + 'static
 {
@@ -58,9 +60,11 @@ impl<T> Stores for T where
         + SearchStore
         + SuppressionStore
         + TallyStore
-        + TestMailStore
+        + AskedMailStore
         + AttemptStore
         + HealthStore
+        + PeopleStore
+        + PeopleStore
         + Clone
         + 'static
 {

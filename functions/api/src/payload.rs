@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use stagepost_domain::id::{
-    CarrierId, ChannelId, EndpointId, FlowId, JobId, KeyId, OrderId, PackageId, QuarantineId, SuppressionId,
-    TemplateId, TestMailId,
+    CarrierId, ChannelId, EndpointId, FlowId, JobId, KeyId, MailId, MemberId, OrderId, PackageId,
+    QuarantineId, SuppressionId, TemplateId,
 };
 use stagepost_domain::run::RunId;
 use stagepost_domain::text::Invalid;
@@ -88,7 +88,8 @@ path_ids! {
     QuarantineId: "notification in quarantine";
     JobId: "job";
     SuppressionId: "suppressed address";
-    TestMailId: "test mail";
+    MailId: "test mail";
+    MemberId: "member";
 }
 
 /// All that a path names, in order.

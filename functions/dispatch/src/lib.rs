@@ -1,16 +1,17 @@
-//! The table's stream: rings the doorbell for the runs of a new event, for a new job and for a test mail, ids only, and keeps the
-//! search up to the event's order.
+//! The table's stream: rings the doorbell for the runs of a new event, for a new job and for a mail that was asked
+//! for, ids only, and keeps the search up to the event's order.
 //!
 //! Losing a record loses no work: event and job stand in the due index from birth, and `wake` rings for it. The
 //! search is behind until the next event of the order's platform.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lambda_events::event::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use stagepost_app::dispatch::dispatch;
-use stagepost_app::mail::ports::{TestMail, TestMailDoorbell};
+use stagepost_app::mail::ports::{AskedMail, AskedMailDoorbell};
 use stagepost_app::ports::{Clock, Doorbell, JobDoorbell, SearchStore};
 use stagepost_app::search::{concerns, keep};
 use stagepost_domain::disposition::Disposition;
@@ -57,7 +58,7 @@ impl New {
 pub async fn handle<S, D>(function: &Arc<Dispatch<S, D>>, batch: StreamEvent) -> DynamoDbEventResponse
 where
     S: SearchStore + 'static,
-    D: Doorbell + JobDoorbell + TestMailDoorbell + 'static,
+    D: Doorbell + JobDoorbell + AskedMailDoorbell + 'static,
 {
     let new: Vec<New> = batch.records.into_iter().filter_map(new_item).collect();
     let unrung = Box::pin(first_unrung(function, &new)).await;
@@ -71,13 +72,13 @@ where
 /// Rings for each item; gives the place of the first that could not be rung for.
 async fn first_unrung<S, D>(function: &Dispatch<S, D>, new: &[New]) -> Option<usize>
 where
-    D: Doorbell + JobDoorbell + TestMailDoorbell,
+    D: Doorbell + JobDoorbell + AskedMailDoorbell,
 {
     for (at, New { item, .. }) in new.iter().enumerate() {
         let rung = match item {
             Inserted::Event(event) => event_rung(function, event).await,
             Inserted::Job(job) => job_rung(function, job).await,
-            Inserted::TestMail(mail) => test_mail_rung(function, mail).await,
+            Inserted::Mail(mail) => mail_rung(function, mail).await,
         };
         if !rung {
             return Some(at);
@@ -112,12 +113,13 @@ async fn job_rung<S, D: JobDoorbell>(function: &Dispatch<S, D>, job: &Job) -> bo
     true
 }
 
-/// Nothing but its record rings for a test mail: one that is lost is asked for again by its author.
-async fn test_mail_rung<S, D: TestMailDoorbell>(function: &Dispatch<S, D>, mail: &TestMail) -> bool {
-    match Box::pin(function.doorbell.ring_test_mail(&mail.shop, &mail.id)).await {
-        Ok(()) => tracing::info!(shop = %mail.shop, test = %mail.id, "dispatch"),
+/// Nothing but its record rings for a mail that was asked for: one that is lost is asked for again by whoever waits.
+async fn mail_rung<S, D: AskedMailDoorbell>(function: &Dispatch<S, D>, mail: &AskedMail) -> bool {
+    let asker = mail.asker();
+    match Box::pin(function.doorbell.ring_asked_mail(&asker, &mail.id, Duration::ZERO)).await {
+        Ok(()) => tracing::info!(%asker, mail = %mail.id, "dispatch"),
         Err(error) => {
-            tracing::error!(shop = %mail.shop, test = %mail.id, %error, "dispatch");
+            tracing::error!(%asker, mail = %mail.id, %error, "dispatch");
             return false;
         }
     }
@@ -129,7 +131,7 @@ async fn test_mail_rung<S, D: TestMailDoorbell>(function: &Dispatch<S, D>, mail:
 async fn behind<S, D>(function: &Arc<Dispatch<S, D>>, new: &[New]) -> Option<usize>
 where
     S: SearchStore + 'static,
-    D: Doorbell + JobDoorbell + TestMailDoorbell + 'static,
+    D: Doorbell + JobDoorbell + AskedMailDoorbell + 'static,
 {
     let orders: BTreeSet<OrderId> = new.iter().filter_map(New::concerned).cloned().collect();
     let orders: Vec<OrderId> = orders.into_iter().collect();

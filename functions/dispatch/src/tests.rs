@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stagepost_app::ports::{DoorbellError, JobDoorbell, OrderStore, Ring};
 use stagepost_domain::Timestamp;
 use stagepost_domain::fact::{Fact, MoveFact};
-use stagepost_domain::id::{JobId, ShopId, TestMailId};
+use stagepost_domain::id::{JobId, MailId, ShopId};
 use stagepost_domain::job::{JobKind, JobState};
 use stagepost_testkit::{Fault, ManualClock, MemoryStore, build};
 
@@ -39,9 +39,9 @@ impl JobDoorbell for Bell {
     }
 }
 
-impl TestMailDoorbell for Bell {
-    async fn ring_test_mail(&self, shop: &ShopId, _: &TestMailId) -> Result<(), DoorbellError> {
-        self.ring_job(shop, &JobId::from_body("x").unwrap()).await
+impl AskedMailDoorbell for Bell {
+    async fn ring_asked_mail(&self, _: &Asker, _: &MailId, _: Duration) -> Result<(), DoorbellError> {
+        self.ring_job(&build::shop(), &JobId::from_body("x").unwrap()).await
     }
 }
 

@@ -1,24 +1,28 @@
-//! Mails customers: claims a run, sends by the deployment's mailer, records. Sends test mails, too.
+//! Mails customers: claims a run, sends by the deployment's mailer, records. Sends what somebody asked for, too: test
+//! mails and links to sign in by.
 
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use stagepost_app::Core;
-use stagepost_app::mail::ports::TestMailStore;
-use stagepost_app::mail::{MailStores, PostOffice, TrackingLinks, email, trial};
-use stagepost_app::ports::{DeadLetters, Doorbell, Mail, MailError, Mailer, SearchStore};
+use stagepost_app::mail::asked::{self, AskedStores};
+use stagepost_app::mail::ports::{AskedMail, AskedMailDoorbell};
+use stagepost_app::mail::{MailStores, PostOffice, TrackingLinks, email};
+use stagepost_app::ports::{DeadLetters, Doorbell, Mail, MailError, Mailer, Secrets};
 use stagepost_app::run::Answered;
 use stagepost_domain::run::{RunId, RunState};
 use stagepost_lambda::runner::{CONCURRENCY, bury, decided, ring_at};
 use stagepost_lambda::sqs::{ComesBack, answer};
 use stagepost_ses::SesMailer;
 use stagepost_smtp::SmtpMailer;
-use stagepost_sqs::TestMailMessage;
+use stagepost_sqs::AskedMailMessage;
 
 /// What the runner needs.
-pub struct EmailRunner<S, M, L, B, D> {
+pub struct EmailRunner<S, K, M, L, B, D> {
     /// Store, clock, ids.
     pub core: Core<S>,
+    /// Opens members' addresses.
+    pub secrets: K,
     /// Sends.
     pub mailer: M,
     /// Links, hashes and the sender's pace.
@@ -49,31 +53,32 @@ impl Mailer for AnyMailer {
 }
 
 /// What the runner needs of the store.
-pub trait Stores: MailStores + TestMailStore + SearchStore + 'static {}
+pub trait Stores: MailStores + AskedStores + 'static {}
 
-impl<T: MailStores + TestMailStore + SearchStore + 'static> Stores for T {}
+impl<T: MailStores + AskedStores + 'static> Stores for T {}
 
 /// What a message asks for.
 enum Asked {
     Mail(RunId),
-    Test(TestMailMessage),
+    Other(AskedMailMessage),
 }
 
 fn decode(body: &str) -> Option<Asked> {
     let mail = stagepost_sqs::decode(body).map(Asked::Mail);
-    mail.or_else(|_| stagepost_sqs::decode_test_mail(body).map(Asked::Test)).ok()
+    mail.or_else(|_| stagepost_sqs::decode_asked_mail(body).map(Asked::Other)).ok()
 }
 
 /// Answers one batch.
-pub async fn handle<S, M, L, B, D>(
-    runner: &Arc<EmailRunner<S, M, L, B, D>>,
+pub async fn handle<S, K, M, L, B, D>(
+    runner: &Arc<EmailRunner<S, K, M, L, B, D>>,
     event: SqsEvent,
 ) -> SqsBatchResponse
 where
     S: Stores,
+    K: Secrets + 'static,
     M: Mailer + 'static,
     L: TrackingLinks + 'static,
-    B: Doorbell + 'static,
+    B: Doorbell + AskedMailDoorbell + 'static,
     D: DeadLetters + 'static,
 {
     answer(event, CONCURRENCY, |body| {
@@ -81,7 +86,7 @@ where
         async move {
             match decode(&body) {
                 Some(Asked::Mail(id)) => runner.mail(&id).await,
-                Some(Asked::Test(test)) => runner.test(&test).await,
+                Some(Asked::Other(mail)) => runner.asked(&mail).await,
                 None => bury(&*runner.dead, &body).await,
             }
         }
@@ -89,7 +94,14 @@ where
     .await
 }
 
-impl<S: Stores, M: Mailer, L: TrackingLinks, B: Doorbell, D> EmailRunner<S, M, L, B, D> {
+impl<S, K, M, L, B, D> EmailRunner<S, K, M, L, B, D>
+where
+    S: Stores,
+    K: Secrets,
+    M: Mailer,
+    L: TrackingLinks,
+    B: Doorbell + AskedMailDoorbell,
+{
     async fn mail(&self, id: &RunId) -> Result<(), ComesBack> {
         let result = Box::pin(email(&self.core, &self.mailer, &self.office, id)).await;
         if let Ok(Answered::Recorded(run)) = &result
@@ -100,17 +112,32 @@ impl<S: Stores, M: Mailer, L: TrackingLinks, B: Doorbell, D> EmailRunner<S, M, L
         decided(id, result)
     }
 
-    async fn test(&self, asked: &TestMailMessage) -> Result<(), ComesBack> {
-        let sent = trial::send(&self.core, &self.mailer, &self.office, &asked.shop, &asked.test);
+    async fn asked(&self, message: &AskedMailMessage) -> Result<(), ComesBack> {
+        let AskedMailMessage { of, mail: id } = message;
+        let sent = asked::send(&self.core, &self.secrets, &self.mailer, &self.office, of, id);
         match Box::pin(sent).await {
             Ok(mail) => {
-                tracing::info!(test = %asked.test, state = ?mail.map(|mail| mail.state), "test mail");
-                Ok(())
+                tracing::info!(mail = %id, state = ?mail.as_ref().map(|mail| &mail.state), "asked mail");
+                self.ring_again(mail.as_ref()).await
             }
             Err(error) => {
-                tracing::warn!(test = %asked.test, %error, "test mail not decided");
+                tracing::warn!(mail = %id, %error, "asked mail not decided");
                 Err(ComesBack)
             }
         }
+    }
+
+    /// Nothing but this bell rings for a mail that waits for its place in the line: without it the message comes
+    /// back.
+    async fn ring_again(&self, mail: Option<&AskedMail>) -> Result<(), ComesBack> {
+        let Some((mail, wait)) = mail.and_then(|mail| Some((mail, asked::wait(&self.core, mail)?))) else {
+            return Ok(());
+        };
+        let (asker, delay) = (mail.asker(), wait.try_into().unwrap_or_default());
+        let rung = self.doorbell.ring_asked_mail(&asker, &mail.id, delay);
+        rung.await.map_err(|error| {
+            tracing::warn!(mail = %mail.id, %error, "the message comes back instead");
+            ComesBack
+        })
     }
 }

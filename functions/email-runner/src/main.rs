@@ -11,6 +11,7 @@ use stagepost_domain::search::SearchKey;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_email_runner::{AnyMailer, EmailRunner, handle};
 use stagepost_lambda::{aws, env, links::SignedLinks, system, telemetry};
+use stagepost_secrets::DeployedSecrets;
 use stagepost_ses::SesMailer;
 use stagepost_smtp::{Relay, SmtpMailer};
 use stagepost_sqs::{SqsDeadLetters, SqsOwnQueue};
@@ -27,6 +28,7 @@ async fn main() -> Result<(), Error> {
         "email-runner",
     );
     let core = system::core(store);
+    let secrets = DeployedSecrets::new(&aws, env::kms_key(), Some(key), core.clock.clone())?;
     let mailer = match env::optional(env::SMTP_URL) {
         Some(url) => {
             let (clock, entropy) = (Arc::clone(&core.clock), Arc::clone(&core.entropy));
@@ -37,13 +39,16 @@ async fn main() -> Result<(), Error> {
             AnyMailer::Ses(SesMailer::new(stagepost_ses::client(&aws), set))
         }
     };
+    let public_url = env::url(env::PUBLIC_URL)?;
     let function = &Arc::new(EmailRunner {
         core,
+        secrets,
         mailer,
         office: PostOffice {
-            links: SignedLinks::of_deployment(env::url(env::PUBLIC_URL)?, &key),
+            links: SignedLinks::of_deployment(public_url.clone(), &key),
             addresses: SearchKey::of_deployment(&key),
             pace: env::number(env::MAILS_PER_SECOND)?.map_or_else(Pace::default, Pace::per_second),
+            public_url,
         },
         doorbell: SqsOwnQueue::new(
             stagepost_sqs::client(&aws),

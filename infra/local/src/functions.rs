@@ -200,8 +200,14 @@ impl Ports {
     fn email_runner(&self) -> SqsFunction {
         let runner = Arc::new(EmailRunner {
             core: self.core.clone(),
+            secrets: self.secrets.clone(),
             mailer: self.mailer.clone(),
-            office: PostOffice { links: self.links.clone(), addresses: self.search.clone(), pace: self.pace },
+            office: PostOffice {
+                links: self.links.clone(),
+                addresses: self.search.clone(),
+                pace: self.pace,
+                public_url: self.public_url.clone(),
+            },
             doorbell: self.doorbell.clone(),
             dead: Arc::clone(&self.dead.email),
         });

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use stagepost_app::envelope::Envelope;
-use stagepost_app::mail::ports::TestMailDoorbell;
+use stagepost_app::mail::ports::{AskedMailDoorbell, Asker};
 use stagepost_app::ports::{Doorbell, DoorbellError, InboundQueue, JobDoorbell, QueueError, Ring};
-use stagepost_domain::id::{JobId, ShopId, TestMailId};
+use stagepost_domain::id::{JobId, MailId, ShopId};
 use stagepost_sqs::{SqsDoorbell, SqsInboundQueue};
 use tokio::sync::watch;
 
@@ -91,9 +92,14 @@ impl JobDoorbell for LocalDoorbell {
     }
 }
 
-impl TestMailDoorbell for LocalDoorbell {
-    async fn ring_test_mail(&self, shop: &ShopId, test: &TestMailId) -> Result<(), DoorbellError> {
-        let rung = self.sqs.ring_test_mail(shop, test).await;
+impl AskedMailDoorbell for LocalDoorbell {
+    async fn ring_asked_mail(
+        &self,
+        asker: &Asker,
+        mail: &MailId,
+        delay: Duration,
+    ) -> Result<(), DoorbellError> {
+        let rung = self.sqs.ring_asked_mail(asker, mail, delay).await;
         self.pulse.ring();
         rung
     }

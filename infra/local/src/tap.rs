@@ -65,7 +65,7 @@ impl Intercept for StreamTap {
             bag.interceptor_state().store_put(NewEvents(events));
         }
         if target.ends_with(".PutItem") {
-            let mail = request.body().bytes().and_then(new_test_mail);
+            let mail = request.body().bytes().and_then(new_mail);
             bag.interceptor_state().store_put(NewEvents(mail.into_iter().collect()));
         }
         Ok(())
@@ -98,20 +98,20 @@ impl StreamTap {
     }
 }
 
-/// Items put under `E#…` and `JOB#…` by a `TransactWriteItems` request: on the wire they look as in a stream's image.
+/// Items put under `E#…`, `JOB#…` and `MAIL#…` by a `TransactWriteItems` request: on the wire they look as in a stream's image.
 fn new_events(body: &[u8]) -> Vec<Value> {
     let Ok(Value::Object(mut request)) = serde_json::from_slice(body) else { return Vec::new() };
     let Some(Value::Array(actions)) = request.remove("TransactItems") else { return Vec::new() };
     actions.into_iter().filter_map(put_item).filter(is_event).collect()
 }
 
-/// The item that a `PutItem` request puts under `TESTMAIL#…` where none is: nothing but its record rings for it.
-fn new_test_mail(body: &[u8]) -> Option<Value> {
+/// The item that a `PutItem` request puts under `MAIL#…` where none is: nothing but its record rings for it.
+fn new_mail(body: &[u8]) -> Option<Value> {
     let mut request: Value = serde_json::from_slice(body).ok()?;
     let is_new = request.get("ConditionExpression")?.as_str()?.starts_with("attribute_not_exists");
     let item = request.get_mut("Item")?.take();
     let sk = item.get("sk").and_then(|sk| sk.get("S")).and_then(Value::as_str)?;
-    (is_new && sk.starts_with("TESTMAIL#")).then_some(item)
+    (is_new && sk.starts_with("MAIL#")).then_some(item)
 }
 
 fn put_item(mut action: Value) -> Option<Value> {
@@ -120,7 +120,7 @@ fn put_item(mut action: Value) -> Option<Value> {
 
 fn is_event(item: &Value) -> bool {
     let sk = item.get("sk").and_then(|sk| sk.get("S")).and_then(Value::as_str);
-    sk.is_some_and(|sk| sk.starts_with("E#") || sk.starts_with("JOB#"))
+    sk.is_some_and(|sk| ["E#", "JOB#", "MAIL#"].iter().any(|kind| sk.starts_with(kind)))
 }
 
 impl Stream {
@@ -187,13 +187,13 @@ mod tests {
     }
 
     #[test]
-    fn a_test_mail_that_is_new_becomes_a_record() {
+    fn a_mail_that_is_new_becomes_a_record() {
         let put = |sk: &str, condition: &str| {
             let put = json!({"Item": {"sk": {"S": sk}}, "ConditionExpression": condition});
-            new_test_mail(put.to_string().as_bytes()).is_some()
+            new_mail(put.to_string().as_bytes()).is_some()
         };
-        assert!(put("TESTMAIL#a", "attribute_not_exists(pk)"));
-        assert!(!put("TESTMAIL#a", "#v = :was") && !put("SETTINGS", "attribute_not_exists(pk)"));
+        assert!(put("MAIL#a", "attribute_not_exists(pk)"));
+        assert!(!put("MAIL#a", "#v = :was") && !put("SETTINGS", "attribute_not_exists(pk)"));
     }
 
     #[test]

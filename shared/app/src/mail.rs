@@ -1,5 +1,6 @@
 //! Mails: what a mail says, whether it may leave, what becomes of it, and how its author sees it beforehand.
 
+pub mod asked;
 mod compose;
 pub mod events;
 pub mod ports;
@@ -11,8 +12,9 @@ pub mod trial;
 use stagepost_domain::order::Order;
 use stagepost_domain::pace::Pace;
 use stagepost_domain::search::SearchKey;
+use url::Url;
 
-pub(crate) use compose::notice;
+pub(crate) use compose::{letter as letter_of, notice};
 pub use send::{MailStores, email};
 
 /// Builds the link behind `{{trackingUrl}}`.
@@ -30,4 +32,6 @@ pub struct PostOffice<L> {
     pub addresses: SearchKey,
     /// How fast the provider takes mails.
     pub pace: Pace,
+    /// Start of the links to the console.
+    pub public_url: Url,
 }

@@ -1,11 +1,15 @@
 //! People: who works with a shop, how they sign in, and who a request is from.
 
+pub(crate) mod letters;
+mod links;
 pub mod ports;
 
 use stagepost_domain::event::Actor;
 use stagepost_domain::id::{ShopId, token_hash};
 use stagepost_domain::shop::{ApiKey, Role, Settings};
 
+pub use links::{AskError, RedeemError, ask_sign_in, link_url, look_at_link, print_link, redeem};
+pub use stagepost_domain::link::NoEntry;
 pub use stagepost_domain::session::{Session, SessionKey, Who};
 
 use crate::Core;

@@ -30,6 +30,7 @@ use stagepost_domain::template::EmailTemplate;
 use crate::attempt::Attempt;
 use crate::envelope::Envelope;
 use crate::inbound::Route;
+use crate::mail::ports::AskedMail;
 
 // ---------------------------------------------------------------- time, ids, chance
 
@@ -486,6 +487,8 @@ pub enum ConfigChange {
     NoCarrier(CarrierId),
     /// A change with the jobs that follow from it.
     WithJobs(Box<ConfigChange>, Vec<Job>),
+    /// A change with a mail that tells of it.
+    WithMail(Box<ConfigChange>, Box<AskedMail>),
 }
 
 impl ConfigChange {

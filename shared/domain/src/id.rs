@@ -136,8 +136,8 @@ ids! {
     JobId = "job";
     /// An address that a shop does not mail to.
     SuppressionId = "sup";
-    /// A mail that somebody sent to see a template.
-    TestMailId = "test";
+    /// A mail that somebody asked for, beside those of orders.
+    MailId = "mail";
 }
 
 /// Lower-case hex of the first `bytes` bytes of a SHA-256 over the parts, each with its length, so that

@@ -19,6 +19,7 @@ pub mod health;
 pub mod id;
 pub mod job;
 pub mod keyring;
+pub mod link;
 pub mod member;
 pub mod order;
 pub mod outcome;

@@ -20,9 +20,10 @@ use stagepost_domain::flow::{
     WebhookAutomation,
 };
 use stagepost_domain::id::{
-    CarrierId, ChannelId, EndpointId, FlowId, KeyId, OrderId, ShopId, StageId, TemplateId,
+    CarrierId, ChannelId, EndpointId, FlowId, KeyId, MemberId, OrderId, PersonId, ShopId, StageId, TemplateId,
 };
 use stagepost_domain::keyring::Keyring;
+use stagepost_domain::member::Member;
 use stagepost_domain::order::{Customer, Lifecycle, Line, Order, Platform, Snapshot, Source};
 use stagepost_domain::package::{Package, PackageSeen, TrackingStatus};
 use stagepost_domain::shop::{
@@ -256,6 +257,24 @@ pub fn api_key(shop: &ShopId, role: Role) -> ApiKey {
     }
 }
 
+/// A member of a shop who has not signed in yet, and whose person and id are called alike.
+#[must_use]
+pub fn member(shop: &ShopId, name: &str, role: Role) -> Member {
+    Member {
+        id: MemberId::from_body(name).unwrap(),
+        shop: shop.clone(),
+        person: PersonId::from_body(name).unwrap(),
+        email: Sealed(format!("{name}@people.test")),
+        name: name.to_owned(),
+        role,
+        created_at: at(START),
+        invited_by: None,
+        signed_in_at: None,
+        sessions_from: at(START),
+        version: 1,
+    }
+}
+
 /// A person in the console.
 #[must_use]
 pub fn person() -> Actor {
@@ -459,5 +478,6 @@ pub fn office<L>(links: L) -> stagepost_app::mail::PostOffice<L> {
         links,
         addresses: stagepost_domain::search::SearchKey::of_deployment(&[7; 32]),
         pace: stagepost_domain::pace::Pace::per_second(stagepost_domain::pace::PER_SECOND_MAX),
+        public_url: "https://console.test/".parse().unwrap(),
     }
 }

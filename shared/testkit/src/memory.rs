@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use stagepost_app::attempt::Attempt;
-use stagepost_app::mail::ports::TestMail;
+use stagepost_app::mail::ports::{AskedMail, Asker};
 use stagepost_app::ports::{
     CallRecord, CommitError, IgnoredFact, Indexed, ParkedFact, Quarantined, StoreError,
 };
@@ -26,10 +26,11 @@ use stagepost_domain::flow::Flow;
 use stagepost_domain::governor::{Governor, Tally};
 use stagepost_domain::health::Health;
 use stagepost_domain::id::{
-    CarrierId, ChannelId, EndpointId, FlowId, JobId, MemberId, OrderId, PackageId, QuarantineId, ShopId,
-    SuppressionId, TemplateId, TestMailId,
+    CarrierId, ChannelId, EndpointId, FlowId, JobId, MailId, MemberId, OrderId, PackageId, QuarantineId,
+    ShopId, SuppressionId, TemplateId,
 };
 use stagepost_domain::job::Job;
+use stagepost_domain::link::Link;
 use stagepost_domain::member::Member;
 use stagepost_domain::order::{Order, Snapshot};
 use stagepost_domain::package::Package;
@@ -114,8 +115,9 @@ struct State {
     suppressions: BTreeMap<(ShopId, SuppressionId), Suppression>,
     lines: BTreeMap<String, Timestamp>,
     tallies: BTreeMap<(ShopId, i64), Tally>,
-    test_mails: BTreeMap<(ShopId, TestMailId), TestMail>,
-    tests_by_hour: BTreeMap<(ShopId, i64), u64>,
+    asked_mails: BTreeMap<(Asker, MailId), AskedMail>,
+    hourly: BTreeMap<(String, i64), u64>,
+    links: BTreeMap<String, Link>,
     /// Templates that are not to be had any more.
     gone: BTreeSet<(ShopId, TemplateId)>,
     faults: VecDeque<Fault>,

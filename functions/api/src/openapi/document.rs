@@ -40,6 +40,10 @@ const TAGS: &[(&str, &str)] = &[
     ("governor", "Stops a shop that suddenly mails far more than usual."),
     ("quarantine", "Notifications that were authentic but could not be read."),
     ("api-keys", "Keys of this API."),
+    (
+        "members",
+        "People who work with the shop; they sign in to the console by links that are mailed to them.",
+    ),
     ("openapi.json", "This document."),
 ];
 

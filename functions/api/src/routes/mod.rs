@@ -27,6 +27,7 @@ mod flows;
 mod governor;
 mod jobs;
 mod keys;
+mod members;
 mod orders;
 mod previews;
 mod quarantine;
@@ -49,7 +50,6 @@ use stagepost_app::ports::Secrets;
 use crate::once::Source;
 use crate::openapi::{Describe, Operation, about};
 use crate::{Api, Stores};
-pub use previews::too_many;
 pub use table::Routes;
 
 /// What a handler acts with: the API, and a core whose ids and secrets follow from the request's
@@ -90,24 +90,16 @@ const IN_USE: &str = "Stages name it; `users` says which.";
 /// In which case editing configuration answers 409.
 const EDITED: &str = "Somebody else changed the same thing meanwhile.";
 
+/// In which case nobody is taken away or lowered.
+const LAST_OWNER: &str = "It is the last owner: of the keys, and of the members who have signed in.";
+
 /// Every route of the API.
 pub fn all<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
-    let routes = runs_and_jobs(orders(connections(mails(configuration(Routes::new())))));
+    let routes = people(runs_and_jobs(orders(connections(mails(configuration(Routes::new()))))));
     routes
         .post("/v1/simulate", simulate::run, about("simulate", "Tell what would happen, step by step"))
         .get("/v1/governor", governor::read, about("getGovernor", "Read whether mails are stopped"))
         .post("/v1/governor/resume", governor::resume, about("resumeGovernor", "Let stopped mails go"))
-        .get("/v1/api-keys", keys::list, about("listApiKeys", "List API keys"))
-        .post(
-            "/v1/api-keys",
-            keys::create,
-            about("createApiKey", "Make an API key").detail("Its token is shown this once."),
-        )
-        .delete(
-            "/v1/api-keys/{id}",
-            keys::revoke,
-            about("revokeApiKey", "Revoke an API key").conflict("It is the last owner's key."),
-        )
         .get(
             "/v1/quarantine",
             quarantine::list,
@@ -129,6 +121,57 @@ pub fn all<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
             "/v1/quarantine/{id}",
             quarantine::delete,
             about("deleteQuarantined", "Throw away what could not be read"),
+        )
+}
+
+fn people<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K> {
+    routes
+        .get("/v1/api-keys", keys::list, about("listApiKeys", "List API keys"))
+        .post(
+            "/v1/api-keys",
+            keys::create,
+            about("createApiKey", "Make an API key").detail("Its token is shown this once."),
+        )
+        .delete(
+            "/v1/api-keys/{id}",
+            keys::revoke,
+            about("revokeApiKey", "Revoke an API key").conflict(LAST_OWNER),
+        )
+        .get("/v1/members", members::list, about("listMembers", "List the people who work with the shop"))
+        .post(
+            "/v1/members",
+            members::create,
+            about("createMember", "Invite somebody to work with the shop").detail(
+                "They are mailed a link that signs them in to the console once, within 7 days. Each address is a \
+                 member once; an address gets 5 links an hour at most, and a shop mails 30 invitations.",
+            ),
+        )
+        .get("/v1/members/{id}", members::read, about("getMember", "Read a member"))
+        .patch(
+            "/v1/members/{id}",
+            members::update,
+            about("updateMember", "Change a member's name or role")
+                .detail("It counts from their next request on.")
+                .conflict("They are the last owner, or somebody else changed them meanwhile."),
+        )
+        .delete(
+            "/v1/members/{id}",
+            members::delete,
+            about("deleteMember", "Take a member away")
+                .detail("They are out with their next request.")
+                .conflict(LAST_OWNER),
+        )
+        .post(
+            "/v1/members/{id}/invite",
+            members::invite,
+            about("inviteMember", "Mail a member's invitation again"),
+        )
+        .post(
+            "/v1/members/{id}/sign-out",
+            members::sign_out,
+            about("signOutMember", "End all sessions of a member")
+                .detail("And the links that they have not used.")
+                .conflict(EDITED),
         )
 }
 

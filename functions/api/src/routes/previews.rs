@@ -1,23 +1,19 @@
 //! Templates before they are sent to anybody: previews, test mails, starters.
 
-use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use stagepost_app::mail::preview::preview;
 use stagepost_app::mail::trial::{self, TrialInput};
 use stagepost_app::ports::Secrets;
-use stagepost_domain::id::{OrderId, TemplateId, TestMailId};
+use stagepost_domain::id::{MailId, OrderId, TemplateId};
 use stagepost_domain::template::Parts;
 use stagepost_domain::template::starters::{self, Starter};
 use stagepost_lambda::http::Problem;
 
 use super::State;
 use crate::Stores;
-use crate::answer::{Accepted, Answer, Found, List};
+use crate::answer::{Accepted, Answer, Found, Limited, List};
 use crate::caller::{Admin, Caller, Member};
-use crate::failed::{Failed, problem};
-use crate::openapi::{Describe, Operation};
 use crate::payload::{Named, Payload};
 use crate::view::{PreviewView, TestMailView};
 
@@ -77,46 +73,20 @@ pub async fn starters<S: Stores, K: Secrets + 'static>(
     Ok(List::whole(starters::all()))
 }
 
-/// A test mail that is on its way; there are only so many in an hour.
-pub struct Asked(Accepted<TestMailView>);
-
-impl IntoResponse for Asked {
-    fn into_response(self) -> Response {
-        self.0.into_response()
-    }
-}
-
-impl Describe for Asked {
-    fn describe(operation: &mut Operation<'_>) {
-        Accepted::<TestMailView>::describe(operation);
-        operation.problem(429, "The shop has sent its test mails of this hour.");
-        operation.header(429, "Retry-After", "Seconds.");
-    }
-}
-
-/// There were too many; the next hour has room.
-pub fn too_many(why: &str) -> Failed {
-    let title = "Too many test mails";
-    let told = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", title).detail(why);
-    let mut response = problem(&told);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("3600"));
-    response.into()
-}
-
 pub async fn test<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Admin>,
     Named(id): Named<TemplateId>,
     Payload(input): Payload<TrialInput>,
-) -> Answer<Asked> {
-    Ok(Asked(Accepted(trial::ask(&api.core, caller.shop(), &id, &input).await?.into())))
+) -> Answer<Limited<Accepted<TestMailView>>> {
+    Ok(Limited(Accepted(trial::ask(&api.core, caller.shop(), &id, &input).await?.into())))
 }
 
 pub async fn test_mail<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller<Member>,
-    Named(id): Named<TestMailId>,
+    Named(id): Named<MailId>,
 ) -> Answer<Found<TestMailView>> {
-    let found = api.core.store.test_mail(caller.shop(), &id, api.core.now()).await?;
+    let found = trial::read(&api.core, caller.shop(), &id).await?;
     Ok(Found(found.ok_or_else(|| Problem::not_found("test mail"))?.into()))
 }

@@ -2,10 +2,13 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use stagepost_app::config::MemberShown;
 use stagepost_domain::Timestamp;
 use stagepost_domain::brand::Brand;
+use stagepost_domain::event::Actor;
 use stagepost_domain::flow::Flow;
-use stagepost_domain::id::{CarrierId, ChannelId, FlowId, KeyId, ShopId, TemplateId};
+use stagepost_domain::id::{CarrierId, ChannelId, FlowId, KeyId, MemberId, ShopId, TemplateId};
+use stagepost_domain::member::Member;
 use stagepost_domain::order::Platform;
 use stagepost_domain::shop::{ApiKey, CarrierIntegration, CarrierKind, Channel, MailMode, Role, Settings};
 use stagepost_domain::template::EmailTemplate;
@@ -187,6 +190,35 @@ impl From<ApiKey> for KeyView {
     }
 }
 
+/// Somebody who works with the shop.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Member")]
+pub struct MemberView {
+    /// Their id.
+    id: MemberId,
+    /// Their address; null if what sealed it is gone.
+    email: Option<String>,
+    /// As people see them.
+    name: String,
+    /// What they may do.
+    role: Role,
+    /// When they were invited first.
+    created_at: Timestamp,
+    /// Who invited them; null if an operator of the deployment did.
+    invited_by: Option<Actor>,
+    /// When they signed in last, to the hour; null if they never came.
+    signed_in_at: Option<Timestamp>,
+    /// Counts edits, from 1.
+    version: u64,
+}
+
+impl From<MemberShown> for MemberView {
+    fn from(MemberShown { member, email }: MemberShown) -> Self {
+        let Member { id, name, role, created_at, invited_by, signed_in_at, version, .. } = member;
+        Self { id, email, name, role, created_at, invited_by, signed_in_at, version }
+    }
+}
+
 macro_rules! versioned {
     ($($view:ident: $version:ident;)+) => {$(
         impl Versioned for $view {
@@ -203,6 +235,7 @@ versioned! {
     SettingsView: config_version;
     ChannelView: version;
     CarrierView: version;
+    MemberView: version;
 }
 
 /// How a shop looks to its customers.

@@ -2,11 +2,12 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use stagepost_app::mail::ports::{SenderState, TestMail, TestState};
+use stagepost_app::mail::ports::{AskedState, SenderState, Trial};
 use stagepost_app::mail::preview::{Preview, Warning};
 use stagepost_app::mail::suppressions::Listed;
+use stagepost_app::mail::trial::TestMail;
 use stagepost_domain::Timestamp;
-use stagepost_domain::id::{OrderId, SuppressionId, TemplateId, TestMailId};
+use stagepost_domain::id::{MailId, OrderId, SuppressionId, TemplateId};
 use stagepost_domain::run::RunId;
 use stagepost_domain::suppression::Because;
 
@@ -59,7 +60,7 @@ impl From<Preview> for PreviewView {
 #[schemars(rename = "TestMail")]
 pub struct TestMailView {
     /// Its id.
-    id: TestMailId,
+    id: MailId,
     /// Which template.
     template: TemplateId,
     /// Whose words fill it in; null for an invented order's.
@@ -70,12 +71,12 @@ pub struct TestMailView {
     at: Timestamp,
     /// Where it stands.
     #[serde(flatten)]
-    state: TestState,
+    state: AskedState,
 }
 
 impl From<TestMail> for TestMailView {
     fn from(mail: TestMail) -> Self {
-        let TestMail { id, template, order, to, at, state, .. } = mail;
+        let TestMail { id, trial: Trial { template, order, to, .. }, at, state } = mail;
         Self { id, template, order, to, at, state }
     }
 }

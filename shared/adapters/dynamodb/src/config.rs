@@ -15,6 +15,7 @@ use crate::expression::{Expression, absent};
 use crate::health;
 use crate::jobs;
 use crate::keys::{BRAND, Key, LOOKUP, SETTINGS, shop_pk};
+use crate::mail::asked_row;
 use crate::people;
 use crate::row::{Row, corrupt, document, number, read_document, text};
 use crate::store::{DynamoStore, Span, WriteError};
@@ -180,6 +181,11 @@ fn change_steps(change: &ConfigChange, shop: &ShopId) -> Result<Vec<Step>, Store
         }
         ConfigChange::NoChannel(id) => without_lookup(shop, "CHANNEL", id.as_str()),
         ConfigChange::NoCarrier(id) => without_lookup(shop, "CARRIER", id.as_str()),
+        ConfigChange::WithMail(change, mail) => {
+            let mut steps = change_steps(change, shop)?;
+            steps.push(Step::Put(asked_row(mail)?, Some(absent())));
+            steps
+        }
         ConfigChange::WithJobs(change, jobs) => {
             let mut steps = change_steps(change, shop)?;
             for job in jobs {
@@ -234,6 +240,6 @@ fn name_of(change: &ConfigChange) -> String {
         ConfigChange::NoEndpoint(id) => id.to_string(),
         ConfigChange::NoChannel(id) => id.to_string(),
         ConfigChange::NoCarrier(id) => id.to_string(),
-        ConfigChange::WithJobs(change, _) => name_of(change),
+        ConfigChange::WithJobs(change, _) | ConfigChange::WithMail(change, _) => name_of(change),
     }
 }

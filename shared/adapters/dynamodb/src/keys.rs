@@ -2,9 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use stagepost_app::mail::ports::{Asker, Hourly};
 use stagepost_app::ports::{OrderFilter, StoreError};
 use stagepost_domain::Timestamp;
-use stagepost_domain::id::{JobId, OrderId, PackageId, PersonId, ShopId, SuppressionId, TestMailId};
+use stagepost_domain::id::{JobId, MailId, OrderId, PackageId, PersonId, ShopId, SuppressionId};
 use stagepost_domain::package::normalised_number;
 
 use crate::table::DUE_SHARDS;
@@ -28,7 +29,7 @@ pub(crate) const QUARANTINE: &str = "Q#";
 pub(crate) const JOBS: &str = "JOB#";
 pub(crate) const SUPPRESSED: &str = "S#";
 pub(crate) const MEMBERSHIPS: &str = "SHOP#";
-pub(crate) const TEST_MAILS: &str = "TESTMAIL#";
+pub(crate) const ASKED_MAILS: &str = "MAIL#";
 
 /// An item's place in the table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -166,13 +167,27 @@ pub(crate) fn tally(shop: &ShopId, week: i64) -> Key {
     Key::new(format!("MAILS#{shop}"), format!("T#{week:012}"))
 }
 
-pub(crate) fn test_mail(shop: &ShopId, id: &TestMailId) -> Key {
-    Key::new(shop_pk(shop), format!("{TEST_MAILS}{id}"))
+/// A mail that was asked for, beside who asked.
+pub(crate) fn asked_mail(asker: &Asker, id: &MailId) -> Key {
+    let pk = match asker {
+        Asker::Shop(shop) => shop_pk(shop),
+        Asker::Person(person) => person_pk(person),
+    };
+    Key::new(pk, format!("{ASKED_MAILS}{id}"))
 }
 
-/// How many test mails an hour had.
-pub(crate) fn test_mails(shop: &ShopId, hour: i64) -> Key {
-    Key::new(format!("MAILS#{shop}"), format!("H#{hour:012}"))
+/// How many such mails an hour had.
+pub(crate) fn hourly(what: Hourly<'_>, hour: i64) -> Key {
+    match what {
+        Hourly::Trials(shop) => Key::new(format!("MAILS#{shop}"), format!("H#{hour:012}")),
+        Hourly::Invitations(shop) => Key::new(format!("MAILS#{shop}"), format!("I#{hour:012}")),
+        Hourly::Links(person) => Key::new(person_pk(person), format!("H#{hour:012}")),
+    }
+}
+
+/// A link that signs somebody in.
+pub(crate) fn link(hash: &str) -> Key {
+    Key::new(format!("SIGNIN#{hash}"), "SIGNIN")
 }
 
 /// Where a person's memberships are found, one in each shop.

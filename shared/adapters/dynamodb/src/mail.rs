@@ -1,14 +1,14 @@
-//! What mails need beside runs: suppressed addresses, the line of a sender's rate, tallies, test mails.
+//! What mails need beside runs: suppressed addresses, the line of a sender's rate, tallies, mails that were asked for.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use stagepost_app::mail::asked::KEPT;
 use stagepost_app::mail::ports::{
-    Counted, Line, PaceStore, SuppressionStore, TallyStore, TestMail, TestMailStore,
+    AskedMail, AskedMailStore, Asker, Counted, Hourly, Line, PaceStore, SuppressionStore, TallyStore,
 };
-use stagepost_app::mail::trial::KEPT;
 use stagepost_app::ports::{CommitError, Page, StoreError};
 use stagepost_domain::Timestamp;
 use stagepost_domain::governor::Tally;
-use stagepost_domain::id::{ShopId, SuppressionId, TestMailId};
+use stagepost_domain::id::{MailId, ShopId, SuppressionId};
 use stagepost_domain::run::later;
 use stagepost_domain::suppression::Suppression;
 
@@ -126,30 +126,26 @@ fn tally_of(row: &Row) -> Tally {
     Tally { known: count("known"), bounced: count("bounced"), complained: count("complained") }
 }
 
-impl TestMailStore for DynamoStore {
-    async fn test_mail(
+impl AskedMailStore for DynamoStore {
+    async fn asked_mail(
         &self,
-        shop: &ShopId,
-        id: &TestMailId,
+        asker: &Asker,
+        id: &MailId,
         now: Timestamp,
-    ) -> Result<Option<TestMail>, StoreError> {
-        let row = self.get(&keys::test_mail(shop, id)).await?;
+    ) -> Result<Option<AskedMail>, StoreError> {
+        let row = self.get(&keys::asked_mail(asker, id)).await?;
         row.filter(|row| !expired(row, now)).map(read_document).transpose()
     }
 
-    async fn put_test_mail(&self, mail: &TestMail) -> Result<(), CommitError> {
-        let mut row = document(&keys::test_mail(&mail.shop, &mail.id), mail)?;
-        row.insert("v".to_owned(), number(mail.version));
-        let ends = later(mail.at, KEPT).as_second().to_string();
-        row.insert(TTL.to_owned(), AttributeValue::N(ends));
+    async fn put_asked_mail(&self, mail: &AskedMail) -> Result<(), CommitError> {
         let condition = match mail.version.saturating_sub(1) {
             0 => absent(),
             was => Expression::condition("#v = :was").name("v", "v").value("was", number(was)),
         };
-        match self.put(row, Some(condition)).await {
+        match self.put(asked_row(mail)?, Some(condition)).await {
             Ok(()) => Ok(()),
             // Our own write, whose answer was lost.
-            Err(WriteError::Condition(there)) => match there.map(read_document::<TestMail>).transpose()? {
+            Err(WriteError::Condition(there)) => match there.map(read_document::<AskedMail>).transpose()? {
                 Some(there) if there == *mail => Ok(()),
                 _ => Err(CommitError::LostRace),
             },
@@ -157,11 +153,19 @@ impl TestMailStore for DynamoStore {
         }
     }
 
-    async fn count_test_mail(&self, shop: &ShopId, hour: i64) -> Result<u64, StoreError> {
+    async fn count_hourly(&self, what: Hourly<'_>, hour: i64) -> Result<u64, StoreError> {
         let ends = hour.saturating_mul(3_600).saturating_add(DAY);
         let count =
             Expression::always("SET #t = :t").name("t", TTL).value("t", AttributeValue::N(ends.to_string()));
-        let row = self.update(&keys::test_mails(shop, hour), &count.add("n", 1)).await;
+        let row = self.update(&keys::hourly(what, hour), &count.add("n", 1)).await;
         Ok(number_of(&row.map_err(WriteError::plain)?, "n").unwrap_or_default())
     }
+}
+
+/// A mail that was asked for, as it is stored.
+pub(crate) fn asked_row(mail: &AskedMail) -> Result<Row, StoreError> {
+    let mut row = document(&keys::asked_mail(&mail.asker(), &mail.id), mail)?;
+    row.insert("v".to_owned(), number(mail.version));
+    row.insert(TTL.to_owned(), AttributeValue::N(later(mail.at, KEPT).as_second().to_string()));
+    Ok(row)
 }

@@ -1,23 +1,29 @@
-//! People: members beside a shop's configuration, found by person over all shops.
+//! People: members beside a shop's configuration, found by person over all shops, and the links that let them in.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
-use stagepost_app::people::ports::{Identity, PeopleStore};
-use stagepost_app::ports::StoreError;
-use stagepost_domain::Timestamp;
+use stagepost_app::people::ports::{Identity, LinkStore, PeopleStore};
+use stagepost_app::ports::{CommitError, StoreError};
 use stagepost_domain::id::{MemberId, PersonId, ShopId};
+use stagepost_domain::link::Link;
 use stagepost_domain::member::Member;
+use stagepost_domain::run::later;
 use stagepost_domain::session::Who;
 use stagepost_domain::shop::Settings;
+use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::commit::Step;
 use crate::config::{of_shop, put};
-use crate::expression::Expression;
+use crate::expression::{Expression, absent};
 use crate::keys::{self, Key, MEMBERSHIPS, SETTINGS, shop_pk};
-use crate::row::{Row, key_of, read_document, text};
+use crate::row::{Row, document, key_of, read_document, text};
 use crate::store::{DynamoStore, Span, WriteError};
+use crate::table::TTL;
 
 const MEMBER: &str = "MEMBER";
 const KEY: &str = "KEY";
+/// How long after its end a link is kept, so that somebody who comes late is told why it does not work.
+const TOLD_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Memberships of one person that are looked at.
 const SHOPS_MAX: usize = 100;
 
@@ -75,6 +81,38 @@ impl PeopleStore for DynamoStore {
         match self.update(&place(&member.shop, &member.id), &noted).await {
             Ok(_) | Err(WriteError::Condition(_)) => Ok(()),
             Err(error) => Err(error.plain()),
+        }
+    }
+}
+
+impl LinkStore for DynamoStore {
+    async fn create_link(&self, link: &Link) -> Result<(), CommitError> {
+        self.put_link(link, absent()).await
+    }
+
+    async fn link(&self, hash: &str) -> Result<Option<Link>, StoreError> {
+        self.find(&keys::link(hash)).await
+    }
+
+    async fn use_link(&self, link: &Link) -> Result<(), CommitError> {
+        let unused = Expression::condition("attribute_exists(pk) AND attribute_not_exists(#d.#used)");
+        self.put_link(link, unused.name("d", "d").name("used", "used")).await
+    }
+}
+
+impl DynamoStore {
+    async fn put_link(&self, link: &Link, condition: Expression) -> Result<(), CommitError> {
+        let mut row = document(&keys::link(&link.hash), link)?;
+        let until = later(link.until(), TOLD_AFTER).as_second();
+        row.insert(TTL.to_owned(), AttributeValue::N(until.to_string()));
+        match self.put(row, Some(condition)).await {
+            Ok(()) => Ok(()),
+            // Our own write, whose answer was lost.
+            Err(WriteError::Condition(there)) => match there.map(read_document::<Link>).transpose()? {
+                Some(there) if there == *link => Ok(()),
+                _ => Err(CommitError::LostRace),
+            },
+            Err(WriteError::Other(error)) => Err(error),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The table's stream, as far as it matters to `dispatch`: what came in new.
 
-use stagepost_app::mail::ports::TestMail;
+use stagepost_app::mail::ports::AskedMail;
 use stagepost_app::ports::StoreError;
 use stagepost_domain::event::Event;
 use stagepost_domain::job::Job;
@@ -15,8 +15,8 @@ pub enum Inserted {
     Event(Box<Event>),
     /// Work over many orders.
     Job(Box<Job>),
-    /// A template's author waits for a mail.
-    TestMail(Box<TestMail>),
+    /// Somebody waits for a mail.
+    Mail(Box<AskedMail>),
 }
 
 /// The item of an `INSERT`'s new image; `None` if nobody waits for items of its kind.
@@ -32,8 +32,8 @@ pub fn inserted(image: serde_dynamo::Item) -> Result<Option<Inserted>, StoreErro
     if key.sk.starts_with(keys::JOBS) {
         return read_document(row).map(|job| Some(Inserted::Job(Box::new(job))));
     }
-    if key.sk.starts_with(keys::TEST_MAILS) {
-        return read_document(row).map(|mail| Some(Inserted::TestMail(Box::new(mail))));
+    if key.sk.starts_with(keys::ASKED_MAILS) {
+        return read_document(row).map(|mail| Some(Inserted::Mail(Box::new(mail))));
     }
     Ok(None)
 }

@@ -10,18 +10,18 @@ use std::time::Duration;
 
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use stagepost_app::mail::ports::TestMailDoorbell;
+use stagepost_app::mail::ports::{AskedMailDoorbell, Asker};
 use stagepost_app::ports::{Doorbell, DoorbellError, JobDoorbell, Ring};
 use stagepost_domain::event::Action;
-use stagepost_domain::id::{JobId, ShopId, TestMailId};
+use stagepost_domain::id::{JobId, MailId, ShopId};
 use stagepost_domain::run::Target;
 
 pub use aws_sdk_sqs::Client;
 pub use dead_letters::SqsDeadLetters;
 pub use inbound::{MESSAGE_MAX, SqsInboundQueue, decode_inbound, encode_inbound};
 pub use message::{
-    BadMessage, JobMessage, TestMailMessage, decode, decode_job, decode_test_mail, encode, encode_job,
-    encode_test_mail,
+    AskedMailMessage, BadMessage, JobMessage, decode, decode_asked_mail, decode_job, encode,
+    encode_asked_mail, encode_job,
 };
 
 /// Most messages of one call (SQS).
@@ -125,12 +125,27 @@ impl JobDoorbell for SqsDoorbell {
     }
 }
 
-impl TestMailDoorbell for SqsDoorbell {
-    async fn ring_test_mail(&self, shop: &ShopId, test: &TestMailId) -> Result<(), DoorbellError> {
-        let body = encode_test_mail(&TestMailMessage { shop: shop.clone(), test: test.clone() });
-        let sent = self.client.send_message().queue_url(&self.queues.email).message_body(body).send().await;
-        sent.map(drop).map_err(|error| failed(Action::Email, error.code_or_kind()))
+impl AskedMailDoorbell for SqsDoorbell {
+    async fn ring_asked_mail(
+        &self,
+        asker: &Asker,
+        mail: &MailId,
+        delay: Duration,
+    ) -> Result<(), DoorbellError> {
+        ring_asked_mail(&self.client, &self.queues.email, asker, mail, delay).await
     }
+}
+
+async fn ring_asked_mail(
+    client: &Client,
+    queue: &str,
+    asker: &Asker,
+    mail: &MailId,
+    wait: Duration,
+) -> Result<(), DoorbellError> {
+    let body = encode_asked_mail(&AskedMailMessage { of: asker.clone(), mail: mail.clone() });
+    let request = client.send_message().queue_url(queue).message_body(body).delay_seconds(delay(wait));
+    request.send().await.map(drop).map_err(|error| failed(Action::Email, error.code_or_kind()))
 }
 
 /// Rings again for runs of one action, as its own runner does: it may send to no other queue.
@@ -158,6 +173,17 @@ impl Doorbell for SqsOwnQueue {
             sent.map_err(|error| failed(self.action, error.code_or_kind()))?;
         }
         Ok(())
+    }
+}
+
+impl AskedMailDoorbell for SqsOwnQueue {
+    async fn ring_asked_mail(
+        &self,
+        asker: &Asker,
+        mail: &MailId,
+        delay: Duration,
+    ) -> Result<(), DoorbellError> {
+        ring_asked_mail(&self.client, &self.queue, asker, mail, delay).await
     }
 }
 

@@ -2,7 +2,8 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use stagepost_domain::id::{JobId, ShopId, TestMailId};
+use stagepost_app::mail::ports::Asker;
+use stagepost_domain::id::{JobId, MailId, ShopId};
 use stagepost_domain::run::RunId;
 
 const VERSION: u32 = 1;
@@ -47,13 +48,13 @@ pub struct JobMessage {
     pub job: JobId,
 }
 
-/// A doorbell for a test mail.
+/// A doorbell for a mail that somebody asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TestMailMessage {
-    /// Its tenant.
-    pub shop: ShopId,
-    /// The test mail.
-    pub test: TestMailId,
+pub struct AskedMailMessage {
+    /// With whom it stands.
+    pub of: Asker,
+    /// The mail.
+    pub mail: MailId,
 }
 
 /// `{"v":1,"run":"run_…"}`.
@@ -68,9 +69,9 @@ pub fn encode_job(job: &JobMessage) -> String {
     written(job)
 }
 
-/// `{"v":1,"shop":"shop_…","test":"test_…"}`.
+/// `{"v":1,"of":"shop_…","mail":"mail_…"}`; of a person `"of":"per_…"`.
 #[must_use]
-pub fn encode_test_mail(mail: &TestMailMessage) -> String {
+pub fn encode_asked_mail(mail: &AskedMailMessage) -> String {
     written(mail)
 }
 
@@ -96,11 +97,11 @@ pub fn decode_job(body: &str) -> Result<JobMessage, BadMessage> {
     read(body)
 }
 
-/// Reads a test mail's message, as [`decode`] does a run's.
+/// Reads the message of a mail that was asked for, as [`decode`] does a run's.
 ///
 /// # Errors
-/// Anything that [`encode_test_mail`] does not make.
-pub fn decode_test_mail(body: &str) -> Result<TestMailMessage, BadMessage> {
+/// Anything that [`encode_asked_mail`] does not make.
+pub fn decode_asked_mail(body: &str) -> Result<AskedMailMessage, BadMessage> {
     read(body)
 }
 
@@ -119,6 +120,7 @@ fn read<T: DeserializeOwned>(body: &str) -> Result<T, BadMessage> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use stagepost_domain::id::PersonId;
 
     use super::*;
 
@@ -154,12 +156,16 @@ mod tests {
         assert_eq!(decode_job(&body), Ok(message));
         assert_eq!(decode(&body), Err(BadMessage::Garbage));
         assert_eq!(decode_job(r#"{"v":1,"shop":"shop_a","job":"ord_1"}"#), Err(BadMessage::Garbage));
-        let (shop, test) = (ShopId::parse("shop_a").unwrap(), TestMailId::parse("test_1").unwrap());
-        let message = TestMailMessage { shop, test };
-        let body = encode_test_mail(&message);
-        assert_eq!(body, r#"{"v":1,"shop":"shop_a","test":"test_1"}"#);
-        assert_eq!(decode_test_mail(&body), Ok(message));
+        let (of, mail) = (Asker::Shop(ShopId::parse("shop_a").unwrap()), MailId::parse("mail_1").unwrap());
+        let message = AskedMailMessage { of, mail: mail.clone() };
+        let body = encode_asked_mail(&message);
+        assert_eq!(body, r#"{"v":1,"of":"shop_a","mail":"mail_1"}"#);
+        assert_eq!(decode_asked_mail(&body), Ok(message));
         assert_eq!((decode(&body), decode_job(&body)), (Err(BadMessage::Garbage), Err(BadMessage::Garbage)));
+        let message = AskedMailMessage { of: Asker::Person(PersonId::parse("per_a").unwrap()), mail };
+        let body = encode_asked_mail(&message);
+        assert_eq!(body, r#"{"v":1,"of":"per_a","mail":"mail_1"}"#);
+        assert_eq!(decode_asked_mail(&body), Ok(message));
     }
 
     proptest! {

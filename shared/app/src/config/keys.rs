@@ -2,12 +2,14 @@
 
 use serde::Deserialize;
 use stagepost_domain::id::{KeyId, ShopId, token_hash};
+use stagepost_domain::member::{People, may_give};
 use stagepost_domain::shop::{ApiKey, Role};
 use stagepost_domain::text::required_name;
 
 use super::{ConfigError, edited, refuse_above, saved};
 use crate::Core;
 use crate::apply::TRIES_MAX;
+use crate::people::ports::PeopleStore;
 use crate::ports::{ConfigChange, ConfigStore};
 
 /// Letters of a key that are shown to recognise it by, its `sp_` among them.
@@ -35,9 +37,7 @@ pub async fn make_key<S: ConfigStore>(
     by: Role,
     input: &KeyInput,
 ) -> Result<(ApiKey, String), ConfigError> {
-    if input.role > by {
-        return Err(ConfigError::AboveRole);
-    }
+    may_give(by, input.role)?;
     create_key(core, shop, &input.name, input.role).await
 }
 
@@ -91,8 +91,8 @@ pub(super) fn new_key<S>(
 /// Revokes a key for a caller of the role `by`; gives what it was. Causes keep naming its id.
 ///
 /// # Errors
-/// The shop has no such key, it is above the caller's role, it is the last owner's, or the store failed.
-pub async fn revoke_key<S: ConfigStore>(
+/// The shop has no such key, it is above the caller's role, it is the last owner, or the store failed.
+pub async fn revoke_key<S: ConfigStore + PeopleStore>(
     core: &Core<S>,
     shop: &ShopId,
     by: Role,
@@ -106,19 +106,12 @@ pub async fn revoke_key<S: ConfigStore>(
             // Gone by our own write, whose answer was lost; or by somebody else's, which is as good.
             return tried.ok_or(ConfigError::NotFound);
         };
-        may_go(key, &keys, by)?;
+        let members = core.store.members(shop).await?;
+        People { members: &members, keys: &keys }.may_revoke(by, key)?;
         if saved(core, ConfigChange::NoKey(key.clone()), &settings).await? {
             return Ok(key.clone());
         }
         tried = Some(key.clone());
     }
     Err(ConfigError::Busy)
-}
-
-fn may_go(key: &ApiKey, keys: &[ApiKey], by: Role) -> Result<(), ConfigError> {
-    if key.role > by {
-        return Err(ConfigError::AboveRole);
-    }
-    let owners = keys.iter().filter(|key| key.role == Role::Owner).count();
-    if key.role == Role::Owner && owners == 1 { Err(ConfigError::LastOwner) } else { Ok(()) }
 }

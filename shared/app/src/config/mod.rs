@@ -7,6 +7,7 @@ mod channels;
 mod endpoints;
 mod flows;
 mod keys;
+mod members;
 mod removal;
 mod secrets;
 mod shop;
@@ -18,12 +19,17 @@ pub use channels::{ChannelInput, ChannelPatch, create_channel, reconciliation_of
 pub use endpoints::{EndpointInput, disable_endpoint, put_endpoint, rotate_endpoint_secret};
 pub use flows::{FlowInput, StageInput, put_flow};
 pub use keys::{KeyInput, create_key, make_key, revoke_key};
+pub use members::{
+    INVITATIONS_PER_HOUR, MemberError, MemberInput, MemberPatch, MemberShown, MemberStores, create_owner,
+    invite, invite_again, members, remove_member, sign_out_member, update_member,
+};
 pub use removal::{Removal, remove};
 pub(crate) use shop::email_address;
 pub use shop::{SettingsInput, create_shop, update_settings};
 pub use templates::{TemplateInput, put_template};
 
 use stagepost_domain::id::{InvalidId, ShopId};
+use stagepost_domain::member::Refusal;
 use stagepost_domain::shop::Settings;
 use stagepost_domain::text::Invalid;
 
@@ -54,8 +60,8 @@ pub enum ConfigError {
     /// Nobody gives or takes away what is above their own role.
     #[error("the caller's role is below it")]
     AboveRole,
-    /// A shop without an owner's key is one that nobody can run.
-    #[error("it is the last owner's key")]
+    /// A shop without an owner is one that nobody can run.
+    #[error("it is the last owner")]
     LastOwner,
     /// Somebody else changed the same thing since it was read.
     #[error("somebody else has changed it meanwhile")]
@@ -77,6 +83,15 @@ pub enum ConfigError {
 impl From<Invalid> for ConfigError {
     fn from(invalid: Invalid) -> Self {
         Self::Invalid(vec![invalid])
+    }
+}
+
+impl From<Refusal> for ConfigError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::AboveRole => Self::AboveRole,
+            Refusal::LastOwner => Self::LastOwner,
+        }
     }
 }
 

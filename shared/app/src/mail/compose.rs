@@ -27,7 +27,7 @@ pub(super) async fn variables<S: OrderStore>(
 }
 
 /// A mail of the shop to one address.
-pub(super) fn letter(
+pub(crate) fn letter(
     settings: &Settings,
     to: String,
     rendered: Rendered,

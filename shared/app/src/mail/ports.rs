@@ -1,11 +1,12 @@
 //! What mails need of the store beside runs and configuration.
 
 use std::future::Future;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use stagepost_domain::Timestamp;
 use stagepost_domain::governor::Tally;
-use stagepost_domain::id::{OrderId, ShopId, SuppressionId, TemplateId, TestMailId};
+use stagepost_domain::id::{MailId, MemberId, OrderId, PersonId, ShopId, SuppressionId, TemplateId};
 use stagepost_domain::suppression::Suppression;
 
 use crate::ports::{ActError, CommitError, DoorbellError, Page, StoreError};
@@ -84,11 +85,11 @@ pub trait TallyStore: Send + Sync {
     fn tally(&self, shop: &ShopId, week: i64) -> impl Future<Output = Result<Tally, StoreError>> + Send;
 }
 
-/// Where a test mail stands.
+/// Where a mail that was asked for stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "snake_case")]
-pub enum TestState {
+pub enum AskedState {
     /// On its way.
     Pending,
     /// Given to the provider; if it stays so, nobody knows whether it left.
@@ -102,11 +103,30 @@ pub enum TestState {
     },
 }
 
-/// A mail that somebody sent to see a template. It is sent once at most, and forgotten after a day.
+/// What a mail that was asked for is to be. It holds neither addresses of people nor tokens: those are read and
+/// made when it leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TestMail {
-    /// Its id.
-    pub id: TestMailId,
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Asked {
+    /// A template, for its author to see.
+    Trial(Trial),
+    /// A link to sign in by, for a person if it is one of ours.
+    SignIn {
+        /// Whoever has the address that was entered.
+        person: PersonId,
+    },
+    /// A member's invitation, with a link.
+    Invitation {
+        /// Where to.
+        shop: ShopId,
+        /// Whom.
+        member: MemberId,
+    },
+}
+
+/// A template to be seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trial {
     /// Its tenant.
     pub shop: ShopId,
     /// Which template.
@@ -118,41 +138,101 @@ pub struct TestMail {
     pub order: Option<OrderId>,
     /// Where to: an address of the shop's own.
     pub to: String,
+}
+
+/// With whom a mail that was asked for stands.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Asker {
+    /// A shop.
+    Shop(ShopId),
+    /// A person, known or not, of no shop yet.
+    Person(PersonId),
+}
+
+impl std::fmt::Display for Asker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Shop(shop) => shop.fmt(f),
+            Self::Person(person) => person.fmt(f),
+        }
+    }
+}
+
+/// A mail that somebody asked for, beside those of orders. It is sent once at most, and forgotten after a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedMail {
+    /// Its id.
+    pub id: MailId,
+    /// What it is to be.
+    pub asked: Asked,
     /// When it was asked for.
     pub at: Timestamp,
+    /// Its place in the sender's line, if it had to take one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Timestamp>,
     /// Counts writes, from 1.
     pub version: u64,
     /// Where it stands.
     #[serde(flatten)]
-    pub state: TestState,
+    pub state: AskedState,
 }
 
-/// Test mails.
-pub trait TestMailStore: Send + Sync {
-    /// A test mail, strongly consistent, unless it is a day old at `now`.
-    fn test_mail(
+impl AskedMail {
+    /// One that was asked for just now.
+    #[must_use]
+    pub fn new(id: MailId, asked: Asked, at: Timestamp) -> Self {
+        Self { id, asked, at, slot: None, version: 1, state: AskedState::Pending }
+    }
+
+    /// With whom it stands.
+    #[must_use]
+    pub fn asker(&self) -> Asker {
+        match &self.asked {
+            Asked::Trial(Trial { shop, .. }) | Asked::Invitation { shop, .. } => Asker::Shop(shop.clone()),
+            Asked::SignIn { person } => Asker::Person(person.clone()),
+        }
+    }
+}
+
+/// Mails of which there are only so many in an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hourly<'a> {
+    /// A shop's test mails.
+    Trials(&'a ShopId),
+    /// A shop's invitations.
+    Invitations(&'a ShopId),
+    /// Links for a person, asked for by whomever.
+    Links(&'a PersonId),
+}
+
+/// Mails that somebody asked for.
+pub trait AskedMailStore: Send + Sync {
+    /// One of them, strongly consistent, unless it is a day old at `now`.
+    fn asked_mail(
         &self,
-        shop: &ShopId,
-        id: &TestMailId,
+        asker: &Asker,
+        id: &MailId,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Option<TestMail>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<AskedMail>, StoreError>> + Send;
     /// Writes it over the version before it; version 1 where none is. The same write again is a success.
-    fn put_test_mail(&self, mail: &TestMail) -> impl Future<Output = Result<(), CommitError>> + Send;
-    /// Counts one more test mail of the shop in an hour; gives the count with it.
-    fn count_test_mail(
+    fn put_asked_mail(&self, mail: &AskedMail) -> impl Future<Output = Result<(), CommitError>> + Send;
+    /// Counts one more mail of an hour; gives the count with it.
+    fn count_hourly(
         &self,
-        shop: &ShopId,
+        what: Hourly<'_>,
         hour: i64,
     ) -> impl Future<Output = Result<u64, StoreError>> + Send;
 }
 
-/// The queue in front of the mail runner, for test mails.
-pub trait TestMailDoorbell: Send + Sync {
-    /// Rings for a test mail.
-    fn ring_test_mail(
+/// The queue in front of the mail runner, for mails that somebody asked for.
+pub trait AskedMailDoorbell: Send + Sync {
+    /// Rings for one, not before `delay` is over.
+    fn ring_asked_mail(
         &self,
-        shop: &ShopId,
-        test: &TestMailId,
+        asker: &Asker,
+        mail: &MailId,
+        delay: Duration,
     ) -> impl Future<Output = Result<(), DoorbellError>> + Send;
 }
 

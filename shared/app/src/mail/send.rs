@@ -90,7 +90,7 @@ where
     if governor.paused.is_some() {
         return Ok(postpone(core, id, &run, HOLD_LOOK_AGAIN).await?);
     }
-    if let Some(slot) = place_in_line(core, office.pace, &run).await? {
+    if let Some(slot) = place_in_line(core, office.pace, run.slot).await? {
         let next = Run { state: RunState::Pending { due: slot }, slot: Some(slot), ..run.clone() };
         return Ok(store(core, id, &run, &next).await?);
     }
@@ -136,13 +136,13 @@ const TOGETHER: SignedDuration = SignedDuration::from_secs(1);
 
 /// When the mail may leave, if that is not now. A place once taken is the mail's until it leaves: it comes back
 /// for it and asks for no other.
-async fn place_in_line<S: PaceStore>(
+pub(super) async fn place_in_line<S: PaceStore>(
     core: &Core<S>,
     pace: Pace,
-    run: &Run,
+    slot: Option<Timestamp>,
 ) -> Result<Option<Timestamp>, StoreError> {
     let now = core.now();
-    if holds(run.slot, now) {
+    if holds(slot, now) {
         return Ok(None);
     }
     let mut seen = None;

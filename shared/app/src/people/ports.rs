@@ -4,11 +4,12 @@ use std::future::Future;
 
 use stagepost_domain::Timestamp;
 use stagepost_domain::id::{MemberId, PersonId, ShopId};
+use stagepost_domain::link::Link;
 use stagepost_domain::member::Member;
 use stagepost_domain::session::Who;
 use stagepost_domain::shop::{ApiKey, Settings};
 
-use crate::ports::StoreError;
+use crate::ports::{CommitError, StoreError};
 
 /// Who somebody is in a shop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,4 +45,15 @@ pub trait PeopleStore: Send + Sync {
         member: &Member,
         at: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Links that sign somebody in.
+pub trait LinkStore: Send + Sync {
+    /// Keeps a new link, until some days after its end, so that somebody who comes late is told why it does not
+    /// work. The same write again is a success.
+    fn create_link(&self, link: &Link) -> impl Future<Output = Result<(), CommitError>> + Send;
+    /// The link of a token with this hash, strongly consistent.
+    fn link(&self, hash: &str) -> impl Future<Output = Result<Option<Link>, StoreError>> + Send;
+    /// Writes down the use of a link that was not used; a lost race if it was, by another try.
+    fn use_link(&self, link: &Link) -> impl Future<Output = Result<(), CommitError>> + Send;
 }

@@ -16,6 +16,7 @@ mod fulfilling;
 mod looping;
 mod mailing;
 mod once;
+mod people;
 mod posting;
 mod registering;
 mod rotating;

@@ -2,11 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test library: an unexpected error ends the test")]
 
 use stagepost_app::mail::ports::{
-    Counted, Line, PaceStore, SuppressionStore, TallyStore, TestMail, TestMailStore, TestState,
+    Asked, AskedMail, AskedMailStore, AskedState, Asker, Counted, Hourly, Line, PaceStore, SuppressionStore,
+    TallyStore, Trial,
 };
 use stagepost_app::ports::{CommitError, StoreError};
 use stagepost_domain::governor::Tally;
-use stagepost_domain::id::{ShopId, SuppressionId, TestMailId};
+use stagepost_domain::id::{MailId, MemberId, PersonId, ShopId, SuppressionId};
 use stagepost_domain::shop::Sealed;
 use stagepost_domain::suppression::{Because, Suppression};
 
@@ -80,30 +81,56 @@ pub async fn outcomes_are_counted_by_week<S: TallyStore>(store: &S) {
     assert_eq!(store.tally(&other_shop(), 3).await.unwrap(), Tally::default());
 }
 
-/// A test mail is begun by one, and forgotten after a day.
-pub async fn a_test_mail_is_begun_by_one<S: TestMailStore>(store: &S) {
-    let asked = TestMail {
-        id: TestMailId::from_body("a").unwrap(),
+fn asked(asked: Asked) -> AskedMail {
+    AskedMail::new(MailId::from_body("a").unwrap(), asked, seconds(0))
+}
+
+/// A mail that was asked for is begun by one, and forgotten after a day.
+pub async fn a_mail_that_was_asked_for_is_begun_by_one<S: AskedMailStore>(store: &S) {
+    let trial = Trial {
         shop: shop(),
         template: template_id(),
         template_version: 1,
         order: None,
         to: "ada@shop.test".to_owned(),
-        at: seconds(0),
-        version: 1,
-        state: TestState::Pending,
     };
-    store.put_test_mail(&asked).await.unwrap();
-    store.put_test_mail(&asked).await.unwrap();
-    let sending = TestMail { version: 2, state: TestState::Sending, ..asked.clone() };
-    store.put_test_mail(&sending).await.unwrap();
-    let failed = TestMail { version: 2, state: TestState::Failed { error: "x".to_owned() }, ..asked.clone() };
-    assert!(matches!(store.put_test_mail(&failed).await, Err(CommitError::LostRace)));
-    assert_eq!(store.test_mail(&shop(), &asked.id, seconds(1)).await.unwrap(), Some(sending));
-    assert_eq!(store.test_mail(&other_shop(), &asked.id, seconds(1)).await.unwrap(), None);
-    assert_eq!(store.test_mail(&shop(), &asked.id, seconds(86_400)).await.unwrap(), None);
-    assert_eq!(store.count_test_mail(&shop(), 5).await.unwrap(), 1);
-    assert_eq!(store.count_test_mail(&shop(), 5).await.unwrap(), 2);
-    assert_eq!(store.count_test_mail(&shop(), 6).await.unwrap(), 1);
-    assert_eq!(store.count_test_mail(&other_shop(), 5).await.unwrap(), 1);
+    let person = PersonId::from_body("a").unwrap();
+    let member = MemberId::from_body("a").unwrap();
+    for asked in [
+        asked(Asked::Trial(trial)),
+        asked(Asked::SignIn { person }),
+        // In a shop of its own: one mail of an id stands with each.
+        asked(Asked::Invitation { shop: other_shop(), member }),
+    ] {
+        store.put_asked_mail(&asked).await.unwrap();
+        store.put_asked_mail(&asked).await.unwrap();
+        let slot = Some(seconds(1));
+        let sending = AskedMail { version: 2, slot, state: AskedState::Sending, ..asked.clone() };
+        store.put_asked_mail(&sending).await.unwrap();
+        let state = AskedState::Failed { error: "x".to_owned() };
+        let failed = AskedMail { version: 2, state, ..asked.clone() };
+        assert!(matches!(store.put_asked_mail(&failed).await, Err(CommitError::LostRace)));
+        let of = asked.asker();
+        assert_eq!(store.asked_mail(&of, &asked.id, seconds(1)).await.unwrap(), Some(sending));
+        assert_eq!(store.asked_mail(&of, &asked.id, seconds(86_400)).await.unwrap(), None);
+        let nobody = Asker::Person(PersonId::from_body("b").unwrap());
+        assert_eq!(store.asked_mail(&nobody, &asked.id, seconds(1)).await.unwrap(), None);
+    }
+}
+
+/// Mails that are asked for are counted by hour, each kind by its own.
+pub async fn mails_that_are_asked_for_are_counted_by_hour<S: AskedMailStore>(store: &S) {
+    let (one, other) = (PersonId::from_body("a").unwrap(), PersonId::from_body("b").unwrap());
+    let (ours, theirs) = (shop(), other_shop());
+    for what in [
+        Hourly::Trials(&ours),
+        Hourly::Trials(&theirs),
+        Hourly::Invitations(&ours),
+        Hourly::Links(&one),
+        Hourly::Links(&other),
+    ] {
+        assert_eq!(store.count_hourly(what, 5).await.unwrap(), 1, "{what:?}");
+        assert_eq!(store.count_hourly(what, 5).await.unwrap(), 2, "{what:?}");
+        assert_eq!(store.count_hourly(what, 6).await.unwrap(), 1, "{what:?}");
+    }
 }

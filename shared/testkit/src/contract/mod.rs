@@ -11,6 +11,7 @@ pub mod inbound;
 pub mod jobs;
 pub mod mail;
 pub mod orders;
+pub mod people;
 pub mod runs;
 pub mod search;
 
@@ -93,7 +94,17 @@ macro_rules! store_contract {
             suppressed_addresses_are_paged_by_shop
             a_place_in_line_is_taken_by_one
             outcomes_are_counted_by_week
-            a_test_mail_is_begun_by_one
+            a_mail_that_was_asked_for_is_begun_by_one
+            mails_that_are_asked_for_are_counted_by_hour
+        }
+        $crate::store_contract! { @laws people $make;
+            a_member_is_found_by_shop_and_by_person
+            a_shop_has_each_person_once
+            a_member_who_is_gone_is_gone_everywhere
+            a_member_is_read_with_the_shop_and_so_is_a_key
+            a_sign_in_is_noted_and_brings_nobody_back
+            an_invitation_is_kept_with_its_member_or_not_at_all
+            a_link_is_used_by_one
         }
         $crate::store_contract! { @laws calls $make;
             a_call_is_begun_by_one

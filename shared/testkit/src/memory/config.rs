@@ -115,7 +115,9 @@ impl State {
     /// What is looked up by its id alone must not change hands, and a stored template version never changes.
     fn check_owner(&self, change: &ConfigChange, shop: &ShopId) -> Result<(), CommitError> {
         let (item, taken) = match change {
-            ConfigChange::WithJobs(change, _) => return self.check_owner(change, shop),
+            ConfigChange::WithJobs(change, _) | ConfigChange::WithMail(change, _) => {
+                return self.check_owner(change, shop);
+            }
             ConfigChange::Shop
             | ConfigChange::Brand(_)
             | ConfigChange::Flow(_)
@@ -198,6 +200,10 @@ impl State {
             }
             ConfigChange::NoCarrier(id) => {
                 self.carriers.remove(&id);
+            }
+            ConfigChange::WithMail(change, mail) => {
+                self.keep(&change, shop);
+                self.asked_mails.insert((mail.asker(), mail.id.clone()), *mail);
             }
             ConfigChange::WithJobs(change, jobs) => {
                 self.keep(&change, shop);

@@ -2,14 +2,14 @@
 
 use std::ops::Bound;
 
+use stagepost_app::mail::asked::KEPT;
 use stagepost_app::mail::ports::{
-    Counted, Line, PaceStore, SuppressionStore, TallyStore, TestMail, TestMailStore,
+    AskedMail, AskedMailStore, Asker, Counted, Hourly, Line, PaceStore, SuppressionStore, TallyStore,
 };
-use stagepost_app::mail::trial::KEPT;
 use stagepost_app::ports::{CommitError, Page, StoreError};
 use stagepost_domain::Timestamp;
 use stagepost_domain::governor::Tally;
-use stagepost_domain::id::{ShopId, SuppressionId, TestMailId};
+use stagepost_domain::id::{MailId, ShopId, SuppressionId};
 use stagepost_domain::run::later;
 use stagepost_domain::suppression::Suppression;
 
@@ -104,36 +104,36 @@ impl TallyStore for MemoryStore {
     }
 }
 
-impl TestMailStore for MemoryStore {
-    async fn test_mail(
+impl AskedMailStore for MemoryStore {
+    async fn asked_mail(
         &self,
-        shop: &ShopId,
-        id: &TestMailId,
+        asker: &Asker,
+        id: &MailId,
         now: Timestamp,
-    ) -> Result<Option<TestMail>, StoreError> {
-        let there = self.lock().test_mails.get(&(shop.clone(), id.clone())).cloned();
+    ) -> Result<Option<AskedMail>, StoreError> {
+        let there = self.lock().asked_mails.get(&(asker.clone(), id.clone())).cloned();
         Ok(there.filter(|mail| now < later(mail.at, KEPT)))
     }
 
-    async fn put_test_mail(&self, mail: &TestMail) -> Result<(), CommitError> {
+    async fn put_asked_mail(&self, mail: &AskedMail) -> Result<(), CommitError> {
         self.write(|state| {
-            let key = (mail.shop.clone(), mail.id.clone());
-            let stored = state.test_mails.get(&key);
+            let key = (mail.asker(), mail.id.clone());
+            let stored = state.asked_mails.get(&key);
             if stored == Some(mail) {
                 return Ok(());
             }
             if stored.map_or(0, |there| there.version).saturating_add(1) != mail.version {
                 return Err(CommitError::LostRace);
             }
-            state.test_mails.insert(key, mail.clone());
+            state.asked_mails.insert(key, mail.clone());
             Ok(())
         })
     }
 
-    async fn count_test_mail(&self, shop: &ShopId, hour: i64) -> Result<u64, StoreError> {
+    async fn count_hourly(&self, what: Hourly<'_>, hour: i64) -> Result<u64, StoreError> {
         let mut count = 0;
         self.write_plain(|state| {
-            let mails = state.tests_by_hour.entry((shop.clone(), hour)).or_default();
+            let mails = state.hourly.entry((format!("{what:?}"), hour)).or_default();
             *mails = mails.saturating_add(1);
             count = *mails;
         })?;

@@ -1,9 +1,11 @@
 //! People in memory.
 
-use stagepost_app::people::ports::{Identity, PeopleStore};
-use stagepost_app::ports::StoreError;
+use stagepost_app::mail::ports::AskedMail;
+use stagepost_app::people::ports::{Identity, LinkStore, PeopleStore};
+use stagepost_app::ports::{CommitError, StoreError};
 use stagepost_domain::Timestamp;
 use stagepost_domain::id::{MemberId, PersonId, ShopId};
+use stagepost_domain::link::Link;
 use stagepost_domain::member::Member;
 use stagepost_domain::session::Who;
 use stagepost_domain::shop::Settings;
@@ -44,5 +46,48 @@ impl PeopleStore for MemoryStore {
                 there.signed_in_at = Some(at);
             }
         })
+    }
+}
+
+impl LinkStore for MemoryStore {
+    async fn create_link(&self, link: &Link) -> Result<(), CommitError> {
+        self.write(|state| match state.links.get(&link.hash) {
+            Some(there) if there != link => Err(CommitError::LostRace),
+            _ => {
+                state.links.insert(link.hash.clone(), link.clone());
+                Ok(())
+            }
+        })
+    }
+
+    async fn link(&self, hash: &str) -> Result<Option<Link>, StoreError> {
+        Ok(self.lock().links.get(hash).cloned())
+    }
+
+    async fn use_link(&self, link: &Link) -> Result<(), CommitError> {
+        self.write(|state| match state.links.get_mut(&link.hash) {
+            Some(there) if there.used.is_none() || there == link => {
+                *there = link.clone();
+                Ok(())
+            }
+            _ => Err(CommitError::LostRace),
+        })
+    }
+}
+
+impl MemoryStore {
+    /// Every mail that was asked for, in the order in which they were.
+    #[must_use]
+    pub fn asked_mails(&self) -> Vec<AskedMail> {
+        let mut mails: Vec<AskedMail> = self.lock().asked_mails.values().cloned().collect();
+        mails.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        mails
+    }
+
+    /// Every member and every link.
+    #[must_use]
+    pub fn members_and_links(&self) -> (Vec<Member>, Vec<Link>) {
+        let state = self.lock();
+        (state.members.values().cloned().collect(), state.links.values().cloned().collect())
     }
 }

@@ -1,19 +1,27 @@
-//! The first shop of a deployment, and a fresh key for whoever lost all of theirs: straight into the table, past
-//! the API, which lets nobody in without a key.
+//! The first shop of a deployment, a fresh key for whoever lost all of theirs, and a link into the console for its
+//! operator: straight into the table, past the API, which lets nobody in without a key.
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use stagepost_app::Core;
-use stagepost_app::config::{ConfigError, create_key, create_shop};
-use stagepost_app::ports::StoreError;
+use stagepost_app::config::{ConfigError, MemberError, create_key, create_owner, create_shop, email_address};
+use stagepost_app::people::ports::PeopleStore;
+use stagepost_app::people::print_link;
+use stagepost_app::ports::{ConfigStore, StoreError};
 use stagepost_domain::id::ShopId;
+use stagepost_domain::member::Member;
+use stagepost_domain::search::SearchKey;
 use stagepost_domain::shop::Role;
 use stagepost_dynamodb::DynamoStore;
-use stagepost_lambda::system;
+use stagepost_lambda::env::{self, BadVariable};
+use stagepost_lambda::system::SystemClock;
+use stagepost_lambda::{aws, system};
+use stagepost_secrets::DeployedSecrets;
 
 use crate::engine::{Engine, EngineError};
-use crate::host::{DATABASE, HostError, TABLE, prepare_folder};
+use crate::host::{DATABASE, HostError, TABLE, key_in, prepare_folder};
 
 /// Where a deployment's table is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +47,12 @@ pub enum BootstrapError {
     /// There is no such shop to make a key for.
     #[error("there is no shop {0} here")]
     NoShop(ShopId),
+    /// Nobody owns the shop, and nobody was named.
+    #[error("{0} has no owner who signs in yet: name one with --email ADDRESS")]
+    NoOwner(ShopId),
+    /// A table's addresses are hashed and sealed by the deployment's keys.
+    #[error("{0}; set it to the deployment's (docs/deploy.md), for the address is hashed and sealed by it")]
+    NoKey(#[from] BadVariable),
     /// What was given is not valid, or the shop is there.
     #[error("{0}")]
     Refused(String),
@@ -75,21 +89,135 @@ pub fn shop_id(called: &str) -> Result<ShopId, BootstrapError> {
     ShopId::from_body(&letters.collect::<String>()).map_err(|_| BootstrapError::NoId)
 }
 
-/// Makes a shop and its first owner key, which is given this once.
+/// A shop to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct NewShop<'a> {
+    /// Its id.
+    pub shop: &'a ShopId,
+    /// Its name.
+    pub name: &'a str,
+    /// Sender of its mails.
+    pub from: &'a str,
+    /// Address of its first owner, if one is to sign in to the console.
+    pub owner: Option<&'a str>,
+}
+
+/// What lets people into a new shop. Both are given this once.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Bootstrapped {
+    /// Its first owner key.
+    pub key: String,
+    /// The token of its first owner's link.
+    pub link: Option<String>,
+}
+
+/// Makes a shop with its first owner key, and its first owner if one is named.
 ///
 /// # Errors
-/// The shop is there already, name or sender are not valid, or the table cannot be reached.
-pub async fn bootstrap(
-    place: &Place,
-    shop: &ShopId,
-    name: &str,
-    from: &str,
-) -> Result<String, BootstrapError> {
+/// The shop is there already, a field is not valid, the deployment's keys are not there for an owner's address, or
+/// the table cannot be reached.
+pub async fn bootstrap(place: &Place, new: NewShop<'_>) -> Result<Bootstrapped, BootstrapError> {
+    // Before anything is written: a shop is made once.
+    let owner = match new.owner {
+        Some(email) => {
+            Some((email_address("owner", email).map_err(ConfigError::from)?, Vault::of(place).await?))
+        }
+        None => None,
+    };
     let opened = Opened::at(place).await?;
-    let made = create_shop(&opened.core, shop, name, from).await;
+    let made = made(&opened.core, new, owner).await;
     opened.close().await;
-    Ok(made?)
+    made
 }
+
+async fn made(
+    core: &Core<DynamoStore>,
+    new: NewShop<'_>,
+    owner: Option<(String, Vault)>,
+) -> Result<Bootstrapped, BootstrapError> {
+    let key = create_shop(core, new.shop, new.name, new.from).await?;
+    let Some((email, vault)) = owner else { return Ok(Bootstrapped { key, link: None }) };
+    let owner = vault.owner(core, new.shop, &email).await?;
+    Ok(Bootstrapped { key, link: Some(print_link(core, &owner).await?) })
+}
+
+/// Makes a link that signs somebody in to a shop; gives its token. With an address: the member of that address, who is
+/// made an owner if there is none. Without: the owner who has been there longest, one who signs in before one who
+/// never did.
+///
+/// # Errors
+/// There is no such shop, it has no owner and no address is given, the deployment's keys are not there for an
+/// address, or the table cannot be reached.
+pub async fn sign_in(place: &Place, shop: &ShopId, email: Option<&str>) -> Result<String, BootstrapError> {
+    let named = match email {
+        Some(email) => Some((email, Vault::of(place).await?)),
+        None => None,
+    };
+    let opened = Opened::at(place).await?;
+    let made = link(&opened.core, shop, named).await;
+    opened.close().await;
+    made
+}
+
+async fn link(
+    core: &Core<DynamoStore>,
+    shop: &ShopId,
+    named: Option<(&str, Vault)>,
+) -> Result<String, BootstrapError> {
+    if core.store.settings(shop).await?.is_none() {
+        return Err(BootstrapError::NoShop(shop.clone()));
+    }
+    let member = match named {
+        Some((email, vault)) => vault.owner(core, shop, email).await?,
+        None => {
+            let members = core.store.members(shop).await?.into_iter();
+            let owners = members.filter(|member| member.role == Role::Owner);
+            let first = owners.min_by_key(|owner| (owner.signed_in_at.is_none(), owner.created_at));
+            first.ok_or_else(|| BootstrapError::NoOwner(shop.clone()))?
+        }
+    };
+    Ok(print_link(core, &member).await?)
+}
+
+/// What hashes and seals people's addresses: in a data folder its key, for a table what the environment names.
+struct Vault {
+    secrets: DeployedSecrets,
+    addresses: SearchKey,
+}
+
+impl Vault {
+    async fn of(place: &Place) -> Result<Self, BootstrapError> {
+        let (key, kms) = match place {
+            Place::Folder(folder) => {
+                let _lock = prepare_folder(folder)?;
+                (key_in(folder)?, None)
+            }
+            Place::Table(_) => (env::key()?, env::kms_key()),
+        };
+        let aws = aws::config().await;
+        let secrets = DeployedSecrets::new(&aws, kms, Some(key), Arc::new(SystemClock));
+        let no_key = |_| BadVariable { name: env::STAGEPOST_KEY, problem: "is not a key" };
+        Ok(Self { secrets: secrets.map_err(no_key)?, addresses: SearchKey::of_deployment(&key) })
+    }
+
+    /// The member of this address; an owner, if it was nobody's.
+    async fn owner(
+        &self,
+        core: &Core<DynamoStore>,
+        shop: &ShopId,
+        email: &str,
+    ) -> Result<Member, BootstrapError> {
+        let owner = create_owner(core, &self.secrets, &self.addresses, shop, (email, OWNER)).await;
+        owner.map_err(|error| match error {
+            MemberError::Config(error) => error.into(),
+            // Nothing is mailed here.
+            MemberError::TooMany => BootstrapError::Refused(error.to_string()),
+        })
+    }
+}
+
+/// What an owner is called who was made before anybody could ask.
+const OWNER: &str = "Owner";
 
 /// Makes another owner key of a shop, which is given this once. Keys that are there stay.
 ///

@@ -294,8 +294,12 @@ fn mailer(config: &HostConfig, mailbox: Mailbox, queues: &LocalQueues, pulse: &P
 
 /// The key that everything secret hangs on: in a file of its own, or for this run only.
 fn key(config: &HostConfig) -> Result<[u8; KEY_LEN], HostError> {
-    let Some(dir) = &config.data_dir else { return Ok(config.entropy.bytes()) };
-    let path = dir.join("key");
+    config.data_dir.as_deref().map_or_else(|| Ok(config.entropy.bytes()), key_in)
+}
+
+/// The key of a data folder, made if it has none yet.
+pub(crate) fn key_in(folder: &Path) -> Result<[u8; KEY_LEN], HostError> {
+    let path = folder.join("key");
     LocalSecrets::open_or_create(&path)?;
     std::fs::read(path)?.try_into().map_err(|_| KeyFileError::NotAKey.into())
 }

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use stagepost_app::people::link_url;
 use stagepost_domain::id::ShopId;
-use stagepost_local::bootstrap::{BootstrapError, Place, bootstrap, owner_key, shop_id};
+use stagepost_lambda::env;
+use stagepost_local::bootstrap::{NewShop, Place, bootstrap, owner_key, shop_id, sign_in};
 use stagepost_local::seed::{Seeded, seed};
 use stagepost_local::{HostConfig, start};
 use stagepost_smtp::Relay;
@@ -25,6 +27,7 @@ Commands:
   demo       Play the main job with stand-ins for the stores, and check it
   bootstrap  Make the first shop of a deployment, and its owner key
   key        Make another owner key of a shop, when all of its keys are lost
+  sign-in    Make a link that signs an owner in to the console, without a mail
   help       Show this
 
 Options of serve:
@@ -37,10 +40,13 @@ Options of serve:
 Option of demo:
   --keep              Stay up afterwards, on port 8787 if it is free
 
-Options of bootstrap and key:
-  --shop NAME         The shop's name (for key: its name or its id)
+Options of bootstrap, key and sign-in:
+  --shop NAME         The shop's name (for key and sign-in: its name or its id)
   --from ADDRESS      Sender of its mails (bootstrap)
+  --owner ADDRESS     Its first owner, who gets a link, too (bootstrap)
   --id shop_ID        Its id (bootstrap; without it, the letters and digits of its name)
+  --email ADDRESS     Whom to sign in: a member, or a new owner (sign-in; without it, the first owner)
+  --url URL           Start of the link (default http://127.0.0.1:8787/; of a table PUBLIC_URL of the environment)
   --data DIR          Where the data is (default .stagepost); no host may be running on it
   --table NAME        A table in DynamoDB instead, with region and credentials of the environment
 
@@ -51,10 +57,28 @@ The environment variable STAGEPOST_LOG sets what is logged to stderr (default wa
 #[derive(Debug, PartialEq, Eq)]
 enum Command {
     Help,
-    Demo { keep: bool },
+    Demo {
+        keep: bool,
+    },
     Serve(Serve),
-    Bootstrap { place: Place, shop: ShopId, name: String, from: String },
-    Key { place: Place, shop: ShopId },
+    Bootstrap {
+        place: Place,
+        shop: ShopId,
+        name: String,
+        from: String,
+        owner: Option<String>,
+        url: Option<Url>,
+    },
+    Key {
+        place: Place,
+        shop: ShopId,
+    },
+    SignIn {
+        place: Place,
+        shop: ShopId,
+        email: Option<String>,
+        url: Option<Url>,
+    },
 }
 
 /// The options of `serve`.
@@ -81,6 +105,7 @@ fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, String>
         Some("demo") => parse_demo(arguments),
         Some("bootstrap") => parse_bootstrap(arguments),
         Some("key") => parse_key(arguments),
+        Some("sign-in") => parse_sign_in(arguments),
         Some("help") => Ok(Command::Help),
         Some(other) => Err(format!("there is no command \"{other}\"")),
     }
@@ -98,12 +123,15 @@ fn parse_demo(arguments: impl Iterator<Item = String>) -> Result<Command, String
     Ok(Command::Demo { keep })
 }
 
-/// What `bootstrap` and `key` are told.
+/// What `bootstrap`, `key` and `sign-in` are told.
 #[derive(Default)]
 struct Admin {
     help: bool,
     shop: Option<String>,
     from: Option<String>,
+    owner: Option<String>,
+    email: Option<String>,
+    url: Option<Url>,
     id: Option<String>,
     folder: Option<PathBuf>,
     table: Option<String>,
@@ -123,6 +151,9 @@ impl Admin {
             match option.as_str() {
                 "--shop" => told.shop = Some(value),
                 "--from" => told.from = Some(value),
+                "--owner" => told.owner = Some(value),
+                "--email" => told.email = Some(value),
+                "--url" => told.url = Some(Url::parse(&value).map_err(|e| format!("--url: {e}"))?),
                 "--id" => told.id = Some(value),
                 "--data" => told.folder = Some(value.into()),
                 _ => told.table = Some(value),
@@ -141,7 +172,8 @@ impl Admin {
 }
 
 fn parse_bootstrap(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
-    let told = Admin::parse(arguments, &["--shop", "--from", "--id", "--data", "--table"])?;
+    let told =
+        Admin::parse(arguments, &["--shop", "--from", "--owner", "--url", "--id", "--data", "--table"])?;
     if told.help {
         return Ok(Command::Help);
     }
@@ -153,7 +185,7 @@ fn parse_bootstrap(arguments: impl Iterator<Item = String>) -> Result<Command, S
         Some(id) => ShopId::parse(&id).map_err(|e| format!("--id: {e}"))?,
         None => shop_id(&name).map_err(|e| e.to_string())?,
     };
-    Ok(Command::Bootstrap { place, shop, name, from })
+    Ok(Command::Bootstrap { place, shop, name, from, owner: told.owner, url: told.url })
 }
 
 fn parse_key(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
@@ -165,6 +197,17 @@ fn parse_key(arguments: impl Iterator<Item = String>) -> Result<Command, String>
     let called = told.shop.ok_or_else(|| "key needs --shop".to_owned())?;
     let shop = shop_id(&called).map_err(|e| e.to_string())?;
     Ok(Command::Key { place, shop })
+}
+
+fn parse_sign_in(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+    let told = Admin::parse(arguments, &["--shop", "--email", "--url", "--data", "--table"])?;
+    if told.help {
+        return Ok(Command::Help);
+    }
+    let place = told.place()?;
+    let called = told.shop.ok_or_else(|| "sign-in needs --shop".to_owned())?;
+    let shop = shop_id(&called).map_err(|e| e.to_string())?;
+    Ok(Command::SignIn { place, shop, email: told.email, url: told.url })
 }
 
 fn parse_serve(mut arguments: impl Iterator<Item = String>) -> Result<Command, String> {
@@ -205,10 +248,16 @@ async fn main() -> ExitCode {
         Ok(Command::Help) => print(HELP),
         Ok(Command::Demo { keep }) => demo(keep).await,
         Ok(Command::Serve(options)) => serve(options).await,
-        Ok(Command::Bootstrap { place, shop, name, from }) => {
-            owns(&shop, bootstrap(&place, &shop, &name, &from).await)
+        Ok(Command::Bootstrap { place, shop, name, from, owner, url }) => {
+            let new = NewShop { shop: &shop, name: &name, from: &from, owner: owner.as_deref() };
+            bootstrapped(&place, new, url).await
         }
-        Ok(Command::Key { place, shop }) => owns(&shop, owner_key(&place, &shop).await),
+        Ok(Command::Key { place, shop }) => {
+            owner_key(&place, &shop).await.map_err(Into::into).and_then(|key| owns(&shop, &key))
+        }
+        Ok(Command::SignIn { place, shop, email, url }) => {
+            signed_in(&place, &shop, email.as_deref(), url).await
+        }
         Err(wrong) => Err(format!("{wrong}\n\n{HELP}").into()),
     };
     match done {
@@ -228,10 +277,40 @@ fn print(text: &str) -> Done {
     Ok(out.flush()?)
 }
 
-/// Prints an owner's key, or says why there is none.
-fn owns(shop: &ShopId, key: Result<String, BootstrapError>) -> Done {
-    let key = key?;
+/// Prints an owner's key.
+fn owns(shop: &ShopId, key: &str) -> Done {
     print(&format!("An owner key of {shop}, shown this once:\n\n  export STAGEPOST_API_KEY={key}\n"))
+}
+
+async fn bootstrapped(place: &Place, new: NewShop<'_>, url: Option<Url>) -> Done {
+    // What cannot be printed must not be made.
+    let url = new.owner.map(|_| console(place, url)).transpose()?;
+    let made = bootstrap(place, new).await?;
+    owns(new.shop, &made.key)?;
+    match url.zip(made.link) {
+        Some((url, token)) => opens(new.shop, &url, &token),
+        None => Ok(()),
+    }
+}
+
+async fn signed_in(place: &Place, shop: &ShopId, email: Option<&str>, url: Option<Url>) -> Done {
+    let url = console(place, url)?;
+    opens(shop, &url, &sign_in(place, shop, email).await?)
+}
+
+/// Prints a link into the console.
+fn opens(shop: &ShopId, url: &Url, token: &str) -> Done {
+    let link = link_url(url, token);
+    print(&format!("A link that signs in to {shop}, once and within 15 minutes:\n\n  {link}\n"))
+}
+
+/// Where the console is.
+fn console(place: &Place, told: Option<Url>) -> Result<Url, Box<dyn std::error::Error>> {
+    Ok(match (told, place) {
+        (Some(url), _) => url,
+        (None, Place::Folder(_)) => Url::parse(&format!("http://127.0.0.1:{PORT}/"))?,
+        (None, Place::Table(_)) => env::url(env::PUBLIC_URL).map_err(|e| format!("{e}; or say --url"))?,
+    })
 }
 
 async fn demo(keep: bool) -> Done {
@@ -325,13 +404,15 @@ mod tests {
         assert_eq!(parsed(line), Ok(full));
         assert_eq!(parsed("demo"), Ok(Command::Demo { keep: false }));
         assert_eq!(parsed("demo --keep"), Ok(Command::Demo { keep: true }));
-        for help in ["help", "--help", "serve -h", "demo --help", "bootstrap -h", "key --help"] {
+        for help in ["help", "--help", "serve -h", "demo --help", "bootstrap -h", "key --help", "sign-in -h"]
+        {
             assert_eq!(parsed(help), Ok(Command::Help), "{help}");
         }
         let (place, table) = (Place::Folder(FOLDER.into()), Place::Table("orders".to_owned()));
         let shop = ShopId::parse("shop_boats").unwrap();
         let made = |place, shop, name: &str| {
-            Ok(Command::Bootstrap { place, shop, name: name.to_owned(), from: "a@b.example".to_owned() })
+            let (name, from) = (name.to_owned(), "a@b.example".to_owned());
+            Ok(Command::Bootstrap { place, shop, name, from, owner: None, url: None })
         };
         let line = "bootstrap --shop Boats! --from a@b.example";
         assert_eq!(parsed(line), made(place.clone(), shop.clone(), "Boats!"));
@@ -339,15 +420,27 @@ mod tests {
         assert_eq!(parsed(line), made(table.clone(), ShopId::parse("shop_x1").unwrap(), "舟"));
         assert_eq!(
             parsed("key --shop shop_boats --table orders"),
-            Ok(Command::Key { place: table, shop: shop.clone() })
+            Ok(Command::Key { place: table.clone(), shop: shop.clone() })
         );
-        assert_eq!(parsed("key --shop Boats"), Ok(Command::Key { place, shop }));
+        assert_eq!(parsed("key --shop Boats"), Ok(Command::Key { place: place.clone(), shop: shop.clone() }));
+        let (email, url) = (Some("ann@b.example".to_owned()), Some(Url::parse("https://b.example").unwrap()));
+        assert_eq!(
+            parsed("sign-in --shop Boats"),
+            Ok(Command::SignIn { place, shop: shop.clone(), email: None, url: None })
+        );
+        assert_eq!(
+            parsed("sign-in --shop Boats --email ann@b.example --url https://b.example --table orders"),
+            Ok(Command::SignIn { place: table, shop, email, url })
+        );
         for wrong in [
             "bootstrap",
             "bootstrap --shop B",
             "bootstrap --shop 舟 --from a@b.example",
             "key",
             "key --from a",
+            "sign-in",
+            "sign-in --shop B --from a",
+            "sign-in --shop B --url x",
         ] {
             assert!(parsed(wrong).is_err(), "{wrong}");
         }

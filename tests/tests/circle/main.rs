@@ -8,6 +8,7 @@
 )]
 
 mod again;
+mod bootstrap;
 mod calls;
 mod carriers;
 mod correcting;
@@ -16,6 +17,7 @@ mod jobs;
 mod limits;
 mod mails;
 mod outage;
+mod people;
 mod platforms;
 mod quarantine;
 mod receivers;

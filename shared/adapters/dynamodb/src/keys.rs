@@ -167,11 +167,17 @@ pub(crate) fn tally(shop: &ShopId, week: i64) -> Key {
     Key::new(format!("MAILS#{shop}"), format!("T#{week:012}"))
 }
 
+/// Where a person's requests for links stand. Not with their memberships: whoever mails links writes here, and must
+/// not be able to make anybody a member.
+fn asked_pk(person: &PersonId) -> String {
+    format!("ASKED#{person}")
+}
+
 /// A mail that was asked for, beside who asked.
 pub(crate) fn asked_mail(asker: &Asker, id: &MailId) -> Key {
     let pk = match asker {
         Asker::Shop(shop) => shop_pk(shop),
-        Asker::Person(person) => person_pk(person),
+        Asker::Person(person) => asked_pk(person),
     };
     Key::new(pk, format!("{ASKED_MAILS}{id}"))
 }
@@ -181,7 +187,7 @@ pub(crate) fn hourly(what: Hourly<'_>, hour: i64) -> Key {
     match what {
         Hourly::Trials(shop) => Key::new(format!("MAILS#{shop}"), format!("H#{hour:012}")),
         Hourly::Invitations(shop) => Key::new(format!("MAILS#{shop}"), format!("I#{hour:012}")),
-        Hourly::Links(person) => Key::new(person_pk(person), format!("H#{hour:012}")),
+        Hourly::Links(person) => Key::new(asked_pk(person), format!("H#{hour:012}")),
     }
 }
 

@@ -24,8 +24,7 @@ pub use members::{
     invite, invite_again, members, remove_member, sign_out_member, update_member,
 };
 pub use removal::{Removal, remove};
-pub(crate) use shop::email_address;
-pub use shop::{SettingsInput, create_shop, update_settings};
+pub use shop::{SettingsInput, create_shop, email_address, update_settings};
 pub use templates::{TemplateInput, put_template};
 
 use stagepost_domain::id::{InvalidId, ShopId};

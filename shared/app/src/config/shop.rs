@@ -123,7 +123,11 @@ pub async fn update_settings<S: ConfigStore>(
     Err(ConfigError::Busy)
 }
 
-pub(crate) fn email_address(field: &str, text: &str) -> Result<String, Invalid> {
+/// An e-mail address as it is kept: trimmed, plain ASCII, one line.
+///
+/// # Errors
+/// It is none; `field` is named.
+pub fn email_address(field: &str, text: &str) -> Result<String, Invalid> {
     let text = text.trim();
     let well_formed = text.len() <= 254
         && text.is_ascii()

@@ -66,7 +66,7 @@ pub fn mappings(template: &Value) -> Vec<String> {
     let filters = stream.map(|m| &m["FilterCriteria"]["Filters"]).and_then(Value::as_array);
     let patterns: Vec<Value> = filters.into_iter().flatten().map(pattern).collect();
     let inserted = |prefix: &str| json!({"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": [{"prefix": prefix}]}}}});
-    if patterns != [inserted("E#"), inserted("JOB#"), inserted("TESTMAIL#")] {
+    if patterns != [inserted("E#"), inserted("JOB#"), inserted("MAIL#")] {
         wrong.push("dispatch is not called for new events, jobs and test mails alone".to_owned());
     }
     let patient = |m: &&&Value| {

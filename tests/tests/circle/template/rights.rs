@@ -8,10 +8,24 @@ use stagepost_app::ports::SecretKind;
 use super::document::{functions, items, leaves, named, of_type, texts};
 
 /// What partition keys of the table begin with.
-const PREFIXES: [&str; 10] =
-    ["ORDER", "TRACK", "SHOP", "CHANNEL", "CARRIER", "KEY", "FIND", "MAILS", "SUPPRESSED", "LINE"];
-/// Found without a shop: whoever writes one decides whose notifications and whose keys are whose.
-const LOOKUPS: [&str; 3] = ["CHANNEL", "CARRIER", "KEY"];
+const PREFIXES: [&str; 13] = [
+    "ORDER",
+    "TRACK",
+    "SHOP",
+    "CHANNEL",
+    "CARRIER",
+    "KEY",
+    "FIND",
+    "MAILS",
+    "SUPPRESSED",
+    "LINE",
+    "PERSON",
+    "ASKED",
+    "SIGNIN",
+];
+/// Found without a shop: whoever writes one decides whose notifications and whose keys are whose, and who works with
+/// a shop.
+const LOOKUPS: [&str; 4] = ["CHANNEL", "CARRIER", "KEY", "PERSON"];
 const WRITES: [&str; 3] = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"];
 
 /// A role's own statements.

@@ -14,6 +14,7 @@ use stagepost_app::carrier::track;
 use stagepost_app::config::{self, create_shop};
 use stagepost_app::mail::events::{MailEvent, listen};
 use stagepost_app::mail::{TrackingLinks, email};
+use stagepost_app::people::{print_link, redeem, visitor};
 use stagepost_app::platform::{Platforms, fulfill};
 use stagepost_app::ports::Clock;
 use stagepost_app::run::Answered;
@@ -389,6 +390,19 @@ async fn searched(bench: &Bench) {
     }
 }
 
+/// What it costs to let somebody in, and to know them at each request.
+async fn people(bench: &Bench) {
+    let key = SearchKey::of_deployment(&[7; 32]);
+    let ann = ("ann@example.com", "Ann");
+    let ann = config::create_owner(&bench.core, &bench.secrets, &key, &bench.shop, ann).await.unwrap();
+    let link = print_link(&bench.core, &ann).await.unwrap();
+    let _between = bench.meter.take();
+    let (session, _) = redeem(&bench.core, &link).await.unwrap();
+    bench.units("a link signs somebody in");
+    visitor(&bench.core, session).await.unwrap().unwrap();
+    assert!(bench.units("who a request of the console is from").write == 0.0);
+}
+
 async fn saves_that_change_nothing(bench: &Bench) {
     let external = bench.woo.create_order(&boats("Grace Hopper", "grace@example.com"));
     bench.woo.take_outbox().truncate(0);
@@ -411,6 +425,7 @@ async fn every_use_case_costs_what_the_architecture_says() {
     fulfilled_by_hand(&bench).await;
     registered(&bench).await;
     searched(&bench).await;
+    people(&bench).await;
     saves_that_change_nothing(&bench).await;
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../ARCHITECTURE.md")).unwrap();
     let rows = bench.rows.lock().unwrap();

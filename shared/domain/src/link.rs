@@ -172,13 +172,13 @@ impl LinkMail<'_> {
         let how = format!("The link works once, and for {}.", self.kind.holds_in_words());
         match self.kind {
             LinkKind::SignIn => [
-                format!("somebody asked in the console for a link to sign in to {shop} with your address:"),
+                format!("Somebody asked in the console for a link to sign in to {shop} with your address:"),
                 how,
                 "If it was not you, leave the link alone and do nothing: nobody can sign in without it."
                     .to_owned(),
             ],
             LinkKind::Invitation => [
-                format!("you are invited to work with the orders of {shop}. This link signs you in:"),
+                format!("You are invited to work with the orders of {shop}. This link signs you in:"),
                 format!("{how} After that, ask for a new one on the sign-in page, with this address."),
                 "If you do not know the shop, leave the link alone and do nothing.".to_owned(),
             ],

@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use stagepost_domain::id::ShopId;
 use stagepost_lambda::system::SystemClock;
-use stagepost_local::bootstrap::{Place, bootstrap};
+use stagepost_local::bootstrap::{NewShop, Place, bootstrap};
 use stagepost_standins::{Receiver, Reply};
 use tokio::task::JoinHandle;
 
@@ -53,7 +53,8 @@ pub async fn run(entries: usize, seed: u64) -> Result<bool, Trouble> {
     let folder = tempfile::tempdir()?;
     let shop = ShopId::parse("shop_storm")?;
     let place = Place::Folder(folder.path().to_owned());
-    let key = bootstrap(&place, &shop, "Storm", "storm@example.com").await?;
+    let new = NewShop { shop: &shop, name: "Storm", from: "storm@example.com", owner: None };
+    let key = bootstrap(&place, new).await?.key;
     let mut dice = StdRng::seed_from_u64(seed);
     let receiver = Receiver::start(Arc::new(SystemClock)).await?;
     script(&receiver, entries, &mut dice);

@@ -11,7 +11,7 @@ use stagepost_domain::text::Invalid;
 use url::Url;
 
 use super::ports::{LinkStore, PeopleStore};
-use super::session_id;
+use super::{note_sign_in, session_id};
 use crate::Core;
 use crate::config::email_address;
 use crate::mail::asked::{AskedError, post, too_many};
@@ -114,7 +114,7 @@ pub async fn redeem<S: LinkStore + PeopleStore>(
     core: &Core<S>,
     token: &str,
 ) -> Result<(Session, Member), RedeemError> {
-    let (link, mut member) = found(core, token).await?;
+    let (link, member) = found(core, token).await?;
     let now = core.now();
     let used = Link { used: Some(Used { at: now, by: core.attempt()? }), ..link };
     match core.store.use_link(&used).await {
@@ -123,13 +123,8 @@ pub async fn redeem<S: LinkStore + PeopleStore>(
         Err(CommitError::Conflict) => return Err(StoreError::Throttled.into()),
         Err(CommitError::Store(error)) => return Err(error.into()),
     }
-    if member.sign_in_is_news(now) {
-        match core.store.note_sign_in(&member, now).await {
-            Ok(()) => member.signed_in_at = Some(now),
-            // The link is used up: better in without a note than out.
-            Err(error) => tracing::warn!(%error, member = %member.id, "a sign-in is not noted"),
-        }
-    }
+    // The link is used up: better in without a note than out.
+    note_sign_in(core, &member).await;
     Ok((member.session(session_id(core), now), member))
 }
 

@@ -2,16 +2,16 @@
 
 use stagepost_app::Core;
 use stagepost_app::config::{
-    ConfigError, MemberError, MemberInput, MemberPatch, create_key, create_owner, invite, invite_again,
-    remove_member, revoke_key, sign_out_member, update_member,
+    ConfigError, MemberError, MemberInput, MemberPatch, create_key, create_owner, create_shop, invite,
+    invite_again, remove_member, revoke_key, sign_out_member, update_member,
 };
 use stagepost_app::mail::PostOffice;
 use stagepost_app::mail::asked::{AskedError, send, wait};
 use stagepost_app::mail::ports::{Asked, AskedMail, AskedMailStore, AskedState, Asker};
 use stagepost_app::people::ports::PeopleStore;
 use stagepost_app::people::{
-    NoEntry, RedeemError, Session, Visitor, Who, ask_sign_in, look_at_link, print_link, redeem,
-    sign_in_with_key, visitor,
+    NoEntry, RedeemError, Session, Visitor, Who, ask_sign_in, look_at_link, other_shops, print_link, redeem,
+    sign_in_with_key, switch, visitor,
 };
 use stagepost_app::ports::{ActError, ConfigStore};
 use stagepost_domain::event::Actor;
@@ -103,10 +103,9 @@ fn law_19_an_invitation_is_mailed_once_and_its_link_is_nowhere_but_in_the_mail()
     assert!(!stored.contains(&token));
     assert_eq!(done(look_at_link(core(&world), &token)).unwrap(), member, "a look uses nothing up");
     let (session, came) = done(redeem(core(&world), &token)).unwrap();
-    assert_eq!(
-        (came.signed_in_at, &session.who),
-        (Some(core(&world).now()), &Who::Member(member.id.clone()))
-    );
+    assert_eq!((&came, &session.who), (&member, &Who::Member(member.id.clone())));
+    let noted = done(core(&world).store.member(&build::shop(), &member.id)).unwrap().unwrap();
+    assert_eq!(noted.signed_in_at, Some(core(&world).now()));
     assert_eq!(no_entry(done(redeem(core(&world), &token))), NoEntry::Used);
     let visitor = seen(&world, &session).unwrap();
     assert_eq!(
@@ -353,7 +352,7 @@ fn who_asks_has_a_mail_from_the_shop_that_they_came_to_last() {
     let world = World::new();
     let other = build::other_shop();
     let (_, ann) = signed_in(&world, "ann@people.test", Role::Owner);
-    done(stagepost_app::config::create_shop(core(&world), &other, "Other", "hello@other.test")).unwrap();
+    done(create_shop(core(&world), &other, "Other", "hello@other.test")).unwrap();
     world.clock.advance(jiff_hours(2));
     let by = ("ann@people.test", "Ann");
     let there = done(create_owner(core(&world), &OpenVault, &key(), &other, by)).unwrap();
@@ -373,4 +372,33 @@ fn who_asks_has_a_mail_from_the_shop_that_they_came_to_last() {
     let nothing =
         done(core(&world).store.asked_mail(&asker, &MailId::from_body("x").unwrap(), core(&world).now()));
     assert_eq!(nothing.unwrap(), None);
+}
+
+#[test]
+fn whoever_works_with_two_shops_goes_from_one_to_the_other_unless_signed_out_there() {
+    let world = World::new();
+    let (here, there) = (build::shop(), build::other_shop());
+    let (session, ann) = signed_in(&world, "ann@people.test", Role::Owner);
+    let first = seen(&world, &session).unwrap();
+    let shops = |visitor: &Visitor| -> Vec<String> {
+        done(other_shops(core(&world), visitor)).unwrap().into_iter().map(|shop| shop.name).collect()
+    };
+    let go = |visitor: &Visitor, shop| done(switch(core(&world), visitor, shop)).unwrap();
+    done(create_shop(core(&world), &there, "Other", "hello@other.test")).unwrap();
+    assert_eq!((shops(&first), go(&first, &there), go(&first, &here)), (vec![], None, None));
+    let twin = done(create_owner(core(&world), &OpenVault, &key(), &there, ("ann@people.test", "Ann")));
+    let twin = twin.unwrap();
+    assert_eq!(shops(&first), ["Other"]);
+    let session = go(&first, &there).unwrap();
+    let second = seen(&world, &session).unwrap();
+    assert_eq!((&second.shop, second.role, second.person.as_ref()), (&there, Role::Owner, Some(&ann.person)));
+    assert_ne!(session.id, first.session.id);
+    let noted = done(core(&world).store.member(&there, &twin.id)).unwrap().unwrap();
+    assert!(noted.signed_in_at.is_some());
+    done(sign_out_member(core(&world), &there, Role::Owner, &twin.id, false)).unwrap();
+    assert_eq!((seen(&world, &session), go(&first, &there)), (None, None));
+    assert_eq!(seen(&world, &first.session), Some(first.clone()));
+    let by_key = done(create_key(core(&world), &here, "desk", Role::Owner)).unwrap().1;
+    let (by_key, _) = done(sign_in_with_key(core(&world), &by_key)).unwrap().unwrap();
+    assert_eq!(shops(&seen(&world, &by_key).unwrap()), Vec::<String>::new(), "a key is of its shop");
 }

@@ -173,7 +173,7 @@ impl Bench {
 
     async fn move_to(&self, id: &OrderId, stage: usize, expected_seq: u64) -> Changeset {
         let actor = Actor::ApiKey { id: KeyId::parse("key_01kaj3m2q8v7x9w5t4s6r2p0n1").unwrap() };
-        let fact = MoveFact { stage: self.flow.stages[stage].id.clone(), expected_seq, actor };
+        let fact = MoveFact { stage: self.flow.stages[stage].id.clone(), expected_seq, actor, quiet: false };
         *self.apply(id, &Fact::Move(fact)).await.unwrap()
     }
 

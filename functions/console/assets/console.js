@@ -49,6 +49,16 @@
   };
   if (document.querySelector("form[data-until]")) { countdowns(); setInterval(countdowns, 500); }
 
+  // What somebody has opened stays open when its part of the page is fetched anew.
+  let opened = [];
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    opened = [...event.target.querySelectorAll("details[open][id]")].map((details) => details.id);
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    for (const id of opened) { const details = document.getElementById(id); if (details) details.open = true; }
+    times();
+  });
+
   // Choosing many.
   for (const form of document.querySelectorAll("form[data-many]")) {
     const all = form.querySelector("[data-all]"), shown = form.querySelector("[data-chosen]");

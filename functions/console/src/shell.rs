@@ -148,6 +148,12 @@ impl Flash {
     pub fn with_undo(self, undo: Undo) -> Self {
         Self { undo: Some(undo), ..self }
     }
+
+    /// Without one.
+    #[must_use]
+    pub fn without_undo(self) -> Self {
+        Self { undo: None, ..self }
+    }
 }
 
 /// The frame of one page.

@@ -8,7 +8,7 @@ use stagepost_domain::event::{Action, Actor, Cause, Change};
 use stagepost_domain::fact::Coverage;
 use stagepost_domain::feedback::Fate;
 use stagepost_domain::fulfillment::Attribution;
-use stagepost_domain::id::StageId;
+use stagepost_domain::id::{KeyId, StageId};
 use stagepost_domain::order::{Hold, HoldReason, Lifecycle, Platform};
 use stagepost_domain::outcome::{IgnoreReason, NoOpReason, SkipReason};
 use stagepost_domain::package::TrackingStatus;
@@ -24,6 +24,11 @@ use crate::ui::{Badge, Tone};
 pub trait Names {
     /// A stage of the order's flow.
     fn stage(&self, id: &StageId) -> String;
+
+    /// An API key, if it is there still.
+    fn key(&self, _: &KeyId) -> Option<String> {
+        None
+    }
 }
 
 /// A role.
@@ -74,6 +79,7 @@ pub fn skipped(action: Action, why: &SkipReason, names: &impl Names) -> String {
         SkipReason::DryRun => {
             "The shop's mails are set to a dry run: it was rendered, and sent to nobody.".to_owned()
         }
+        SkipReason::Quiet => "Whoever moved the order wanted nothing to follow from it.".to_owned(),
     }
 }
 
@@ -286,16 +292,19 @@ pub fn fate_badge(fate: Fate) -> Badge {
 
 /// Who acted.
 #[must_use]
-pub fn actor(actor: &Actor) -> String {
+pub fn actor(actor: &Actor, names: &impl Names) -> String {
     match actor {
-        Actor::ApiKey { id } => format!("the API key {id}"),
+        Actor::ApiKey { id } => match names.key(id) {
+            Some(name) => format!("the API key \u{201c}{name}\u{201d}"),
+            None => format!("the API key {id}"),
+        },
         Actor::Console { name, .. } => name.clone(),
     }
 }
 
 /// Why an event happened.
 #[must_use]
-pub fn cause(cause: &Cause, platform: Platform) -> String {
+pub fn cause(cause: &Cause, platform: Platform, names: &impl Names) -> String {
     match cause {
         Cause::Platform { .. } => match platform {
             Platform::Shopify | Platform::Woocommerce => platform.label().to_owned(),
@@ -303,7 +312,7 @@ pub fn cause(cause: &Cause, platform: Platform) -> String {
         },
         Cause::PlatformFulfillment { .. } => format!("a fulfillment on {}", platform.label()),
         Cause::Carrier { .. } => "the carrier".to_owned(),
-        Cause::Manual { actor: who } => actor(who),
+        Cause::Manual { actor: who } => actor(who, names),
         Cause::Configuration => "an edit of the configuration".to_owned(),
         Cause::Runner { seq, .. } => format!("the fulfillment of step {seq}"),
     }
@@ -371,7 +380,7 @@ pub fn held(hold: &Hold, names: &impl Names) -> String {
             "Automation wanted to move it into {} for the third time. Somebody should look at why.",
             names.stage(stage)
         ),
-        HoldReason::Manual { by } => format!("Stopped by {}.", actor(by)),
+        HoldReason::Manual { by } => format!("Stopped by {}.", actor(by, names)),
     };
     match &hold.pending {
         Some(stage) => format!("{why} A move to {} waits for its release.", names.stage(stage)),
@@ -395,7 +404,9 @@ pub fn counted(n: usize, one: &str, many: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{} {many}", thousands(n)) }
 }
 
-fn thousands(n: usize) -> String {
+/// `1,000`
+#[must_use]
+pub fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {

@@ -108,7 +108,12 @@ async fn the_search_follows_every_new_order_of_a_batch() {
 async fn what_does_not_concern_the_search_reads_and_writes_nothing() {
     let store = MemoryStore::new();
     orders(&store, 1).await;
-    let wish = MoveFact { stage: build::stage_id("packing"), expected_seq: 1, actor: build::program() };
+    let wish = MoveFact {
+        stage: build::stage_id("packing"),
+        expected_seq: 1,
+        actor: build::program(),
+        quiet: false,
+    };
     let moved =
         build::apply(&store, &build::order_id(1), &Fact::Move(wish), build::seconds(1)).await.unwrap();
     let writes = store.writes();
@@ -157,7 +162,12 @@ async fn a_bell_that_does_not_ring_brings_its_record_back_and_what_came_before_i
         build::apply(&store, &id, &build::told(fact), build::seconds(0)).await.unwrap();
         let mut renamed = build::order_fact(n, 5);
         renamed.snapshot.customer.name = Some("Grace".to_owned());
-        let wish = MoveFact { stage: build::stage_id("packing"), expected_seq: 1, actor: build::program() };
+        let wish = MoveFact {
+            stage: build::stage_id("packing"),
+            expected_seq: 1,
+            actor: build::program(),
+            quiet: false,
+        };
         let moved = build::apply(&store, &id, &Fact::Move(wish), build::seconds(1)).await.unwrap();
         let told = build::apply(&store, &id, &build::told(renamed), build::seconds(2)).await.unwrap();
         records.push(record(&told.event, records.len() + 1));

@@ -23,6 +23,7 @@ pub mod run;
 pub mod search;
 pub mod simulate;
 pub mod tracker;
+pub mod undo;
 pub mod wake;
 pub mod webhook;
 

@@ -210,7 +210,7 @@ impl Scene {
             Step::Move { stage } => {
                 let expected_seq = self.order().map_or(0, |o| o.seq);
                 let stage = self.stage(stage).ok_or(WouldBe::Refused(Refused::UnknownStage))?;
-                vec![Fact::Move(MoveFact { stage, expected_seq, actor: actor.clone() })]
+                vec![Fact::Move(MoveFact { stage, expected_seq, actor: actor.clone(), quiet: false })]
             }
             Step::Package(seen) => {
                 vec![Fact::Packages { edit: PackageEdit::Add(seen.clone()), actor: actor.clone() }]

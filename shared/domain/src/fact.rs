@@ -167,6 +167,8 @@ pub struct MoveFact {
     pub expected_seq: u64,
     /// Who.
     pub actor: Actor,
+    /// Nothing follows from it: whoever moves the order wants no mails, webhooks or fulfillments.
+    pub quiet: bool,
 }
 
 /// Who puts an order into a flow.

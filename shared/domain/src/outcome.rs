@@ -61,6 +61,8 @@ pub enum SkipReason {
     },
     /// The shop's mails are only rendered, not sent.
     DryRun,
+    /// Whoever moved the order wanted nothing to follow from it.
+    Quiet,
 }
 
 impl SkipReason {
@@ -84,6 +86,7 @@ impl SkipReason {
             Self::ConfigurationChanged => "configuration_changed",
             Self::Suppressed { .. } => "suppressed",
             Self::DryRun => "dry_run",
+            Self::Quiet => "quiet",
         }
     }
 }

@@ -390,7 +390,7 @@ pub fn tracking(number: &str, status: TrackingStatus, occurred: i64) -> Tracking
 /// A person's move.
 #[must_use]
 pub fn move_to(stage: &str, expected_seq: u64) -> Fact {
-    Fact::Move(MoveFact { stage: stage_id(stage), expected_seq, actor: person() })
+    Fact::Move(MoveFact { stage: stage_id(stage), expected_seq, actor: person(), quiet: false })
 }
 
 /// What was stored of an order, to decide on.

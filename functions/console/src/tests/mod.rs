@@ -1,6 +1,8 @@
 //! The console as a browser meets it: requests in, pages out, on the in-memory store.
 
+mod bulk;
 mod door;
+mod order;
 mod orders;
 
 use std::sync::{Arc, Mutex};

@@ -4,6 +4,7 @@
 //! page does goes through `apply` or a conditional write, where the second time changes nothing.
 
 mod flows;
+mod foresee;
 mod moves;
 mod parcels;
 mod reconcile;
@@ -29,6 +30,7 @@ use crate::quarantine::QuarantineError;
 use crate::run::RECORD_TRIES;
 use crate::webhook::{Tried, try_out};
 
+pub use foresee::{FORESEEN_MAX, Foreseen, foresee};
 pub use recover::Recoverable;
 pub(crate) use request::days_before;
 pub use request::{

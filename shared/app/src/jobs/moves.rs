@@ -74,7 +74,8 @@ where
                 return Ok(Counted::Same);
             }
         }
-        let fact = MoveFact { stage: to.clone(), expected_seq: order.seq, actor: actor.clone() };
+        let fact =
+            MoveFact { stage: to.clone(), expected_seq: order.seq, actor: actor.clone(), quiet: false };
         Ok(match apply(self.core, &job.shop, id, &Fact::Move(fact)).await? {
             Outcome::Changed(_) => Counted::Changed,
             Outcome::NoOp(_) => Counted::Same,

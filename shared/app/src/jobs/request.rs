@@ -69,24 +69,30 @@ pub struct MoveRequest {
 pub async fn bulk_move<S: ConfigStore + JobStore>(
     core: &Core<S>,
     shop: &ShopId,
-    request: MoveRequest,
+    mut request: MoveRequest,
 ) -> Result<Job, JobRequestError> {
-    let flows = core.store.flows(shop).await?;
-    let mut selection = request.selection;
-    let flow = flow_of(&flows, &request.to).ok_or_else(|| Invalid::new("stage", "no flow has this stage"))?;
-    match &mut selection {
+    destination(core, shop, &mut request).await?;
+    let MoveRequest { to, selection, actor } = request;
+    made(core, shop, JobKind::Move { to, selection, actor }).await
+}
+
+/// The flow that orders are to be moved in, if the request makes sense: each order once, or a stage of that flow.
+pub(super) async fn destination<S: ConfigStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    request: &mut MoveRequest,
+) -> Result<Flow, JobRequestError> {
+    let flows = core.store.flows(shop).await?.into_iter();
+    let mut with_it = flows.filter(|f| f.archived_at.is_none() && f.position(&request.to).is_some());
+    let flow = with_it.next().ok_or_else(|| Invalid::new("stage", "no flow has this stage"))?;
+    match &mut request.selection {
         Selection::Orders { orders } => check_orders(orders)?,
         Selection::Stage { stage } if flow.position(stage).is_none() => {
             return Err(Invalid::new("from_stage", "is not a stage of the same flow").into());
         }
         Selection::Stage { .. } => {}
     }
-    let kind = JobKind::Move { to: request.to, selection, actor: request.actor };
-    made(core, shop, kind).await
-}
-
-fn flow_of<'a>(flows: &'a [Flow], stage: &StageId) -> Option<&'a Flow> {
-    flows.iter().find(|flow| flow.archived_at.is_none() && flow.position(stage).is_some())
+    Ok(flow)
 }
 
 /// Each order once, and not too many.

@@ -179,7 +179,7 @@ impl Play {
     fn walk(&self, stage: &str, person: bool) {
         let actor = if person { build::person() } else { build::program() };
         let expected_seq = self.world.order().seq;
-        let wish = Fact::Move(MoveFact { stage: build::stage_id(stage), expected_seq, actor });
+        let wish = Fact::Move(MoveFact { stage: build::stage_id(stage), expected_seq, actor, quiet: false });
         // The breaker may refuse a program: that is another law.
         done(apply(&self.world.plain, &build::shop(), &id(), &wish)).unwrap();
     }

@@ -136,7 +136,7 @@ fn crowd(world: &World, size: u64) -> Vec<OrderId> {
         let created = build::told(build::order_fact(n, 0));
         done(apply(&world.plain, &build::shop(), &id, &created)).unwrap();
         let stage = build::stage_id("packing");
-        let wish = MoveFact { stage, expected_seq: 1, actor: build::program() };
+        let wish = MoveFact { stage, expected_seq: 1, actor: build::program(), quiet: false };
         done(apply(&world.plain, &build::shop(), &id, &Fact::Move(wish))).unwrap();
         id
     };

@@ -153,7 +153,7 @@ impl World {
     /// Moves the order and gives the event's number.
     pub fn go(&self, stage: &str, actor: Actor) -> u64 {
         let seq = self.order().seq;
-        let wish = MoveFact { stage: build::stage_id(stage), expected_seq: seq, actor };
+        let wish = MoveFact { stage: build::stage_id(stage), expected_seq: seq, actor, quiet: false };
         let outcome = self.tell(&Fact::Move(wish));
         assert!(matches!(outcome, Outcome::Changed(_)), "{outcome:?}");
         seq + 1

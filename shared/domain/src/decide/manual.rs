@@ -5,7 +5,7 @@ use crate::event::{Actor, Cause, Change};
 use crate::fact::MoveFact;
 use crate::flow::Stage;
 use crate::order::{Hold, HoldReason, Lifecycle, Order, Placement};
-use crate::outcome::NoOpReason;
+use crate::outcome::{NoOpReason, SkipReason};
 
 /// A move by hand goes anywhere, once, from the screen that was seen.
 pub(super) fn moved(context: Context<'_>, fact: &MoveFact) -> Decision {
@@ -35,7 +35,7 @@ pub(super) fn moved(context: Context<'_>, fact: &MoveFact) -> Decision {
     draft.by_hand = Some(fact.actor.clone());
     // A person who moves the order has looked at it: that ends the breaker's hold.
     draft.order.hold = order.hold.clone().filter(|hold| matches!(hold.why, HoldReason::Manual { .. }));
-    draft.enter(playbook, to, None);
+    draft.enter(playbook, to, fact.quiet.then_some(SkipReason::Quiet));
     changed(draft.finish(Change::Moved))
 }
 

@@ -72,14 +72,18 @@ fn law_8_a_stale_screen_is_refused_with_the_current_stage() {
     let expected_seq = scene.order().seq;
     scene.apply(shopify(20).fulfilled(&["s1"], 20));
     for actor in [console(), api_key()] {
-        let stale = Fact::Move(MoveFact { stage: stg("packed"), expected_seq, actor });
+        let stale = Fact::Move(MoveFact { stage: stg("packed"), expected_seq, actor, quiet: false });
         let decision = scene.apply(stale);
         assert_eq!(is_refused(&decision), Some(&Refused::Stale { stage: Some(stg("shipped")), seq: 2 }));
     }
     let lost = scene.go("nowhere", console());
     assert_eq!(is_refused(&lost), Some(&Refused::UnknownStage));
-    let nobody =
-        Scene::default().apply(Fact::Move(MoveFact { stage: stg("new"), expected_seq: 0, actor: console() }));
+    let nobody = Scene::default().apply(Fact::Move(MoveFact {
+        stage: stg("new"),
+        expected_seq: 0,
+        actor: console(),
+        quiet: false,
+    }));
     assert_eq!(is_refused(&nobody), Some(&Refused::UnknownOrder));
 }
 

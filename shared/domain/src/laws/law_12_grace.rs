@@ -4,8 +4,12 @@ use jiff::SignedDuration;
 
 use super::scene::{GRACE, Scene, api_key, console, shopify};
 use crate::event::{Action, Actor};
+use crate::fact::{Fact, MoveFact};
+use crate::id::{EndpointId, StageId};
+use crate::outcome::SkipReason;
 use crate::run::RunState;
 use crate::shop::GRACE_SECONDS_MAX;
+use crate::webhook::EventType;
 
 /// Seconds that the run of this action waits after the decision.
 fn waits(scene: &Scene, action: Action) -> i64 {
@@ -81,4 +85,23 @@ fn law_12_what_an_automation_names_but_is_gone_is_skipped_visibly() {
         let RunState::Skipped { why, .. } = &scene.run(action).state else { panic!() };
         assert_eq!(why.code(), "target_gone");
     }
+}
+
+#[test]
+fn law_12_nothing_follows_from_a_move_that_is_to_be_quiet() {
+    let mut scene = Scene::open();
+    let endpoint = EndpointId::parse("ep_other").unwrap();
+    let settings = &mut scene.playbook.settings;
+    settings.endpoints.insert(endpoint.clone(), 1);
+    settings.subscribers.insert(endpoint, [EventType::StageEntered].into());
+    let expected_seq = scene.order().seq;
+    let stage = StageId::parse("stg_shipped").unwrap();
+    scene.apply(Fact::Move(MoveFact { stage, expected_seq, actor: console(), quiet: true }));
+    assert_eq!(scene.stage(), "shipped");
+    let runs: Vec<_> = scene.last().runs.values().map(|run| run.state.clone()).collect();
+    assert_eq!(runs.len(), 3, "each says why, and no subscriber is told");
+    for state in runs {
+        assert!(matches!(state, RunState::Skipped { why: SkipReason::Quiet, .. }), "{state:?}");
+    }
+    assert_eq!(scene.last().due(), None);
 }

@@ -107,7 +107,12 @@ fn law_15_a_deleted_stage_resolves_to_its_successor_for_facts_moves_and_orders()
     scene.apply(shopify(20).fulfilled(&["s1"], 20));
     assert_eq!(scene.stage(), "shipped", "forward is counted from the successor");
     let expected_seq = scene.order().seq;
-    scene.apply(Fact::Move(MoveFact { stage: stg("printing"), expected_seq, actor: console() }));
+    scene.apply(Fact::Move(MoveFact {
+        stage: stg("printing"),
+        expected_seq,
+        actor: console(),
+        quiet: false,
+    }));
     assert_eq!(scene.stage(), "packed", "an old link leads to the successor");
 }
 

@@ -258,7 +258,7 @@ impl Scene {
     /// A move by hand or by API from the present state.
     pub fn go(&mut self, stage: &str, actor: Actor) -> Decision {
         let expected_seq = self.order().seq;
-        self.apply(Fact::Move(MoveFact { stage: stg(stage), expected_seq, actor }))
+        self.apply(Fact::Move(MoveFact { stage: stg(stage), expected_seq, actor, quiet: false }))
     }
 
     /// The flow loses a stage; what names it goes to the successor from now on.

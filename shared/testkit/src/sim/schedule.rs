@@ -223,7 +223,7 @@ impl World {
         let stage = self.dice.pick(&flow.stages)?.id.clone();
         // Some screens are stale.
         let seen = if self.dice.chance(10) { order.seq.saturating_sub(1) } else { order.seq };
-        let wish = MoveFact { stage, expected_seq: seen, actor: self.actor() };
+        let wish = MoveFact { stage, expected_seq: seen, actor: self.actor(), quiet: false };
         Some(Work::Wish(id, Box::new(Fact::Move(wish))))
     }
 
@@ -235,7 +235,7 @@ impl World {
         let id = self.order_ids().first()?.clone();
         let (order, flow) = (self.order(&id)?, self.flow()?);
         let stage = flow.stages.iter().take(2).map(|s| &s.id).find(|id| order.stage() != Some(id))?.clone();
-        let wish = MoveFact { stage, expected_seq: order.seq, actor: build::program() };
+        let wish = MoveFact { stage, expected_seq: order.seq, actor: build::program(), quiet: false };
         Some(Work::Wish(id, Box::new(Fact::Move(wish))))
     }
 

@@ -30,6 +30,9 @@ pub struct MoveInput {
     stage: String,
     /// The order's `seq` as last seen: a stale screen gets 409.
     expected_seq: u64,
+    /// Nothing follows from it: no mails, webhooks or fulfillments.
+    #[serde(default)]
+    quiet: bool,
 }
 
 pub async fn move_to<S: Stores, K: Secrets + 'static>(
@@ -40,7 +43,8 @@ pub async fn move_to<S: Stores, K: Secrets + 'static>(
 ) -> Answer<Found<OrderView>> {
     let order = own(&api, caller.shop(), &id).await?;
     let stage = named_stage(&api, &order, &input.stage).await?;
-    let fact = MoveFact { stage, expected_seq: input.expected_seq, actor: caller.actor() };
+    let fact =
+        MoveFact { stage, expected_seq: input.expected_seq, actor: caller.actor(), quiet: input.quiet };
     done(&api, caller.shop(), &order, Fact::Move(fact)).await
 }
 

@@ -1,10 +1,16 @@
 //! Orders: the list, the board, one order, many at once.
 
+mod act;
+mod board;
+mod bulk;
 mod list;
+mod order;
 mod row;
+mod runs;
+mod timeline;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use stagepost_app::ports::Secrets;
 
 use super::Routes;
@@ -12,5 +18,23 @@ use crate::Stores;
 
 /// Its routes.
 pub fn routes<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
-    Router::new().route("/orders", get(list::show::<S, K>))
+    Router::new()
+        .route("/orders", get(list::show::<S, K>))
+        .route("/orders/move", get(bulk::ask::<S, K>).post(bulk::begin::<S, K>))
+        .route("/jobs/{id}", get(bulk::show::<S, K>))
+        .route("/jobs/{id}/progress", get(bulk::progress::<S, K>))
+        .route("/jobs/{id}/stop", post(bulk::stop::<S, K>))
+        .route("/orders/board", get(board::show::<S, K>))
+        .route("/orders/{id}", get(order::show::<S, K>))
+        .route("/orders/{id}/timeline", get(order::live::<S, K>))
+        .route("/orders/{id}/move", post(act::move_to::<S, K>))
+        .route("/orders/{id}/undo", post(act::take_back::<S, K>))
+        .route("/orders/{id}/assign", post(act::assign::<S, K>))
+        .route("/orders/{id}/hold", post(act::hold::<S, K>))
+        .route("/orders/{id}/resume", post(act::resume::<S, K>))
+        .route("/orders/{id}/packages", post(act::add_package::<S, K>))
+        .route("/orders/{id}/packages/{package}", post(act::correct_package::<S, K>))
+        .route("/orders/{id}/packages/{package}/remove", post(act::remove_package::<S, K>))
+        .route("/orders/{id}/runs/{run}/retry", get(runs::ask_retry::<S, K>).post(runs::retry_run::<S, K>))
+        .route("/orders/{id}/runs/{run}/again", get(runs::ask_again::<S, K>).post(runs::send_again::<S, K>))
 }

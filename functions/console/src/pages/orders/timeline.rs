@@ -93,8 +93,8 @@ pub struct RunLine {
     pub fate: Option<Badge>,
     /// Why, or what came of it.
     pub text: String,
-    /// When it is tried next.
-    pub next: Option<Moment>,
+    /// When it is tried next, and whether that is the first time.
+    pub next: Option<(&'static str, Moment)>,
     /// When it ended.
     pub ended: Option<Moment>,
     /// How often it was tried.
@@ -233,11 +233,7 @@ fn run_line(event: &Event, key: &RunKey, run: &Run, called: &Called, now: Timest
         badge: words::run_badge(key.action(), &run.state),
         fate: run.feedback.as_ref().map(|heard| words::fate_badge(heard.fate)),
         text: text(key, run, called),
-        next: run
-            .state
-            .due()
-            .filter(|_| matches!(run.state, RunState::Pending { .. }))
-            .map(|due| Moment::new(due, now)),
+        next: next(run, now),
         ended: ended(&run.state).map(|at| Moment::new(at, now)),
         tries: (run.attempts > 1).then(|| format!("{} attempts", run.attempts)),
         again_by: run.again.as_ref().map(|again| words::actor(&again.by, called)),
@@ -246,6 +242,12 @@ fn run_line(event: &Event, key: &RunKey, run: &Run, called: &Called, now: Timest
         again: called.works && may_go_again(event, key, run),
         id: id.to_string(),
     }
+}
+
+fn next(run: &Run, now: Timestamp) -> Option<(&'static str, Moment)> {
+    let RunState::Pending { due } = &run.state else { return None };
+    let word = if run.attempts == 0 && run.last_error.is_none() { "leaves" } else { "next try" };
+    Some((word, Moment::new(*due, now)))
 }
 
 fn with(target: &Target, called: &Called) -> String {
@@ -267,7 +269,10 @@ fn text(key: &RunKey, run: &Run, called: &Called) -> String {
     match &run.state {
         RunState::Pending { .. } => last(),
         RunState::Claimed { .. } => last(),
-        RunState::Succeeded { detail, .. } => detail.clone(),
+        RunState::Succeeded { detail, .. } => match key.action() {
+            Action::Email => format!("Message {detail}"),
+            Action::Webhook | Action::Fulfill | Action::RegisterTracker => detail.clone(),
+        },
         RunState::Skipped { why, .. } => words::skipped(key.action(), why, called),
         RunState::Failed { error, .. } => error.clone(),
         RunState::Uncertain { error, .. } => format!("Nobody can tell whether it happened: {error}."),

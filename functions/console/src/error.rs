@@ -6,6 +6,8 @@ use http::{HeaderValue, StatusCode, header};
 use stagepost_app::apply::ApplyError;
 use stagepost_app::config::ConfigError;
 use stagepost_app::jobs::JobRequestError;
+use stagepost_app::mail::asked::AskedError;
+use stagepost_app::people::RedeemError;
 use stagepost_app::ports::{CommitError, StoreError};
 use stagepost_app::simulate::SimulateError;
 use stagepost_domain::disposition::Disposition;
@@ -14,7 +16,7 @@ use stagepost_domain::text::Invalid;
 
 use crate::answer::html;
 use crate::shell::Shell;
-use crate::words::role_name;
+use crate::words::{no_entry, role_name};
 
 /// Seconds after which it is worth trying again when the store is away or busy.
 const RETRY_AFTER: u32 = 2;
@@ -222,6 +224,34 @@ impl From<JobRequestError> for Failed {
                 tracing::error!(%error, "job");
                 Trouble::broken().into()
             }
+        }
+    }
+}
+
+impl From<RedeemError> for Failed {
+    fn from(error: RedeemError) -> Self {
+        match error {
+            RedeemError::NoEntry(why) => {
+                let advice =
+                    "Ask for a new link on the sign-in page. If you were invited, ask whoever invited you.";
+                let title = "This link does not sign you in";
+                Trouble::new(StatusCode::FORBIDDEN, title, no_entry(why), advice).into()
+            }
+            RedeemError::Store(error) => error.into(),
+            RedeemError::Id(error) => {
+                tracing::error!(%error, "a link");
+                Trouble::broken().into()
+            }
+        }
+    }
+}
+
+impl From<AskedError> for Failed {
+    fn from(error: AskedError) -> Self {
+        match error {
+            AskedError::Store(error) => error.into(),
+            AskedError::Secret(error) => ConfigError::Secret(error).into(),
+            AskedError::Id(error) => ConfigError::Id(error).into(),
         }
     }
 }

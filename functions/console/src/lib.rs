@@ -29,8 +29,8 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use stagepost_app::Core;
 use stagepost_app::mail::TrackingLinks;
-use stagepost_app::mail::ports::{SuppressionStore, TallyStore, TestMailStore, Unchecked};
-use stagepost_app::people::ports::PeopleStore;
+use stagepost_app::mail::ports::{AskedMailStore, SuppressionStore, TallyStore, Unchecked};
+use stagepost_app::people::ports::{LinkStore, PeopleStore};
 use stagepost_app::ports::{
     AttemptStore, CallStore, ConfigStore, GovernorStore, HealthStore, InboundStore, JobStore, OrderStore,
     RunStore, SearchStore, Secrets,
@@ -56,10 +56,11 @@ pub trait Stores:
     + SearchStore
     + SuppressionStore
     + TallyStore
-    + TestMailStore
+    + AskedMailStore
     + AttemptStore
     + HealthStore
     + PeopleStore
+    + LinkStore
     + Clone
     + 'static
 {
@@ -76,10 +77,11 @@ impl<T> Stores for T where
         + SearchStore
         + SuppressionStore
         + TallyStore
-        + TestMailStore
+        + AskedMailStore
         + AttemptStore
         + HealthStore
         + PeopleStore
+        + LinkStore
         + Clone
         + 'static
 {

@@ -171,6 +171,8 @@ pub struct Shell {
     pub flash: Option<Flash>,
     /// Goes into every form: `ui::keys(shell)`.
     pub csrf: String,
+    /// Whether they may work with other shops, too.
+    pub travels: bool,
     once: String,
     forms: AtomicU32,
 }
@@ -179,7 +181,11 @@ impl Shell {
     /// The frame of a page of this area.
     pub fn new(area: Area, shop: &str, who: &str, role: Role, csrf: String, once: String) -> Self {
         let (shop, who, forms) = (shop.to_owned(), who.to_owned(), AtomicU32::new(0));
-        Self { area, shop, who, role, flash: None, csrf, once, forms }
+        Self { area, shop, who, role, flash: None, csrf, travels: false, once, forms }
+    }
+
+    pub(crate) fn for_person(self, travels: bool) -> Self {
+        Self { travels, ..self }
     }
 
     pub(crate) fn with_flash(self, flash: Option<Flash>) -> Self {

@@ -15,10 +15,7 @@ use stagepost_app::people;
 use stagepost_app::people::ports::PeopleStore;
 use stagepost_app::ports::{Secrets, StoreError};
 use stagepost_domain::Timestamp;
-use stagepost_domain::event::Actor;
-use stagepost_domain::id::ShopId;
-use stagepost_domain::session::Session;
-use stagepost_domain::shop::{Role, Settings};
+use stagepost_domain::shop::Role;
 use url::form_urlencoded::byte_serialize;
 
 use crate::answer::{back, from_script, local};
@@ -55,28 +52,26 @@ roles! {
     Admin;
 }
 
-/// What one request knows of who made it.
+/// What one request knows of who made it: the person with their shop, role and name, and the page's own part.
 pub struct Visit {
-    /// The only shop that the request can see.
-    pub shop: ShopId,
-    /// Its settings as they are now.
-    pub settings: Settings,
-    /// What the person may do.
-    pub role: Role,
-    /// As the actor of a cause.
-    pub actor: Actor,
-    /// As people see them.
-    pub name: String,
+    /// Who.
+    pub who: people::Visitor,
     /// When the request came.
     pub now: Timestamp,
-    /// As what they are signed in.
-    pub session: Session,
     /// Proves that a form is ours.
     csrf: String,
     /// Where the keys of this page's forms begin.
     once: String,
     flash: Option<Flash>,
     flash_shown: AtomicBool,
+}
+
+impl Deref for Visit {
+    type Target = people::Visitor;
+
+    fn deref(&self) -> &people::Visitor {
+        &self.who
+    }
 }
 
 impl Visit {
@@ -91,7 +86,15 @@ impl Visit {
     /// The same for a part of a page that is fetched on its own: it leaves that to the next page.
     #[must_use]
     pub fn fragment(&self, area: Area) -> Shell {
-        Shell::new(area, &self.settings.name, &self.name, self.role, self.csrf.clone(), self.once.clone())
+        let shell = Shell::new(
+            area,
+            &self.settings.name,
+            &self.name,
+            self.role,
+            self.csrf.clone(),
+            self.once.clone(),
+        );
+        shell.for_person(self.person.is_some())
     }
 }
 
@@ -152,17 +155,12 @@ async fn visit<S: PeopleStore, K>(
     let Some(who) = people::visitor(&console.core, session).await? else { return Ok(None) };
     let flash = jar.read(headers, FLASH).and_then(|text| keys.noted(&text));
     Ok(Some(Visit {
-        shop: who.shop,
-        settings: who.settings,
-        role: who.role,
-        actor: who.actor,
-        name: who.name,
         now,
         csrf: keys.sessions.csrf(&who.session),
-        session: who.session,
         once: console.core.entropy.id_body(),
         flash,
         flash_shown: AtomicBool::new(false),
+        who,
     }))
 }
 

@@ -9,6 +9,7 @@ use stagepost_domain::fact::Coverage;
 use stagepost_domain::feedback::Fate;
 use stagepost_domain::fulfillment::Attribution;
 use stagepost_domain::id::{KeyId, StageId};
+use stagepost_domain::link::NoEntry;
 use stagepost_domain::order::{Hold, HoldReason, Lifecycle, Platform};
 use stagepost_domain::outcome::{IgnoreReason, NoOpReason, SkipReason};
 use stagepost_domain::package::TrackingStatus;
@@ -28,6 +29,18 @@ pub trait Names {
     /// An API key, if it is there still.
     fn key(&self, _: &KeyId) -> Option<String> {
         None
+    }
+}
+
+/// Why a link lets nobody in.
+#[must_use]
+pub fn no_entry(why: NoEntry) -> &'static str {
+    match why {
+        NoEntry::Unknown => "This link is not known. Perhaps it was cut off in the mail.",
+        NoEntry::Used => "This link was used before: each lets in once.",
+        NoEntry::Expired => "The time of this link is over.",
+        NoEntry::SignedOut => "This link was ended when its owner was signed out everywhere.",
+        NoEntry::NoMember => "This link was for somebody who does not work with the shop any more.",
     }
 }
 

@@ -152,6 +152,8 @@ type Sweeper = Arc<Mutex<Arc<Wake<DynamoStore, LocalDoorbell>>>>;
 pub struct Host {
     address: SocketAddr,
     core: Core<DynamoStore>,
+    secrets: LocalSecrets,
+    keys: Keys,
     mailbox: Mailbox,
     queues: LocalQueues,
     gauges: Vec<Gauge>,
@@ -200,10 +202,12 @@ pub async fn start(config: HostConfig) -> Result<Host, HostError> {
     let router = gateway::router(ports.http_functions(), ports.mailbox.clone());
     let (closing, closed) = watch::channel(());
     let server = tokio::spawn(serve(listener, router, closed));
-    let Ports { core, mailbox, .. } = ports;
+    let Ports { core, secrets, keys, mailbox, .. } = ports;
     Ok(Host {
         address,
         core,
+        secrets,
+        keys,
         mailbox,
         queues,
         gauges,
@@ -370,6 +374,18 @@ impl Host {
     #[must_use]
     pub fn core(&self) -> &Core<DynamoStore> {
         &self.core
+    }
+
+    /// Seals secrets.
+    #[must_use]
+    pub fn secrets(&self) -> &LocalSecrets {
+        &self.secrets
+    }
+
+    /// The console's keys.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// How many messages went to the dead letters.

@@ -10,7 +10,7 @@ use stagepost_app::people::link_url;
 use stagepost_domain::id::ShopId;
 use stagepost_lambda::env;
 use stagepost_local::bootstrap::{NewShop, Place, bootstrap, owner_key, shop_id, sign_in};
-use stagepost_local::seed::{Seeded, seed};
+use stagepost_local::seed::{Seeded, demo_link, seed};
 use stagepost_local::{HostConfig, start};
 use stagepost_smtp::Relay;
 use tracing_subscriber::EnvFilter;
@@ -338,7 +338,12 @@ async fn serve(options: Serve) -> Done {
     if let Some(seeded) = seed(host.core()).await? {
         print(&welcome(&base, &seeded))?;
     }
-    print(&format!("Console: {base}/ (sign in with an API key)\nCaptured mail: {base}/_local/mailbox\n"))?;
+    if let Some(token) = demo_link(&host).await? {
+        print(&format!(
+            "Console: {base}/sign-in/{token}\n         signs you in once, within 15 minutes; later ones come into the mailbox\n"
+        ))?;
+    }
+    print(&format!("Captured mail: {base}/_local/mailbox\n"))?;
     stopped().await?;
     host.stop().await;
     Ok(())

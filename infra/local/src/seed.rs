@@ -2,14 +2,18 @@
 
 use stagepost_app::Core;
 use stagepost_app::config::{
-    ConfigError, FlowInput, StageInput, TemplateInput, create_key, create_shop, put_flow, put_template,
+    ConfigError, FlowInput, MemberError, StageInput, TemplateInput, create_key, create_owner, create_shop,
+    put_flow, put_template,
 };
+use stagepost_app::people::print_link;
 use stagepost_app::ports::ConfigStore;
 use stagepost_domain::flow::{
     AdvanceOnDelivery, Automations, EmailAutomation, Flow, FulfillAutomation, FulfilledWhen,
 };
 use stagepost_domain::id::{ShopId, TemplateId};
 use stagepost_domain::shop::Role;
+
+use crate::host::Host;
 
 /// The demo shop's id.
 pub const DEMO_SHOP: &str = "shop_demo";
@@ -39,6 +43,23 @@ pub async fn seed<S: ConfigStore>(core: &Core<S>) -> Result<Option<Seeded>, Conf
     };
     let flow = flow(core, &shop).await?;
     Ok(Some(Seeded { key, flow }))
+}
+
+/// The address of the demo shop's owner: its mails are in the mailbox.
+pub const DEMO_OWNER: &str = "owner@demo-shop.example";
+
+/// A link that signs the demo shop's owner in to the console, once; none where the shop has been taken away.
+///
+/// # Errors
+/// The store failed.
+pub async fn demo_link(host: &Host) -> Result<Option<String>, MemberError> {
+    let (core, shop) = (host.core(), ShopId::parse(DEMO_SHOP)?);
+    if core.store.settings(&shop).await.map_err(ConfigError::from)?.is_none() {
+        return Ok(None);
+    }
+    let (addresses, owner) = (&host.keys().search, (DEMO_OWNER, "Demo owner"));
+    let owner = create_owner(core, host.secrets(), addresses, &shop, owner).await?;
+    Ok(Some(print_link(core, &owner).await.map_err(ConfigError::from)?))
 }
 
 async fn flow<S: ConfigStore>(core: &Core<S>, shop: &ShopId) -> Result<Flow, ConfigError> {

@@ -2,9 +2,13 @@
 
 use axum::body::Body;
 use http::{Request, StatusCode, header};
+use stagepost_app::config::create_owner;
+use stagepost_app::people::print_link;
 use stagepost_app::ports::ConfigChange;
 use stagepost_domain::SignedDuration;
+use stagepost_domain::search::SearchKey;
 use stagepost_domain::shop::Role;
+use stagepost_secrets::LocalSecrets;
 use stagepost_testkit::build;
 
 use super::World;
@@ -131,4 +135,64 @@ async fn what_is_not_there_is_a_page_that_says_what_to_do() {
 #[test]
 fn an_id_that_none_can_be_names_nothing() {
     assert!(pages::id(stagepost_domain::id::OrderId::parse("x"), "order").is_err());
+}
+
+/// An owner of the demo shop, with the token of a link for them.
+async fn invited(world: &World) -> String {
+    let (secrets, key) = (LocalSecrets::from_key([7; 32]).unwrap(), SearchKey::of_deployment(&[7; 32]));
+    let whom = ("kim@shop.test", "Kim <b>");
+    let kim = create_owner(&world.core, &secrets, &key, &build::shop(), whom).await.unwrap();
+    print_link(&world.core, &kim).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_link_signs_in_once_and_is_not_used_up_by_looking_at_it() {
+    let world = World::outside();
+    world.configured(&build::shop(), |_| {}).await;
+    let path = format!("/sign-in/{}", invited(&world).await);
+    for _ in 0..2 {
+        let seen = world.get(&path).await;
+        assert!(seen.says("Sign in to Demo Shop") && seen.says("Kim &#60;b&#62;") && !seen.says("<b>"));
+    }
+    let foreign = Request::post(&path).header(header::ORIGIN, "https://evil.example");
+    assert_eq!(world.send(foreign, Body::empty()).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(world.post_as_it_is(&path, &[]).await.to(), "/");
+    assert!(world.get("/orders").await.says("Kim &#60;b&#62;"));
+    assert!(world.get("/shops").await.says("There is no other shop that you work with"));
+    for seen in [world.get(&path).await, world.post_as_it_is(&path, &[]).await] {
+        assert_eq!(seen.status, StatusCode::FORBIDDEN);
+        assert!(seen.says("This link was used before"));
+    }
+    assert!(world.get("/sign-in/nonsense").await.says("This link is not known"));
+}
+
+#[tokio::test]
+async fn whoever_asks_for_a_link_is_told_the_same() {
+    let world = World::outside();
+    world.configured(&build::shop(), |_| {}).await;
+    invited(&world).await;
+    let mut told = Vec::new();
+    for address in ["kim@shop.test", "nobody@shop.test"] {
+        let seen = world.post_as_it_is("/sign-in/mail", &[("email", address)]).await;
+        assert_eq!(seen.status, StatusCode::OK);
+        told.push(seen.body.replace(address, ""));
+    }
+    assert_eq!(told[0], told[1]);
+    let seen = world.post_as_it_is("/sign-in/mail", &[("email", "kim")]).await;
+    assert_eq!(seen.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(seen.says("E-mail address must be") && seen.says("value=\"kim\""));
+}
+
+#[tokio::test]
+async fn a_members_session_goes_on_while_they_work() {
+    let world = World::outside();
+    world.configured(&build::shop(), |_| {}).await;
+    let path = format!("/sign-in/{}", invited(&world).await);
+    world.post_as_it_is(&path, &[]).await;
+    for _ in 0..3 {
+        world.clock.advance(SignedDuration::from_hours(11));
+        assert_eq!(world.get("/orders").await.status, StatusCode::OK);
+    }
+    world.clock.advance(SignedDuration::from_hours(13));
+    assert_eq!(world.get("/orders").await.status, StatusCode::SEE_OTHER);
 }

@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
+use stagepost_app::mail::ports::Asker;
 use stagepost_app::ports::{DoorbellError, JobDoorbell, OrderStore, Ring};
 use stagepost_domain::Timestamp;
 use stagepost_domain::fact::{Fact, MoveFact};

@@ -199,11 +199,16 @@ fn a_fulfillment_event_says_where_the_parcels_of_its_fulfillment_are() {
     let fact = read(json!({}));
     assert_eq!((fact.source.external_id.as_str(), fact.shipment.0.as_str()), (BIG, "123456"));
     let detail = Some("Item is now in transit".to_owned());
-    let report = Checkpoint { at: at("2022-01-01T00:00:00Z"), status: TrackingStatus::InTransit, detail };
+    let report = Checkpoint {
+        at: at("2022-01-01T00:00:00Z"),
+        status: TrackingStatus::InTransit,
+        detail,
+        offset: None,
+    };
     assert_eq!(fact.report, report);
     let bare = read(json!({"message": null, "happened_at": null, "status": "teleported"})).report;
     let status = TrackingStatus::Unknown;
-    assert_eq!(bare, Checkpoint { at: at("2022-01-01T01:00:00Z"), status, detail: None });
+    assert_eq!(bare, Checkpoint { at: at("2022-01-01T01:00:00Z"), status, detail: None, offset: None });
     let missing =
         [("order_id", "no order id"), ("fulfillment_id", "no fulfillment id"), ("status", "no status")];
     for (field, reason) in missing {

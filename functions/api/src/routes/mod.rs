@@ -230,16 +230,6 @@ fn configuration<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Route
     routes
         .get("/v1/settings", settings::read, about("getSettings", "Read the shop's settings"))
         .patch("/v1/settings", settings::update, about("updateSettings", "Change the shop's settings"))
-        .get(
-            "/v1/settings/brand",
-            settings::brand,
-            about("getBrand", "Read how the shop looks on its tracking page"),
-        )
-        .patch(
-            "/v1/settings/brand",
-            settings::update_brand,
-            about("updateBrand", "Change how the shop looks on its tracking page"),
-        )
         .get("/v1/flows", flows::list, about("listFlows", "List flows"))
         .post("/v1/flows", flows::create, about("createFlow", "Make a flow"))
         .get("/v1/flows/{id}", flows::read, about("getFlow", "Read a flow"))
@@ -302,6 +292,16 @@ fn configuration<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Route
 
 fn mails<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K> {
     routes
+        .get(
+            "/v1/settings/brand",
+            settings::brand,
+            about("getBrand", "Read how the shop looks on its tracking page"),
+        )
+        .patch(
+            "/v1/settings/brand",
+            settings::update_brand,
+            about("updateBrand", "Change how the shop looks on its tracking page"),
+        )
         .get(
             "/v1/settings/sender",
             settings::sender,

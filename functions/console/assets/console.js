@@ -105,4 +105,59 @@
     for (const over of document.querySelectorAll(".over")) over.classList.remove("over");
     card = null;
   });
+
+  // Rows of a form are put in order by dragging or by their arrows; without scripts the server answers the arrows.
+  for (const list of document.querySelectorAll("[data-sort]")) {
+    let row = null;
+    const rows = () => [...list.querySelectorAll("[data-row]")];
+    const sorted = () => {
+      const all = rows();
+      all.forEach((each, n) => {
+        each.querySelector("[data-up]").disabled = n === 0;
+        each.querySelector("[data-down]").disabled = n === all.length - 1;
+      });
+      list.dispatchEvent(new Event("change", { bubbles: true }));
+    };
+    list.addEventListener("click", (event) => {
+      const button = event.target.closest("[data-up], [data-down]");
+      if (!button) return;
+      event.preventDefault();
+      const own = button.closest("[data-row]"), up = button.hasAttribute("data-up");
+      if (up) own.previousElementSibling.before(own); else own.nextElementSibling.after(own);
+      sorted();
+      (button.disabled ? own.querySelector("[data-up]:enabled, [data-down]:enabled") : button).focus();
+    });
+    if (list.closest("fieldset:disabled")) continue;
+    for (const handle of list.querySelectorAll("[data-handle]")) { handle.hidden = false; handle.draggable = true; }
+    list.addEventListener("dragstart", (event) => {
+      if (!event.target.closest("[data-handle]")) return;
+      row = event.target.closest("[data-row]");
+      event.dataTransfer.effectAllowed = "move";
+      event.dataTransfer.setData("text/plain", "");
+      event.dataTransfer.setDragImage(row, 12, 12);
+      row.classList.add("dragged");
+    });
+    list.addEventListener("dragover", (event) => {
+      const over = row && event.target.closest("[data-row]");
+      if (!over) return;
+      event.preventDefault();
+      const box = over.getBoundingClientRect();
+      if (over !== row) over[event.clientY > box.top + box.height / 2 ? "after" : "before"](row);
+    });
+    list.addEventListener("drop", (event) => { if (row) event.preventDefault(); });
+    list.addEventListener("dragend", () => { if (row) { row.classList.remove("dragged"); row = null; sorted(); } });
+  }
+
+  // What was entered is not lost by leaving the page.
+  for (const form of document.querySelectorAll("form[data-guard]")) {
+    let changed = false;
+    const tell = () => {
+      changed = true;
+      for (const note of form.querySelectorAll("[data-unsaved]")) note.hidden = false;
+    };
+    form.addEventListener("input", tell);
+    form.addEventListener("change", tell);
+    form.addEventListener("submit", () => { changed = false; });
+    window.addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
+  }
 })();

@@ -7,6 +7,8 @@ use stagepost_domain::decide::Refused;
 use stagepost_domain::event::{Action, Actor, Cause, Change};
 use stagepost_domain::fact::Coverage;
 use stagepost_domain::feedback::Fate;
+use stagepost_domain::flow::Automations;
+use stagepost_domain::flow::warnings::Surprise;
 use stagepost_domain::fulfillment::Attribution;
 use stagepost_domain::id::{KeyId, StageId};
 use stagepost_domain::link::NoEntry;
@@ -14,7 +16,7 @@ use stagepost_domain::order::{Hold, HoldReason, Lifecycle, Platform};
 use stagepost_domain::outcome::{IgnoreReason, NoOpReason, SkipReason};
 use stagepost_domain::package::TrackingStatus;
 use stagepost_domain::run::{InvalidTransition, RunState, Target};
-use stagepost_domain::shop::Role;
+use stagepost_domain::shop::{MailMode, Role};
 use stagepost_domain::suppression::Because;
 use stagepost_domain::webhook::EventType;
 
@@ -429,4 +431,105 @@ pub fn thousands(n: usize) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A setting that would surprise: how it is to be taken, and in words.
+#[must_use]
+pub fn surprise(what: &Surprise) -> (Tone, String) {
+    let warn = |text: &str| (Tone::Warn, text.to_owned());
+    let bad = |text: &str| (Tone::Bad, text.to_owned());
+    match what {
+        Surprise::BothDirections => warn(
+            "This is also the flow\u{2019}s Fulfilled Stage. That makes no loop: an order that comes here because \
+             it was fulfilled on its channel is skipped, as it is fulfilled already.",
+        ),
+        Surprise::TwoMails => warn(
+            "The customer gets two mails about the same thing: ours, and the channel\u{2019}s own. Switch one of \
+             them off.",
+        ),
+        Surprise::NoCarrier { shopify: false } => bad(
+            "No carrier integration is connected, so nobody reports deliveries and no order will come here by \
+             itself.",
+        ),
+        Surprise::NoCarrier { shopify: true } => warn(
+            "No carrier integration is connected: only parcels that Shopify follows itself will bring orders here.",
+        ),
+        Surprise::CarrierWithoutKey => bad(
+            "The carrier integration has no API key, so no parcel is registered with it and no delivery is reported.",
+        ),
+        Surprise::NoSender => bad("The shop has no address to send from, so no mail can leave."),
+        Surprise::MailsNotLive { mode } => (Tone::Warn, not_live(mode)),
+        Surprise::TemplateGone { .. } => {
+            bad("The template is gone: every mail of this stage is skipped. Choose another one.")
+        }
+        Surprise::TemplateSaysNothing { .. } => warn(
+            "The template says the same to every customer: nothing of the order is in it, not even its number.",
+        ),
+        Surprise::EndpointGone { .. } => {
+            bad("The endpoint is gone: every webhook of this stage is skipped. Choose another one.")
+        }
+        Surprise::EndpointOff { .. } => {
+            bad("The endpoint is switched off: every webhook of this stage is skipped until it is on again.")
+        }
+        Surprise::NoStore => bad(
+            "No Shopify or WooCommerce store is connected, so there is nowhere to mark orders as fulfilled.",
+        ),
+        Surprise::FulfilledBeforeDefault => bad(
+            "The Fulfilled Stage stands before the stage that new orders begin in. Orders move by themselves only \
+             forward, so a fulfillment will move hardly any.",
+        ),
+        Surprise::NobodyUses => warn(
+            "Automations are on, but no store puts its new orders into this flow. They act only on orders that come \
+             over the API or that somebody puts here.",
+        ),
+    }
+}
+
+/// Where mails go that do not go to customers.
+#[must_use]
+pub fn not_live(mode: &MailMode) -> String {
+    match mode {
+        MailMode::Live => "Mails go to customers.".to_owned(),
+        MailMode::Test { to } => {
+            format!("The shop\u{2019}s mails are in test mode: they go to {to}, and no customer gets one.")
+        }
+        MailMode::DryRun => {
+            "The shop\u{2019}s mails are set to a dry run: they are made, and sent to nobody.".to_owned()
+        }
+        MailMode::Paused => {
+            "The shop\u{2019}s mails are paused: they wait until somebody lets them go.".to_owned()
+        }
+    }
+}
+
+/// Where a surprising setting is mended, if it is on another page: path and words.
+#[must_use]
+pub fn mended_at(what: &Surprise) -> Option<(&'static str, &'static str)> {
+    match what {
+        Surprise::NoCarrier { .. } => Some(("/settings/integrations", "Connect a carrier")),
+        Surprise::CarrierWithoutKey => Some(("/settings/integrations", "Add the key")),
+        Surprise::NoSender => Some(("/settings/notifications", "Set the sender")),
+        Surprise::MailsNotLive { .. } => Some(("/settings/notifications", "Change how mails leave")),
+        Surprise::TemplateSaysNothing { .. } => Some(("/settings/notifications", "Edit the template")),
+        Surprise::EndpointOff { .. } => Some(("/settings/webhooks", "Look at the endpoint")),
+        Surprise::NoStore => Some(("/settings/integrations", "Connect a store")),
+        Surprise::NobodyUses => Some(("/settings/integrations", "Choose a store\u{2019}s flow")),
+        Surprise::BothDirections
+        | Surprise::TwoMails
+        | Surprise::TemplateGone { .. }
+        | Surprise::EndpointGone { .. }
+        | Surprise::FulfilledBeforeDefault => None,
+    }
+}
+
+/// The automations of a stage that are on, each with its icon.
+#[must_use]
+pub fn automations(all: &Automations) -> Vec<(&'static str, &'static str)> {
+    let on = [
+        (all.email.as_ref().is_some_and(|a| a.enabled), ("mail", "Mail")),
+        (all.webhook.as_ref().is_some_and(|a| a.enabled), ("hook", "Webhook")),
+        (all.advance_on_delivery.as_ref().is_some_and(|a| a.enabled), ("truck", "On delivery")),
+        (all.fulfill.as_ref().is_some_and(|a| a.enabled), ("check", "Fulfills")),
+    ];
+    on.into_iter().filter(|(on, _)| *on).map(|(_, word)| word).collect()
 }

@@ -1,5 +1,8 @@
 //! Order flows: a pipeline of stages with the automations of each stage.
 
+pub mod starters;
+pub mod warnings;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -85,6 +88,17 @@ pub struct Automations {
     /// Orders move here when all their packages are delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advance_on_delivery: Option<AdvanceOnDelivery>,
+}
+
+impl Automations {
+    /// How many of them are on and do something outside: mail, call, fulfill.
+    #[must_use]
+    pub fn acting(&self) -> usize {
+        let email = self.email.as_ref().is_some_and(|a| a.enabled);
+        let webhook = self.webhook.as_ref().is_some_and(|a| a.enabled);
+        let fulfill = self.fulfill.as_ref().is_some_and(|a| a.enabled);
+        usize::from(email) + usize::from(webhook) + usize::from(fulfill)
+    }
 }
 
 /// One stage of a flow. Its position is its index.

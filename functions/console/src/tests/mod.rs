@@ -3,6 +3,7 @@
 mod bulk;
 mod door;
 mod order;
+mod flows;
 mod orders;
 
 use std::sync::{Arc, Mutex};

@@ -27,15 +27,25 @@ pub const STEPS_MAX: usize = 20;
 pub enum Subject {
     /// One that is there, as it is now.
     Existing(OrderId),
-    /// One that is made up: it comes in as the first step.
-    Invented {
-        /// The flow that it runs in.
-        flow: FlowId,
-        /// Where it comes from.
-        platform: Platform,
-        /// Whether its customer has an address.
-        has_email: bool,
-    },
+    /// One that is made up.
+    Invented(Invented),
+}
+
+/// An order that is made up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invented {
+    /// The flow that it runs in.
+    pub flow: FlowId,
+    /// Where it comes from.
+    pub platform: Platform,
+    /// Its customer's name, if they gave one.
+    pub name: Option<String>,
+    /// Their address, if they gave one.
+    pub email: Option<String>,
+    /// A parcel that it has from the beginning.
+    pub package: Option<PackageSeen>,
+    /// The stage that it stands in already. Nowhere: its coming in is told as the first step.
+    pub at: Option<StageId>,
 }
 
 /// What happens to it.
@@ -69,10 +79,11 @@ pub enum WouldBe {
     Refused(Refused),
 }
 
-/// What each step would come to, in order; the first entry of an invented order is its coming in.
+/// What each step would come to, in order; the first entries of an invented order that stands nowhere yet are its
+/// coming in, and its parcel's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Simulated {
-    /// The step's place among those asked for; `None` for the coming in of an invented order.
+    /// The step's place among those asked for; `None` for what an invented order begins with.
     pub step: Option<usize>,
     /// What it would come to.
     pub would_be: WouldBe,
@@ -112,9 +123,9 @@ where
     }
     let mut scene = Scene::set(core, shop, subject).await?;
     let mut plan = Vec::new();
-    if let Subject::Invented { has_email, .. } = subject {
-        let arrival = Fact::Order(Box::new(scene.arrival(*has_email)));
-        plan.push(Simulated { step: None, would_be: scene.play(&arrival) });
+    if let Subject::Invented(invented) = subject {
+        let told = scene.begin(invented, actor)?;
+        plan.extend(told.into_iter().map(|would_be| Simulated { step: None, would_be }));
     }
     for (n, step) in steps.iter().enumerate() {
         match scene.facts(step, actor) {
@@ -153,7 +164,7 @@ impl Scene {
                 let known = Known { order: Some(order), snapshot, packages, entry: None, playbook };
                 Ok(Self { shop: shop.clone(), id: id.clone(), source, known, now })
             }
-            Subject::Invented { flow, platform, .. } => {
+            Subject::Invented(Invented { flow, platform, .. }) => {
                 let playbook = playbook(core, shop, Some(flow)).await?;
                 if playbook.is_none() {
                     return Err(SimulateError::Invalid(Invalid::new("flow", "no such flow")));
@@ -169,9 +180,27 @@ impl Scene {
         }
     }
 
-    fn arrival(&self, has_email: bool) -> OrderFact {
-        let email = has_email.then(|| "customer@example.com".to_owned());
-        let customer = Customer { name: Some("An invented customer".to_owned()), email, phone: None };
+    /// Has an invented order come in; gives what is to be told of that.
+    fn begin(&mut self, invented: &Invented, actor: &Actor) -> Result<Vec<WouldBe>, SimulateError> {
+        let arrival = Fact::Order(Box::new(self.arrival(invented)));
+        let mut told = vec![self.play(&arrival)];
+        if let Some(parcel) = &invented.package {
+            let edit = PackageEdit::Add(parcel.clone());
+            told.push(self.play(&Fact::Packages { edit, actor: actor.clone() }));
+        }
+        let Some(stage) = &invented.at else { return Ok(told) };
+        let flow = self.known.playbook.as_ref().map(|p| &p.flow);
+        if flow.is_none_or(|flow| flow.stage(stage).is_none()) {
+            return Err(SimulateError::Invalid(Invalid::new("stage", "is not a stage of this flow")));
+        }
+        let expected_seq = self.order().map_or(0, |o| o.seq);
+        self.play(&Fact::Move(MoveFact { stage: stage.clone(), expected_seq, actor: actor.clone() }));
+        Ok(Vec::new())
+    }
+
+    fn arrival(&self, invented: &Invented) -> OrderFact {
+        let (name, email) = (invented.name.clone(), invented.email.clone());
+        let customer = Customer { name, email, phone: None };
         self.order_fact(Snapshot { customer, line_count: 1, ..Snapshot::default() }, "#1001")
     }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use stagepost_app::ports::Secrets;
-use stagepost_app::simulate::{SimulateError, Step, Subject, simulate};
+use stagepost_app::simulate::{Invented, SimulateError, Step, Subject, simulate};
 use stagepost_domain::id::{FlowId, OrderId};
 use stagepost_domain::order::Platform;
 use stagepost_domain::text::Invalid;
@@ -41,6 +41,14 @@ pub struct InventedInput {
     /// Whether its customer has an address; true unless said.
     #[serde(default = "yes")]
     has_email: bool,
+}
+
+impl From<InventedInput> for Invented {
+    fn from(input: InventedInput) -> Self {
+        let name = Some("An invented customer".to_owned());
+        let email = input.has_email.then(|| "customer@example.com".to_owned());
+        Self { flow: input.flow, platform: input.platform, name, email, package: None, at: None }
+    }
 }
 
 fn yes() -> bool {
@@ -99,9 +107,7 @@ pub async fn run<S: Stores, K: Secrets + 'static>(
 ) -> Answer<Found<Plan>> {
     let subject = match (input.order, input.invented) {
         (Some(order), None) => Ok(Subject::Existing(order)),
-        (None, Some(i)) => {
-            Ok(Subject::Invented { flow: i.flow, platform: i.platform, has_email: i.has_email })
-        }
+        (None, Some(invented)) => Ok(Subject::Invented(invented.into())),
         _ => Err(Invalid::new("order", "say either order or invented")),
     };
     let subject = subject.map_err(|e| Problem::invalid(vec![e]))?;

@@ -5,6 +5,7 @@ mod door;
 mod order;
 mod flows;
 mod orders;
+mod simulate;
 
 use std::sync::{Arc, Mutex};
 

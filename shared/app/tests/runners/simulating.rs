@@ -5,7 +5,9 @@ use std::sync::Arc;
 use stagepost_app::Core;
 use stagepost_app::apply::{Outcome, apply};
 use stagepost_app::ports::{ConfigChange, ConfigStore};
-use stagepost_app::simulate::{STEPS_MAX, SimulateError, Simulated, Step, Subject, WouldBe, simulate};
+use stagepost_app::simulate::{
+    Invented, STEPS_MAX, SimulateError, Simulated, Step, Subject, WouldBe, simulate,
+};
 use stagepost_domain::decide::Refused;
 use stagepost_domain::event::Action;
 use stagepost_domain::order::Platform;
@@ -13,6 +15,11 @@ use stagepost_domain::outcome::{NoOpReason, SkipReason};
 use stagepost_domain::package::PackageSeen;
 use stagepost_domain::run::RunState;
 use stagepost_testkit::{ManualClock, MemoryStore, SeededEntropy, build};
+
+fn invented(platform: Platform, email: Option<&str>) -> Invented {
+    let (name, email) = (Some("Somebody".to_owned()), email.map(str::to_owned));
+    Invented { flow: build::flow_id(), platform, name, email, package: None, at: None }
+}
 
 async fn core() -> Core<MemoryStore> {
     let store = MemoryStore::new();
@@ -58,7 +65,7 @@ async fn what_is_simulated_is_what_happens_and_nothing_is_written() {
 #[tokio::test]
 async fn an_invented_order_goes_the_whole_way_with_reasons() {
     let core = core().await;
-    let subject = Subject::Invented { flow: build::flow_id(), platform: Platform::Shopify, has_email: false };
+    let subject = Subject::Invented(invented(Platform::Shopify, None));
     let parcel = PackageSeen::parse(Some("1Z1"), None, None).unwrap();
     let steps = [moved("stg_ready"), Step::FulfilledOnPlatform, Step::Package(parcel), Step::Delivered];
     let plan = simulate(&core, &build::shop(), &build::person(), &subject, &steps).await.unwrap();
@@ -72,7 +79,7 @@ async fn an_invented_order_goes_the_whole_way_with_reasons() {
 #[tokio::test]
 async fn what_cannot_happen_is_told_as_such() {
     let core = core().await;
-    let subject = Subject::Invented { flow: build::flow_id(), platform: Platform::Api, has_email: true };
+    let subject = Subject::Invented(invented(Platform::Api, Some("a@b.test")));
     let (shop, actor) = (build::shop(), build::person());
     let plan = simulate(&core, &shop, &actor, &subject, &[moved("nowhere"), Step::Delivered]).await.unwrap();
     assert_eq!(plan[1].would_be, WouldBe::Refused(Refused::UnknownStage));
@@ -81,4 +88,28 @@ async fn what_cannot_happen_is_told_as_such() {
     assert!(simulate(&core, &shop, &actor, &subject, &many).await.is_err());
     let theirs = Subject::Existing(build::order_id(9));
     assert!(matches!(simulate(&core, &shop, &actor, &theirs, &[]).await, Err(SimulateError::NotFound)));
+}
+
+#[tokio::test]
+async fn an_invented_order_that_stands_somewhere_is_told_from_there_on() {
+    let core = core().await;
+    let (shop, actor) = (build::shop(), build::person());
+    let parcel = PackageSeen::parse(Some("1Z1"), None, None);
+    let there = Invented {
+        package: parcel,
+        at: Some(build::stage_id("shipped")),
+        ..invented(Platform::Shopify, None)
+    };
+    let steps = [Step::FulfilledOnPlatform, Step::Delivered];
+    let plan = simulate(&core, &shop, &actor, &Subject::Invented(there.clone()), &steps).await.unwrap();
+    assert_eq!(plan.iter().map(|s| s.step).collect::<Vec<_>>(), [Some(0), Some(1)]);
+    let moved = event(&plan[1]).transition.as_ref().unwrap();
+    assert_eq!(moved.from.as_ref().map(|stage| stage.name.as_str()), Some("Shipped"));
+    // A parcel that it comes in with is told.
+    let coming = Invented { at: None, ..there.clone() };
+    let plan = simulate(&core, &shop, &actor, &Subject::Invented(coming), &[]).await.unwrap();
+    assert_eq!(plan.iter().map(|s| s.step).collect::<Vec<_>>(), [None, None]);
+    let nowhere = Invented { at: Some(build::stage_id("nowhere")), ..there };
+    let refused = simulate(&core, &shop, &actor, &Subject::Invented(nowhere), &[]).await;
+    assert!(matches!(refused, Err(SimulateError::Invalid(wrong)) if wrong.field == "stage"));
 }

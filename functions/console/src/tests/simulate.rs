@@ -45,7 +45,7 @@ async fn an_order_is_found_by_its_number_and_played_through() {
         "You move it to Ready to ship",
         "<span>New</span>",
         "<strong>Ready to ship</strong>",
-        "News to Ada Example &#60;ada@customer.test&#62;",
+        "\u{201c}News\u{201d} to Ada Example &#60;ada@customer.test&#62;",
         "order.stage_entered to Warehouse (https://warehouse.test/hook)",
         "Demo store",
         "After 10 seconds, unless it is moved on by then.",
@@ -86,7 +86,7 @@ async fn what_is_decided_only_when_it_leaves_is_told_too() {
     let modes = [
         (MailMode::DryRun, "The shop&#39;s mails are set to a dry run"),
         (MailMode::Paused, "Would wait"),
-        (MailMode::Test { to: "kim@shop.test".to_owned() }, "News to kim@shop.test"),
+        (MailMode::Test { to: "kim@shop.test".to_owned() }, "\u{201c}News\u{201d} to kim@shop.test"),
     ];
     for (mode, words) in modes {
         let world = World::with_store(Role::Owner).await;

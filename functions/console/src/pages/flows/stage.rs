@@ -166,6 +166,8 @@ fn shown(
     let other = flow.delivery_stage().filter(|other| other.id != stage.id);
     let mut warnings = around.warnings(flow, visit);
     warnings.retain(|told| told.is_of(&stage.id));
+    // Its own page need not name it.
+    warnings.iter_mut().for_each(|told| told.stage = None);
     let page = StagePage {
         shell: visit.shell(Area::Flows),
         path: stage_path(&flow.id, &stage.id),

@@ -7,6 +7,7 @@ use stagepost_app::ports::{ConfigStore, StoreError};
 use stagepost_app::simulate::{Simulated, Step, WouldBe};
 use stagepost_domain::decide::Changeset;
 use stagepost_domain::event::Event;
+use stagepost_domain::id::ChannelId;
 use stagepost_domain::order::Platform;
 use stagepost_domain::outcome::SkipReason;
 use stagepost_domain::run::{Run, RunKey, RunState, Target};
@@ -203,13 +204,27 @@ impl Setting {
             );
             return RunLine { badge, icon, what, with, why };
         }
-        let mut notes: Vec<String> = Vec::new();
-        notes.extend(when(run, event));
-        notes.extend(self.note(&key.target, run));
-        let waits = matches!(key.target, Target::Email(_)) && self.settings.mail.mode == MailMode::Paused;
-        let word = if waits { "Would wait" } else { "Would run" };
-        let badge = Badge::new(if waits { Tone::Warn } else { Tone::Busy }, word);
-        RunLine { badge, icon, what, with, why: notes.join(" ") }
+        let notes = when(run, event).into_iter().chain(self.note(&key.target, run));
+        let why = notes.collect::<Vec<_>>().join(" ");
+        RunLine { badge: self.badge(&key.target), icon, what, with, why }
+    }
+
+    /// How a run that is not skipped would begin.
+    fn badge(&self, target: &Target) -> Badge {
+        match target {
+            Target::Email(_) if self.settings.mail.mode == MailMode::Paused => {
+                Badge::new(Tone::Warn, "Would wait")
+            }
+            Target::Fulfill(Some(id)) if self.is_closed(id) => Badge::new(Tone::Bad, "Would fail"),
+            Target::Email(_) | Target::Webhook(..) | Target::Fulfill(_) | Target::RegisterTracker(..) => {
+                Badge::new(Tone::Busy, "Would run")
+            }
+        }
+    }
+
+    /// Whether nothing can be told to the store yet.
+    fn is_closed(&self, channel: &ChannelId) -> bool {
+        self.channels.iter().any(|c| c.id == *channel && c.credentials.is_none())
     }
 
     /// With what, and to whom.
@@ -224,7 +239,7 @@ impl Setting {
                     MailMode::Live | MailMode::DryRun | MailMode::Paused => self.recipient.clone(),
                 };
                 let to = Some(to).filter(|to| !to.is_empty()).map(|to| format!(" to {to}"));
-                ("mail", format!("{template}{}", to.unwrap_or_default()))
+                ("mail", format!("\u{201c}{template}\u{201d}{}", to.unwrap_or_default()))
             }
             Target::Webhook(endpoint, event) => {
                 let endpoint = self.endpoints.get(endpoint.as_str());
@@ -269,12 +284,11 @@ impl Setting {
             Target::Email(_) if self.settings.mail.mode != MailMode::Live => {
                 Some(words::not_live(&self.settings.mail.mode))
             }
-            Target::Fulfill(channel) => {
-                let channel = self.channels.iter().find(|c| Some(&c.id) == channel.as_ref());
-                let closed = channel.is_some_and(|c| c.credentials.is_none());
-                let mails = run.notify_customer.then_some("The channel mails the customer about it.");
-                let closed = closed.then_some("It would fail: the store has no credentials yet.");
-                mails.or(closed).map(str::to_owned)
+            Target::Fulfill(Some(id)) if self.is_closed(id) => {
+                Some("The store has no credentials yet.".to_owned())
+            }
+            Target::Fulfill(_) => {
+                run.notify_customer.then(|| "The channel mails the customer about it.".to_owned())
             }
             Target::Email(_) | Target::Webhook(..) | Target::RegisterTracker(..) => None,
         }

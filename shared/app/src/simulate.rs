@@ -194,7 +194,8 @@ impl Scene {
             return Err(SimulateError::Invalid(Invalid::new("stage", "is not a stage of this flow")));
         }
         let expected_seq = self.order().map_or(0, |o| o.seq);
-        self.play(&Fact::Move(MoveFact { stage: stage.clone(), expected_seq, actor: actor.clone() }));
+        let (stage, actor) = (stage.clone(), actor.clone());
+        self.play(&Fact::Move(MoveFact { stage, expected_seq, actor, quiet: true }));
         Ok(Vec::new())
     }
 

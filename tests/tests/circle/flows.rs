@@ -183,3 +183,24 @@ async fn law_9_a_flood_of_mails_is_stopped_shown_and_let_go_by_hand() {
     world.pass(700).await;
     assert_eq!(world.mails().len(), 4);
 }
+
+#[tokio::test]
+async fn a_flow_is_read_with_what_would_surprise_and_some_to_begin_with_are_there() {
+    let world = World::start().await;
+    let path = format!("/v1/flows/{}", world.ids.flow);
+    let told = |flow: &Value| {
+        let warnings = flow["warnings"].as_array().unwrap().clone();
+        warnings.into_iter().map(|w| w["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let before = told(&flow(&world).await);
+    assert!(!before.contains(&"mails_not_live".to_owned()), "{before:?}");
+    world.api.send("PATCH", "/v1/settings", Some(&json!({"mail_mode": {"mode": "paused"}}))).await.ok();
+    let flow = flow(&world).await;
+    assert!(told(&flow).contains(&"mails_not_live".to_owned()), "{flow}");
+    let paused = flow["warnings"].as_array().unwrap().iter().find(|w| w["kind"] == "mails_not_live").unwrap();
+    assert_eq!(paused["mode"], json!({"mode": "paused"}));
+    assert!(flow["stages"].as_array().unwrap().iter().any(|stage| stage["id"] == paused["stage"]));
+    let starters = world.api.get("/v1/flows/starters").await.ok();
+    assert_eq!(starters["items"][0]["key"], "made_to_order");
+    assert_eq!(world.api.get(&path.replace("flow_", "flow_0")).await.status, 404);
+}

@@ -5,6 +5,8 @@ use serde::Deserialize;
 use stagepost_app::config::{self, FlowInput, Removal};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::flow::Flow;
+use stagepost_domain::flow::starters::{self, Starter};
+use stagepost_domain::flow::warnings::{Around, warnings};
 use stagepost_domain::id::FlowId;
 use stagepost_domain::text::Invalid;
 use stagepost_lambda::http::Problem;
@@ -14,6 +16,7 @@ use crate::Stores;
 use crate::answer::{Answer, Current, Found, Gone, List, MadeCurrent};
 use crate::caller::{Admin, Caller};
 use crate::payload::{IfMatch, Named, Payload, Queried};
+use crate::view::FlowView;
 
 /// Longest page, in bytes: a hundred flows of fifty described stages are more than the 6 MB that a function
 /// may answer.
@@ -59,9 +62,36 @@ pub async fn read<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
     Named(id): Named<FlowId>,
-) -> Answer<Current<Flow>> {
-    let flow = api.core.store.flow(caller.shop(), &id).await?.filter(|flow| flow.archived_at.is_none());
-    Ok(Current(flow.ok_or_else(|| Problem::not_found("flow"))?))
+) -> Answer<Current<FlowView>> {
+    let (store, shop) = (&api.core.store, caller.shop());
+    let (flow, settings, channels, carriers, templates, endpoints) = tokio::try_join!(
+        store.flow(shop, &id),
+        store.settings(shop),
+        store.channels(shop),
+        store.carriers(shop),
+        store.templates(shop),
+        store.endpoints(shop)
+    )?;
+    let flow = flow.filter(|flow| flow.archived_at.is_none());
+    let (Some(flow), Some(settings)) = (flow, settings) else {
+        return Err(Problem::not_found("flow").into());
+    };
+    let around = Around {
+        settings: &settings,
+        channels: &channels,
+        carriers: &carriers,
+        templates: &templates,
+        endpoints: &endpoints,
+    };
+    let warnings = warnings(&flow, &around);
+    Ok(Current(FlowView::new(flow, warnings)))
+}
+
+pub async fn starters<S: Stores, K: Secrets + 'static>(
+    _: State<S, K>,
+    _: Caller,
+) -> Answer<Found<List<Starter>>> {
+    Ok(List::whole(starters::ALL.to_vec()))
 }
 
 pub async fn create<S: Stores, K: Secrets + 'static>(

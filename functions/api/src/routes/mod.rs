@@ -232,7 +232,13 @@ fn configuration<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Route
         .patch("/v1/settings", settings::update, about("updateSettings", "Change the shop's settings"))
         .get("/v1/flows", flows::list, about("listFlows", "List flows"))
         .post("/v1/flows", flows::create, about("createFlow", "Make a flow"))
-        .get("/v1/flows/{id}", flows::read, about("getFlow", "Read a flow"))
+        .get("/v1/flows/starters", flows::starters, about("listFlowStarters", "List flows to begin with"))
+        .get(
+            "/v1/flows/{id}",
+            flows::read,
+            about("getFlow", "Read a flow")
+                .detail("With `warnings`: settings that are allowed and would surprise, each with its stage."),
+        )
         .put("/v1/flows/{id}", flows::update, about("updateFlow", "Edit a flow").conflict(EDITED))
         .delete(
             "/v1/flows/{id}",

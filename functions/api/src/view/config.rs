@@ -7,6 +7,7 @@ use stagepost_domain::Timestamp;
 use stagepost_domain::brand::Brand;
 use stagepost_domain::event::Actor;
 use stagepost_domain::flow::Flow;
+use stagepost_domain::flow::warnings::Warning;
 use stagepost_domain::id::{CarrierId, ChannelId, FlowId, KeyId, MemberId, ShopId, TemplateId};
 use stagepost_domain::member::Member;
 use stagepost_domain::order::Platform;
@@ -14,6 +15,30 @@ use stagepost_domain::shop::{ApiKey, CarrierIntegration, CarrierKind, Channel, M
 use stagepost_domain::template::EmailTemplate;
 
 use crate::answer::Versioned;
+
+/// A flow, and what would surprise about it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "FlowWithWarnings")]
+pub struct FlowView {
+    /// The flow.
+    #[serde(flatten)]
+    flow: Flow,
+    /// Settings that are allowed and would surprise, as they stand now beside the rest of the configuration.
+    warnings: Vec<Warning>,
+}
+
+impl FlowView {
+    /// The flow with its warnings.
+    pub fn new(flow: Flow, warnings: Vec<Warning>) -> Self {
+        Self { flow, warnings }
+    }
+}
+
+impl Versioned for FlowView {
+    fn version(&self) -> u64 {
+        self.flow.version
+    }
+}
 
 /// A shop's settings.
 #[derive(Debug, Serialize, JsonSchema)]

@@ -9,7 +9,9 @@ mod orders;
 mod timeline;
 
 pub use attempts::AttemptView;
-pub use config::{BrandView, CarrierView, ChannelView, KeyView, MemberView, SettingsView, TemplateLine};
+pub use config::{
+    BrandView, CarrierView, ChannelView, FlowView, KeyView, MemberView, SettingsView, TemplateLine,
+};
 pub use endpoints::{EndpointView, RecoveryView};
 pub use jobs::{GovernorView, JobView, Plan, PlanStep, RecoverableView};
 pub use mail::{PreviewView, SenderView, SuppressionView, TestMailView};

@@ -2,8 +2,8 @@
 
 mod bulk;
 mod door;
-mod order;
 mod flows;
+mod order;
 mod orders;
 mod simulate;
 

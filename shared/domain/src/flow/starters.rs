@@ -5,6 +5,7 @@ use serde::Serialize;
 /// A flow to begin with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "FlowStarter"))]
 pub struct Starter {
     /// Stable word for it.
     pub key: &'static str,
@@ -23,6 +24,7 @@ pub struct Starter {
 /// A stage of a flow to begin with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "FlowStarterStage"))]
 pub struct StarterStage {
     /// Name.
     pub name: &'static str,

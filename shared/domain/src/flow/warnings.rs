@@ -26,6 +26,7 @@ pub struct Around<'a> {
 /// A setting that would surprise, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "FlowWarning"))]
 pub struct Warning {
     /// The stage; null for the flow as a whole.
     pub stage: Option<StageId>,

@@ -7,7 +7,7 @@ use askama::Template;
 use axum::Router;
 use axum::routing::get;
 use http::StatusCode;
-use stagepost_app::ports::{OrderStore, Secrets};
+use stagepost_app::ports::Secrets;
 use stagepost_app::search::{Hit, search};
 use stagepost_app::simulate::{SimulateError, Subject, simulate};
 use stagepost_domain::id::OrderId;

@@ -171,7 +171,7 @@ impl Setting {
             lines.push(format!("It would not move to {}. {why}", refusal.to.name));
         }
         if moved.is_some() {
-            lines.push(format!("Because of {}.", words::cause(&event.cause, platform)));
+            lines.push(format!("Because of {}.", words::cause(&event.cause, platform, &self.flows)));
         } else {
             lines.push(format!("{}.", words::change(&event.change)));
         }

@@ -194,7 +194,8 @@ async fn a_flow_is_read_with_what_would_surprise_and_some_to_begin_with_are_ther
     };
     let before = told(&flow(&world).await);
     assert!(!before.contains(&"mails_not_live".to_owned()), "{before:?}");
-    world.api.send("PATCH", "/v1/settings", Some(&json!({"mail_mode": {"mode": "paused"}}))).await.ok();
+    let paused = json!({"mail_mode": {"mode": "paused"}}).to_string();
+    world.api.send("PATCH", "/v1/settings", Some(paused.into_bytes())).await.ok();
     let flow = flow(&world).await;
     assert!(told(&flow).contains(&"mails_not_live".to_owned()), "{flow}");
     let paused = flow["warnings"].as_array().unwrap().iter().find(|w| w["kind"] == "mails_not_live").unwrap();

@@ -252,7 +252,7 @@ fn check_stage(
     match required_name(&format!("stages[{i}].name"), &stage.name, NAME_CHARS_MAX) {
         Ok(name) => {
             if !names.insert(name.to_lowercase()) {
-                wrong.push(Invalid::new(format!("stages[{i}].name"), "another stage has this name"));
+                wrong.push(Invalid::new(format!("stages[{i}].name"), "is the name of another stage already"));
             }
             stage.name = name;
         }

@@ -197,7 +197,7 @@ async fn what_is_refused_stands_at_its_field_with_what_was_entered() {
     let form = with(with(form(&flow), "name", ""), "stages[stg_packing].name", "shipped");
     let seen = world.post(FLOW, &lent(&form)).await;
     assert_eq!(seen.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(seen.says("Name must not be empty.") && seen.says("Name another stage has this name."));
+    assert!(seen.says("Name must not be empty.") && seen.says("Name is the name of another stage already."));
     assert!(seen.says("value=\"shipped\"") && seen.says("2 fields need another look"));
     assert_eq!(world.flow().await, flow);
 }

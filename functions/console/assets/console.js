@@ -58,6 +58,19 @@
     for (const id of opened) { const details = document.getElementById(id); if (details) details.open = true; }
     times();
   });
+  // Something to copy: without this file it is text that one marks.
+  const copies = () => { for (const button of document.querySelectorAll("[data-copy][hidden]")) button.hidden = false; };
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest && event.target.closest("[data-copy]");
+    if (!button) return;
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      const said = button.textContent;
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = said; }, 1500);
+    } catch { button.textContent = "Mark it and copy"; }
+  });
+  if (navigator.clipboard) { copies(); document.addEventListener("htmx:afterSwap", copies); }
 
   // Choosing many.
   for (const form of document.querySelectorAll("form[data-many]")) {

@@ -19,9 +19,12 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       connect-src 'self'; frame-src 'self'; form-action 'self'; frame-ancestors 'none'; \
                       base-uri 'none'";
 
-/// What somebody else wrote, shown in a frame: no scripts, no forms, no way out, pictures of the web.
-const FRAMED: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; sandbox; \
-                      frame-ancestors 'self'; base-uri 'none'; form-action 'none'";
+/// The same for a page with a mail in a frame of it (`<iframe sandbox srcdoc>`), which is under the page's own
+/// policy: a mail brings its styles with it, and pictures of the web. Still no script but ours, and in the frame
+/// none at all.
+const WITH_MAIL: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+                         img-src 'self' https: data:; connect-src 'self'; frame-src 'self'; form-action 'self'; \
+                         frame-ancestors 'none'; base-uri 'none'";
 
 /// htmx stops asking when it is answered with this.
 const STOP: u16 = 286;
@@ -45,10 +48,10 @@ pub fn last_of(part: &impl Template) -> Answer {
     page_as(StatusCode::from_u16(STOP).unwrap_or(StatusCode::OK), part)
 }
 
-/// A mail as its reader would see it, to be shown in a frame of a page of ours.
-pub fn framed(mail: String) -> Response {
-    let mut response = html(StatusCode::OK, mail);
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FRAMED));
+/// A page with a mail in a frame of it.
+pub fn with_mail(mut response: Response) -> Response {
+    let policy = HeaderValue::from_static(WITH_MAIL);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     response
 }
 

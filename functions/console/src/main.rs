@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use lambda_http::{Error, run};
-use stagepost_console::{Console, Keys, Queue, router};
+use stagepost_console::{Console, Keys, Queue, Senders, router};
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::{aws, env, links::SignedLinks, system, telemetry};
 use stagepost_outbound_http::{Guard, check_url};
 use stagepost_secrets::DeployedSecrets;
+use stagepost_ses::SesSenders;
 use stagepost_sqs::SqsInboundQueue;
 use url::Url;
 
@@ -23,5 +24,6 @@ async fn main() -> Result<(), Error> {
     let check = |url: &Url| check_url(url, Guard::Public).map_err(|refused| refused.to_string());
     let keys = Keys::of_deployment(&key);
     let console = Console::new(core, secrets, Arc::new(links), keys, public, check, Queue::new(inbound));
+    let console = console.with_senders(Senders::new(SesSenders::new(stagepost_ses::client(&aws))));
     run(router(Arc::new(console))).await
 }

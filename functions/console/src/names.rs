@@ -56,3 +56,41 @@ impl Names for Flows {
         self.find(id).map_or_else(|| "a stage that is gone".to_owned(), |(_, stage)| stage.name.clone())
     }
 }
+
+/// A stage that uses something: a template, an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    /// The stage's name.
+    pub stage: String,
+    /// Its flow's.
+    pub flow: String,
+    /// The stage's colour.
+    pub color: Option<String>,
+    /// Whether its automation is switched on.
+    pub on: bool,
+    /// The stage's id.
+    pub id: StageId,
+}
+
+impl Use {
+    /// The stages of these flows that use it: `used` says so, and whether that is switched on.
+    #[must_use]
+    pub fn all(flows: &[Flow], used: impl Fn(&Stage) -> Option<bool>) -> Vec<Self> {
+        let stages = flows.iter().flat_map(|flow| flow.stages.iter().map(move |stage| (flow, stage)));
+        let using = stages.filter_map(|(flow, stage)| Some((flow, stage, used(stage)?)));
+        let as_use = |(flow, stage, on): (&Flow, &Stage, bool)| Self {
+            stage: stage.name.clone(),
+            flow: flow.name.clone(),
+            color: stage.color.clone(),
+            on,
+            id: stage.id.clone(),
+        };
+        using.map(as_use).collect()
+    }
+
+    /// As an error names it.
+    #[must_use]
+    pub fn told(&self) -> String {
+        format!("stage \u{201c}{}\u{201d} of \u{201c}{}\u{201d}", self.stage, self.flow)
+    }
+}

@@ -24,6 +24,10 @@ use crate::{Console, Stores};
 /// Longest key of a form.
 const KEY_MAX: usize = 100;
 
+/// How the path of a form ends that only looks. It writes nothing, so it has no key of its own: a page that shows
+/// a preview while somebody types sends the same form again and again, with other words.
+const LOOKS: &str = "/preview";
+
 /// Where ids and secrets of this request come from.
 #[derive(Clone)]
 pub struct Source(pub Arc<dyn Entropy>);
@@ -47,6 +51,10 @@ pub async fn act<S: Stores, K: Secrets + 'static>(
     next: Next,
 ) -> Response {
     let Form { mut parts, body, fields } = form;
+    if parts.uri.path().ends_with(LOOKS) {
+        parts.extensions.insert(fields);
+        return next.run(Request::from_parts(parts, Body::from(body))).await;
+    }
     let key = fields.text(ONCE).to_owned();
     if key.is_empty() || key.len() > KEY_MAX {
         return Failed::new(Trouble::foreign_form()).into_response();

@@ -2,6 +2,7 @@
 //!
 //! Each says what was expected and what was found, so that nobody has to ask *why didn't it send?*
 
+use stagepost_app::mail::ports::{SenderState, TestState};
 use stagepost_domain::again::AgainRefused;
 use stagepost_domain::decide::Refused;
 use stagepost_domain::event::{Action, Actor, Cause, Change};
@@ -10,7 +11,9 @@ use stagepost_domain::feedback::Fate;
 use stagepost_domain::flow::Automations;
 use stagepost_domain::flow::warnings::Surprise;
 use stagepost_domain::fulfillment::Attribution;
+use stagepost_domain::governor::{Paused, TooMany};
 use stagepost_domain::id::{KeyId, StageId};
+use stagepost_domain::job::JobState;
 use stagepost_domain::link::NoEntry;
 use stagepost_domain::order::{Hold, HoldReason, Lifecycle, Platform};
 use stagepost_domain::outcome::{IgnoreReason, NoOpReason, SkipReason};
@@ -129,6 +132,63 @@ pub fn suppressed(because: Because) -> &'static str {
         Because::HardBounce => "a mail to it came back for good",
         Because::Complaint => "its owner called a mail spam",
         Because::ByHand => "somebody of the shop put it on the list",
+    }
+}
+
+/// What becomes of the shop's mails, as a badge.
+#[must_use]
+pub fn mail_mode_badge(mode: &MailMode) -> Badge {
+    match mode {
+        MailMode::Live => Badge::new(Tone::Good, "Live"),
+        MailMode::Test { .. } => Badge::new(Tone::Warn, "Test mode"),
+        MailMode::DryRun => Badge::new(Tone::Warn, "Dry run"),
+        MailMode::Paused => Badge::new(Tone::Warn, "Paused"),
+    }
+}
+
+/// The same as a sentence.
+#[must_use]
+pub fn mail_mode(mode: &MailMode) -> String {
+    match mode {
+        MailMode::Live => "Mails go to customers.".to_owned(),
+        MailMode::Test { to } => format!("All mails go to {to}, none to a customer."),
+        MailMode::DryRun => "Mails are rendered and sent to nobody.".to_owned(),
+        MailMode::Paused => "Mails wait until you let them go.".to_owned(),
+    }
+}
+
+/// Why a shop's mails were stopped.
+#[must_use]
+pub fn stopped(paused: &Paused) -> String {
+    let Paused { count, usual, .. } = paused;
+    match paused.because {
+        TooMany::Mails => format!("{count} in ten minutes are far more than the usual {usual}."),
+        TooMany::Bounces => format!("{count} of the last {usual} came back for good."),
+        TooMany::Complaints => format!("{count} of the last {usual} were called spam."),
+    }
+}
+
+/// How the mail provider stands to a sender.
+#[must_use]
+pub fn sender_badge(state: SenderState) -> Badge {
+    match state {
+        SenderState::Verified => Badge::new(Tone::Good, "Verified"),
+        SenderState::Pending => Badge::new(Tone::Busy, "Waits to be verified"),
+        SenderState::Failed => Badge::new(Tone::Bad, "Not verified in time"),
+        SenderState::Unknown => Badge::new(Tone::Bad, "Not known"),
+        SenderState::NotAllowed => Badge::new(Tone::Bad, "Not allowed here"),
+        SenderState::Unchecked => Badge::new(Tone::Plain, "Not checked"),
+    }
+}
+
+/// What became of a test mail.
+#[must_use]
+pub fn test_mail_badge(state: &TestState) -> Badge {
+    match state {
+        TestState::Pending => Badge::new(Tone::Busy, "On its way"),
+        TestState::Sending => Badge::new(Tone::Busy, "Given to the mail provider"),
+        TestState::Sent => Badge::new(Tone::Good, "Sent"),
+        TestState::Failed { .. } => Badge::new(Tone::Bad, "Not sent"),
     }
 }
 
@@ -271,6 +331,29 @@ pub fn told_of(event: EventType) -> &'static str {
         EventType::Updated => "order.updated",
         EventType::StageEntered => "order.stage_entered",
         EventType::Delivered => "order.delivered",
+    }
+}
+
+/// When a message of this kind is sent.
+#[must_use]
+pub fn event_meaning(event: EventType) -> &'static str {
+    match event {
+        EventType::Created => "An order is new.",
+        EventType::Updated => "Something about an order has changed: its details, fulfillment or packages.",
+        EventType::StageEntered => "An order has entered a stage, whichever it is.",
+        EventType::Delivered => "All packages of an order have arrived.",
+    }
+}
+
+/// Where a job stands.
+#[must_use]
+pub fn job_badge(state: &JobState) -> Badge {
+    match state {
+        JobState::Waiting { .. } => Badge::new(Tone::Busy, "Waiting"),
+        JobState::Running { .. } => Badge::new(Tone::Busy, "In progress"),
+        JobState::Done { .. } => Badge::new(Tone::Good, "Done"),
+        JobState::Failed { .. } => Badge::new(Tone::Bad, "Failed"),
+        JobState::Cancelled { .. } => Badge::new(Tone::Plain, "Stopped"),
     }
 }
 

@@ -140,16 +140,28 @@ impl Settings {
         self.mail.from_name.as_deref().unwrap_or(&self.name)
     }
 
-    /// Whether a test mail may go there: to the shop's own addresses, and to those that it named.
+    /// Where test mails may go: the shop's own addresses and those that it named, each once.
     #[must_use]
-    pub fn may_test(&self, address: &str) -> bool {
+    pub fn test_addresses(&self) -> Vec<&str> {
         let to = match &self.mail.mode {
             MailMode::Test { to } => Some(to.as_str()),
             MailMode::Live | MailMode::DryRun | MailMode::Paused => None,
         };
-        let own = [Some(self.from_email.as_str()), self.mail.reply_to.as_deref(), to];
+        let own = [to, self.mail.reply_to.as_deref(), Some(self.from_email.as_str())];
         let named = self.mail.test_recipients.iter().map(String::as_str);
-        own.into_iter().flatten().chain(named).any(|known| known.eq_ignore_ascii_case(address))
+        let mut addresses: Vec<&str> = Vec::new();
+        for address in named.chain(own.into_iter().flatten()) {
+            if !addresses.iter().any(|known| known.eq_ignore_ascii_case(address)) {
+                addresses.push(address);
+            }
+        }
+        addresses
+    }
+
+    /// Whether a test mail may go there.
+    #[must_use]
+    pub fn may_test(&self, address: &str) -> bool {
+        self.test_addresses().iter().any(|known| known.eq_ignore_ascii_case(address))
     }
 
     /// The grace of law 12.

@@ -25,7 +25,7 @@ pub struct PreviewView {
     /// left out.
     warnings: Vec<WarningView>,
     /// How many of the newest orders were looked at for that, at most 50: those in the stages that send the
-    /// template, or in all if none does.
+    /// template, or in all if none stands there.
     looked_at: usize,
 }
 
@@ -119,23 +119,6 @@ pub struct SenderView {
 impl SenderView {
     /// With what to do.
     pub fn new(address: String, state: SenderState) -> Self {
-        let hint = match state {
-            SenderState::Verified => None,
-            SenderState::Pending => Some(
-                "SES waits for its owner: follow the link in its mail, or publish the DKIM records of the domain.",
-            ),
-            SenderState::Failed => Some(
-                "SES did not find its owner in time: publish the domain's DKIM records and verify it again.",
-            ),
-            SenderState::Unknown => {
-                Some("SES does not know it: verify the address, or better its domain, in this region.")
-            }
-            SenderState::NotAllowed => Some(
-                "It is not the identity that this deployment may send from: take an address of that identity, or \
-                 deploy with another SenderIdentity.",
-            ),
-            SenderState::Unchecked => Some("Nobody checks senders here: send a test mail to see."),
-        };
-        Self { address, state, hint }
+        Self { address, hint: state.hint(), state }
     }
 }

@@ -25,7 +25,8 @@
 //!    (`stages[2].name`). Done: `to_say("/where", Flash::done("Saved."))`, which shows the message on the next page.
 //!    Refused: the same page again with `page_as(StatusCode::UNPROCESSABLE_ENTITY, …)`, the values of `fields` and
 //!    `Wrong(errors)` at the fields. Everything else: `?`, which becomes a page by `crate::error`. What is shown
-//!    once (a secret) is a page, not a redirect: sent again it is shown again, for a day.
+//!    once (a secret) is a page, not a redirect: sent again it is shown again, for a day. A form that only looks
+//!    goes to a path that ends in `/preview`: it must write nothing, and may be sent as often as one likes.
 //! 5. **What cannot be taken back** goes over a [`crate::ui::Confirm`] page (GET) that says what it will do, with
 //!    numbers; *Cancel* leads back.
 //! 6. **Tests** in `src/tests/{area}.rs`: `World` signs in, gets, and sends forms as a browser does. Each page: as

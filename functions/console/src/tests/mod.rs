@@ -6,6 +6,8 @@ mod flows;
 mod order;
 mod orders;
 mod simulate;
+mod notifications;
+mod webhooks;
 
 use std::sync::{Arc, Mutex};
 
@@ -105,6 +107,14 @@ impl World {
         let mut settings = stored.unwrap_or_else(|| build::settings(shop, 0));
         settings.config_version += 1;
         self.store.save(&change, &settings).await.unwrap();
+    }
+
+    /// A shop in which nothing is set up.
+    pub async fn bare(&self, shop: &ShopId) {
+        let mut settings = build::settings(shop, 1);
+        settings.templates.clear();
+        settings.endpoints.clear();
+        self.store.save(&ConfigChange::Shop, &settings).await.unwrap();
     }
 
     /// Signs in with a key of this role, over the form.

@@ -255,6 +255,30 @@ pub enum SenderState {
     Unchecked,
 }
 
+impl SenderState {
+    /// What to do about it; nothing if all is well.
+    #[must_use]
+    pub fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::Verified => None,
+            Self::Pending => Some(
+                "SES waits for its owner: follow the link in its mail, or publish the DKIM records of the domain.",
+            ),
+            Self::Failed => Some(
+                "SES did not find its owner in time: publish the domain's DKIM records and verify it again.",
+            ),
+            Self::Unknown => {
+                Some("SES does not know it: verify the address, or better its domain, in this region.")
+            }
+            Self::NotAllowed => Some(
+                "It is not the identity that this deployment may send from: take an address of that identity, or \
+                 deploy with another SenderIdentity.",
+            ),
+            Self::Unchecked => Some("Nobody checks senders here: send a test mail to see."),
+        }
+    }
+}
+
 /// Asks the provider about senders.
 pub trait SenderCheck: Send + Sync {
     /// How it stands to an address: by the address itself, else by its domain.

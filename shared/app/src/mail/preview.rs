@@ -1,9 +1,8 @@
 //! A mail as it would be, and what it would lack.
 
-use std::collections::BTreeMap;
-
-use stagepost_domain::flow::Flow;
-use stagepost_domain::id::{OrderId, ShopId, StageId, TemplateId};
+use futures_util::future::try_join_all;
+use stagepost_domain::flow::{Flow, Stage};
+use stagepost_domain::id::{OrderId, ShopId, TemplateId};
 use stagepost_domain::order::{Order, Snapshot};
 use stagepost_domain::shop::Settings;
 use stagepost_domain::template::{Occasion, Parts, Rendered, Variables};
@@ -63,7 +62,7 @@ pub trait PreviewStores: OrderStore + ConfigStore + SearchStore {}
 impl<T: OrderStore + ConfigStore + SearchStore> PreviewStores for T {}
 
 /// The mail of these parts for an order, or for an invented one, with what it would lack for the newest orders:
-/// those in the stages that mail `template`, if there are such stages, else those in all.
+/// those in the stages that mail `template`, or those in all if none stands there.
 ///
 /// # Errors
 /// The parts are no template, the order is not there, or the store failed.
@@ -75,27 +74,98 @@ pub async fn preview<S: PreviewStores, L: TrackingLinks + ?Sized>(
     template: Option<&TemplateId>,
     order: Option<&OrderId>,
 ) -> Result<Preview, PreviewError> {
-    parts.check().map_err(PreviewError::Invalid)?;
     let settings = core.store.settings(shop).await?.ok_or(PreviewError::NotFound)?;
     let flows = core.store.flows(shop).await?;
-    let desk = Desk { core, links, settings: &settings, flows: &flows, parts };
+    let shows = parts.shows();
+    let newest = if shows.is_empty() { Vec::new() } else { newest(core, shop, &flows, template).await? };
+    let among = Among { settings: &settings, flows: &flows, newest: &newest };
+    preview_among(core, links, among, parts, order).await
+}
+
+/// An order with its people.
+pub type Known = (Order, Option<Snapshot>);
+
+/// What a preview is seen against, where it is read already.
+#[derive(Debug, Clone, Copy)]
+pub struct Among<'a> {
+    /// The shop.
+    pub settings: &'a Settings,
+    /// Its flows.
+    pub flows: &'a [Flow],
+    /// Its newest orders: of these [`newest`].
+    pub newest: &'a [Known],
+}
+
+/// The same where the shop and its newest orders are read already.
+///
+/// # Errors
+/// The parts are no template, the order is not there, or the store failed.
+pub async fn preview_among<S: PreviewStores, L: TrackingLinks + ?Sized>(
+    core: &Core<S>,
+    links: &L,
+    among: Among<'_>,
+    parts: Parts<'_>,
+    order: Option<&OrderId>,
+) -> Result<Preview, PreviewError> {
+    parts.check().map_err(PreviewError::Invalid)?;
+    let desk = Desk { core, links, settings: among.settings, flows: among.flows, parts };
     let here = desk.filled(order).await?;
     let rendered = parts.render(&here).map_err(unrendered)?;
     let shows = parts.shows();
-    let mut empty: BTreeMap<String, usize> = BTreeMap::new();
-    let others = if shows.is_empty() { Vec::new() } else { desk.newest(template).await? };
-    let looked_at = others.len();
-    for (order, snapshot) in others {
-        let variables = desk.of(&order, &snapshot.unwrap_or_default()).await?;
-        for name in shows.iter().filter(|name| variables.lacks(name)) {
-            *empty.entry(name.clone()).or_default() += 1;
-        }
-    }
+    let others = if shows.is_empty() { &[] } else { among.newest };
+    let nobody = Snapshot::default();
+    let others = others.iter().map(|(order, snapshot)| desk.of(order, snapshot.as_ref().unwrap_or(&nobody)));
+    let others = try_join_all(others).await?;
     let warning = |variable: String| {
-        let (here, empty_in) = (here.lacks(&variable), empty.get(&variable).copied().unwrap_or_default());
+        let empty_in = others.iter().filter(|order| order.lacks(&variable)).count();
+        let here = here.lacks(&variable);
         (here || empty_in > 0).then_some(Warning { variable, here, empty_in })
     };
+    let looked_at = others.len();
     Ok(Preview { rendered, warnings: shows.into_iter().filter_map(warning).collect(), looked_at })
+}
+
+/// The newest orders of the stages that mail `template`, or of all if none stands there: [`LOOKED_AT`] at most, as
+/// they came in.
+///
+/// # Errors
+/// The store failed.
+pub async fn newest<S: OrderStore + SearchStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    flows: &[Flow],
+    template: Option<&TemplateId>,
+) -> Result<Vec<Known>, StoreError> {
+    let mails =
+        |stage: &Stage| stage.automations.email.as_ref().is_some_and(|m| Some(&m.template) == template);
+    let mut ids = newest_in(core, shop, flows, mails).await?;
+    if ids.is_empty() {
+        ids = newest_in(core, shop, flows, |_| true).await?;
+    }
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = core.store.found(&ids).await?;
+    let mut known: Vec<Known> = found.into_iter().filter(|(order, _)| order.shop == *shop).collect();
+    known.sort_by_key(|(order, _)| ids.iter().position(|id| *id == order.id));
+    Ok(known)
+}
+
+/// The same of these stages, by id.
+async fn newest_in<S: OrderStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    flows: &[Flow],
+    wanted: impl Fn(&Stage) -> bool,
+) -> Result<Vec<OrderId>, StoreError> {
+    let live = flows.iter().filter(|flow| flow.archived_at.is_none());
+    let stages = live.flat_map(|flow| &flow.stages).filter(|stage| wanted(stage)).take(STAGES_MAX);
+    let filters: Vec<OrderFilter> = stages.map(|stage| OrderFilter::Stage(stage.id.clone())).collect();
+    let asked = filters.iter().map(|filter| core.store.orders(shop, filter, None, LOOKED_AT));
+    let pages = try_join_all(asked).await?;
+    let mut orders: Vec<OrderSummary> = pages.into_iter().flat_map(|page| page.items).collect();
+    orders.sort_by_key(|order| std::cmp::Reverse(order.entered_at));
+    Ok(orders.into_iter().take(LOOKED_AT).map(|order| order.id).collect())
 }
 
 /// The variables of an order as a preview has them, or of an invented one.
@@ -145,35 +215,5 @@ impl<S: PreviewStores, L: TrackingLinks + ?Sized> Desk<'_, S, L> {
             tracking_url: &self.links.link(order),
         };
         variables(self.core, self.parts, order, snapshot, occasion).await
-    }
-
-    /// The newest orders of the stages that matter.
-    async fn newest(
-        &self,
-        template: Option<&TemplateId>,
-    ) -> Result<Vec<(Order, Option<Snapshot>)>, StoreError> {
-        let mut orders: Vec<OrderSummary> = Vec::new();
-        for stage in self.stages(template) {
-            let filter = OrderFilter::Stage(stage);
-            orders.extend(self.core.store.orders(&self.settings.shop, &filter, None, LOOKED_AT).await?.items);
-        }
-        orders.sort_by_key(|order| std::cmp::Reverse(order.entered_at));
-        let ids: Vec<OrderId> = orders.into_iter().take(LOOKED_AT).map(|order| order.id).collect();
-        let found = self.core.store.found(&ids).await?;
-        Ok(found.into_iter().filter(|(order, _)| order.shop == self.settings.shop).collect())
-    }
-
-    fn stages(&self, template: Option<&TemplateId>) -> Vec<StageId> {
-        let all =
-            || self.flows.iter().filter(|flow| flow.archived_at.is_none()).flat_map(|flow| &flow.stages);
-        let mails = |stage: &&stagepost_domain::flow::Stage| {
-            stage.automations.email.as_ref().is_some_and(|mail| Some(&mail.template) == template)
-        };
-        let mut stages: Vec<StageId> = all().filter(mails).map(|stage| stage.id.clone()).collect();
-        if stages.is_empty() {
-            stages = all().map(|stage| stage.id.clone()).collect();
-        }
-        stages.truncate(STAGES_MAX);
-        stages
     }
 }

@@ -261,7 +261,10 @@ fn named(parameter: &Parameter, place: Place<'_>) -> Result<Named, String> {
         Parameter::Path(Path::Relative((_, raw)) | Path::Local((_, _, raw))) => raw,
         _ => return Err("only a variable can stand here".into()),
     };
-    let unknown = || format!("unknown variable {{{{{raw}}}}}; there are {}", known(place));
+    let unknown = || match meant(raw, place) {
+        Some(name) => format!("unknown variable {{{{{raw}}}}}; write {{{{{name}}}}} instead"),
+        None => format!("unknown variable {{{{{raw}}}}}; there are {}", known(place)),
+    };
     match place.list {
         None => of_the_order(raw).ok_or_else(unknown),
         Some(_) if ROUND.contains(&raw.as_str()) => Ok(Named::Round),
@@ -279,6 +282,44 @@ fn named(parameter: &Parameter, place: Place<'_>) -> Result<Named, String> {
 fn of_the_order(name: &str) -> Option<Named> {
     let list = LISTS.iter().find(|(list, _)| *list == name).map(|(list, _)| Named::List(list));
     list.or_else(|| TEXTS.contains(&name).then(|| Named::Text(name.to_owned())))
+}
+
+/// What somebody most likely meant by a name that is none: written otherwise (`order_number`), or in a loop
+/// without the way out of it, or mistyped by a letter or two.
+fn meant(raw: &str, place: Place<'_>) -> Option<String> {
+    let texts = TEXTS.iter().map(|name| (*name).to_owned());
+    let names: Vec<String> = match place.list {
+        None => texts.collect(),
+        Some((_, fields)) => {
+            let outer = texts.map(|name| format!("../{name}"));
+            fields.iter().map(|field| (*field).to_owned()).chain(outer).collect()
+        }
+    };
+    let asked = letters(raw);
+    let far = |name: &String| distance(&asked, &letters(name));
+    let nearest = names.into_iter().min_by_key(far)?;
+    (!asked.is_empty() && far(&nearest) <= asked.len() / 4).then_some(nearest)
+}
+
+/// The letters and digits of a name, all small; no more than any name has.
+fn letters(name: &str) -> Vec<char> {
+    name.chars().filter(char::is_ascii_alphanumeric).take(40).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// How many letters one has to change, add or leave out.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut corner = i;
+        let mut left = i + 1;
+        for (y, above) in b.iter().zip(row.iter_mut().skip(1)) {
+            let cost = corner + usize::from(x != y);
+            corner = *above;
+            left = cost.min(left + 1).min(corner + 1);
+            *above = left;
+        }
+    }
+    row.last().copied().unwrap_or_default()
 }
 
 fn known(place: Place<'_>) -> String {

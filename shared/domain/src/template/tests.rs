@@ -134,6 +134,25 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 #[test]
+fn a_name_that_is_nearly_one_says_which() {
+    for (source, meant) in [
+        ("{{order_number}}", Some("orderNumber")),
+        ("{{order.number}}", Some("orderNumber")),
+        ("{{customerNmae}}", Some("customerName")),
+        ("{{trackingURL}}", Some("trackingUrl")),
+        ("{{this.customerName}}", Some("customerName")),
+        ("{{#each items}}{{orderNumber}}{{/each}}", Some("../orderNumber")),
+        ("{{#each items}}{{Title}}{{/each}}", Some("title")),
+        ("{{nope}}", None),
+        ("{{discountCode}}", None),
+    ] {
+        let wrong = html(source).validated().unwrap_err();
+        let told = wrong[0].reason.split_once("; write {{").map(|(_, told)| told);
+        assert_eq!(told, meant.map(|name| format!("{name}}}}} instead")).as_deref(), "{source}");
+    }
+}
+
+#[test]
 fn what_a_mail_does_not_have_is_refused_with_its_line() {
     for (source, reason) in REFUSED {
         for (field, template) in [

@@ -2,7 +2,7 @@
 //!
 //! Each says what was expected and what was found, so that nobody has to ask *why didn't it send?*
 
-use stagepost_app::mail::ports::{SenderState, TestState};
+use stagepost_app::mail::ports::{AskedState, SenderState};
 use stagepost_domain::again::AgainRefused;
 use stagepost_domain::decide::Refused;
 use stagepost_domain::event::{Action, Actor, Cause, Change};
@@ -183,12 +183,12 @@ pub fn sender_badge(state: SenderState) -> Badge {
 
 /// What became of a test mail.
 #[must_use]
-pub fn test_mail_badge(state: &TestState) -> Badge {
+pub fn test_mail_badge(state: &AskedState) -> Badge {
     match state {
-        TestState::Pending => Badge::new(Tone::Busy, "On its way"),
-        TestState::Sending => Badge::new(Tone::Busy, "Given to the mail provider"),
-        TestState::Sent => Badge::new(Tone::Good, "Sent"),
-        TestState::Failed { .. } => Badge::new(Tone::Bad, "Not sent"),
+        AskedState::Pending => Badge::new(Tone::Busy, "On its way"),
+        AskedState::Sending => Badge::new(Tone::Busy, "Given to the mail provider"),
+        AskedState::Sent => Badge::new(Tone::Good, "Sent"),
+        AskedState::Failed { .. } => Badge::new(Tone::Bad, "Not sent"),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Templates, test mails, how mails leave, suppressed addresses.
 
 use http::StatusCode;
-use stagepost_app::mail::ports::{TestMail, TestMailStore, TestState};
+use stagepost_app::mail::ports::{AskedMail, AskedMailStore, AskedState, Asker};
 use stagepost_app::ports::{ConfigChange, ConfigStore};
-use stagepost_domain::id::{TemplateId, TestMailId};
+use stagepost_domain::id::{MailId, TemplateId};
 use stagepost_domain::shop::{MailMode, Role};
 use stagepost_domain::template::EmailTemplate;
 use stagepost_testkit::build;
@@ -188,13 +188,14 @@ async fn a_test_goes_to_ones_own_addresses_and_tells_what_became_of_it() {
 
     let asked = world.post(&format!("{NEWS}/test"), &[("to", "orders@shop.test")]).await;
     let path = asked.to().to_owned();
-    let id = TestMailId::parse(path.rsplit('/').next().unwrap()).unwrap();
+    let id = MailId::parse(path.rsplit('/').next().unwrap()).unwrap();
     assert!(world.get(&path).await.says("On its way"));
-    let mail = world.store.test_mail(&build::shop(), &id, world.core.now()).await.unwrap().unwrap();
-    assert_eq!(mail.state, TestState::Pending, "the console sends nothing");
+    let asker = Asker::Shop(build::shop());
+    let mail = world.store.asked_mail(&asker, &id, world.core.now()).await.unwrap().unwrap();
+    assert_eq!(mail.state, AskedState::Pending, "the console sends nothing");
     let error = "<b>refused".to_owned();
-    let failed = TestMail { version: 2, state: TestState::Failed { error }, ..mail };
-    world.store.put_test_mail(&failed).await.unwrap();
+    let failed = AskedMail { version: 2, state: AskedState::Failed { error }, ..mail };
+    world.store.put_asked_mail(&failed).await.unwrap();
     let part = world.part(&path).await;
     assert_eq!(part.status.as_u16(), 286, "there is nothing more to wait for");
     assert!(part.says("It was not sent: &#60;b&#62;refused") && !part.says("<html"));

@@ -3,12 +3,12 @@
 use askama::Template;
 use axum::extract::Path;
 use http::{HeaderMap, StatusCode};
-use stagepost_app::mail::ports::{TestMail, TestState};
+use stagepost_app::mail::ports::AskedState;
 use stagepost_app::mail::preview::newest;
-use stagepost_app::mail::trial::{TESTS_PER_HOUR, TrialError, TrialInput, ask as ask_for};
+use stagepost_app::mail::trial::{TESTS_PER_HOUR, TestMail, TrialError, TrialInput, ask as ask_for, read};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::SignedDuration;
-use stagepost_domain::id::{OrderId, TemplateId, TestMailId};
+use stagepost_domain::id::{MailId, OrderId, TemplateId};
 use stagepost_domain::template::EmailTemplate;
 
 use super::preview::choices;
@@ -51,10 +51,7 @@ impl From<TrialError> for Failed {
                 Trouble::new(status, title, meaning, "The next hour has room for as many again.").into()
             }
             TrialError::Store(error) => error.into(),
-            TrialError::Id(error) => {
-                tracing::error!(%error, "test mail");
-                Trouble::broken().into()
-            }
+            TrialError::Asked(error) => error.into(),
         }
     }
 }
@@ -144,25 +141,25 @@ impl Sent {
     fn new(mail: &TestMail, visit: &Visit) -> Self {
         let lately = visit.now.duration_since(mail.at) < LOOKED_FOR;
         let meaning = match &mail.state {
-            TestState::Pending => "It leaves in a moment.".to_owned(),
-            TestState::Sending => "If it stays so, nobody knows whether it left: send another.".to_owned(),
-            TestState::Sent => {
+            AskedState::Pending => "It leaves in a moment.".to_owned(),
+            AskedState::Sending => "If it stays so, nobody knows whether it left: send another.".to_owned(),
+            AskedState::Sent => {
                 "The mail provider took it. Its subject begins with [Test]; look into the spam folder, too."
                     .to_owned()
             }
-            TestState::Failed { error } => {
+            AskedState::Failed { error } => {
                 format!("It was not sent: {error}. Nothing is tried again; send another when that is mended.")
             }
         };
         Self {
             path: format!("/settings/notifications/tests/{}", mail.id),
-            template: format!("{TEMPLATES}/{}", mail.template),
-            to: mail.to.clone(),
-            version: mail.template_version,
+            template: format!("{TEMPLATES}/{}", mail.trial.template),
+            to: mail.trial.to.clone(),
+            version: mail.trial.template_version,
             at: Moment::new(mail.at, visit.now),
             badge: words::test_mail_badge(&mail.state),
             meaning,
-            under_way: matches!(mail.state, TestState::Pending | TestState::Sending) && lately,
+            under_way: matches!(mail.state, AskedState::Pending | AskedState::Sending) && lately,
         }
     }
 }
@@ -173,8 +170,8 @@ pub async fn show<S: Stores, K: Secrets + 'static>(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Answer {
-    let id = crate::pages::id(TestMailId::parse(&id), "test mail")?;
-    let found = console.core.store.test_mail(&visitor.shop, &id, visitor.now).await?;
+    let id = crate::pages::id(MailId::parse(&id), "test mail")?;
+    let found = read(&console.core, &visitor.shop, &id).await?;
     let sent = Sent::new(&found.ok_or_else(|| Trouble::not_found("test mail"))?, &visitor);
     match (from_script(&headers), sent.under_way) {
         (true, true) => page(&sent),

@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{any, get};
 use stagepost_app::Core;
 use stagepost_app::mail::TrackingLinks;
 use stagepost_app::mail::ports::{AskedMailStore, SuppressionStore, TallyStore, Unchecked};
@@ -137,6 +138,10 @@ impl<S, K> Console<S, K> {
 pub fn router<S: Stores, K: Secrets + 'static>(console: Arc<Console<S, K>>) -> Router {
     let signed_in = from_fn_with_state(Arc::clone(&console), visitor::signed_in::<S, K>);
     let inside = pages::all::<S, K>().fallback(pages::nothing_here).layer(signed_in);
-    let outside = pages::signin::routes::<S, K>().route("/assets/{name}", axum::routing::get(assets::serve));
+    // What is none of the other functions' comes here, too, and is no page of a person.
+    let outside = pages::signin::routes::<S, K>()
+        .route("/assets/{name}", get(assets::serve))
+        .route("/webhooks/{*rest}", any(pages::nothing_here))
+        .route("/t/{*rest}", any(pages::nothing_here));
     inside.merge(outside).layer(from_fn(answer::guarded)).with_state(console)
 }

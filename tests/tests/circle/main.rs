@@ -11,6 +11,7 @@ mod again;
 mod bootstrap;
 mod calls;
 mod carriers;
+mod console;
 mod correcting;
 mod flows;
 mod jobs;

@@ -132,6 +132,15 @@ async fn what_is_not_there_is_a_page_that_says_what_to_do() {
     assert!(seen.says("There is no such page") && seen.says("What to do") && seen.says("Demo Shop"));
 }
 
+#[tokio::test]
+async fn what_programs_ask_for_is_not_led_to_the_door() {
+    let world = World::outside();
+    for path in ["/webhooks/shopify/chan_1", "/webhooks/shopify/chan_1/more", "/t/a/b"] {
+        assert_eq!(world.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(world.post_as_it_is(path, &[]).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
 #[test]
 fn an_id_that_none_can_be_names_nothing() {
     assert!(pages::id(stagepost_domain::id::OrderId::parse("x"), "order").is_err());

@@ -133,7 +133,8 @@ async fn what_is_not_served_is_not_found_and_strangers_are_sent_away() {
     let host = start(HostConfig::in_memory()).await.unwrap();
     let caller = Caller::new(&host, "sp_nobody");
     for (method, path, expected) in [
-        ("GET", "/", 404),
+        ("GET", "/", 303),
+        ("GET", "/sign-in", 200),
         ("GET", "/_local/health", 200),
         ("GET", "/_local/engine", 404),
         ("POST", "/_local/mailbox", 404),

@@ -10,7 +10,7 @@ PROFILE ?= release
 TOOLS := target/tools
 FUNCTIONS := $(notdir $(wildcard functions/*))
 
-.PHONY: run demo test fmt lint tls unit fuzz bench build template deploy doc clean
+.PHONY: run demo test fmt lint tls unit browser fuzz bench build template deploy doc clean
 
 ## Serve everything on http://127.0.0.1:8787 from one process
 run:
@@ -34,8 +34,18 @@ tls:
 	@! cargo tree --edges normal $(foreach f,$(wildcard functions/*),--package stagepost-$(notdir $(f))) \
 		| grep -E 'aws-lc|openssl(-sys)? v|native-tls' || { echo "a function has a second TLS stack" >&2; exit 1; }
 
+# The pages are tried in a browser, and against axe's rules of accessibility.
+browser: $(TOOLS)/axe.min.js
+	@command -v chromedriver >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; }
+
+$(TOOLS)/axe.min.js:
+	mkdir -p $(TOOLS)/axe
+	cd $(TOOLS)/axe && npm pack --silent axe-core@4.11.4 && tar xzf axe-core-4.11.4.tgz package/axe.min.js
+	mv $(TOOLS)/axe/package/axe.min.js $@
+	rm -r $(TOOLS)/axe
+
 # nextest runs each test in its own process and fails a flaky one; without it cargo's own runner does.
-unit:
+unit: browser
 ifeq ($(NEXTEST),yes)
 	cargo nextest run --workspace $(TESTARGS)
 else

@@ -172,6 +172,12 @@ impl Api {
         assert!(told.is_object(), "{method} {path} is not documented to answer {status}");
     }
 
+    /// The key that it calls with.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// A page as a browser gets it, without the key: status, headers, text.
     pub async fn page(&self, url: &str) -> (u16, Vec<(String, String)>, String) {
         let response = self.http.get(url).send().await.unwrap();

@@ -260,8 +260,10 @@ async fn an_endpoint_that_only_fails_is_switched_off_after_five_days_of_warnings
     let recovery = &again["recovery"];
     assert_eq!((&recovery["failed"], &recovery["more"]), (&json!(12), &json!(false)), "{recovery}");
     world.api.post(recovery["path"].as_str().unwrap(), &recovery["body"]).await.ok();
-    world.pass(61).await;
-    world.pass(61).await;
+    // A few at a time, until it has taken one.
+    for _ in 0..6 {
+        world.pass(61).await;
+    }
     assert_eq!(mended.received().len(), 12);
     assert_eq!(run(&world, &last).await["state"], "succeeded");
 }

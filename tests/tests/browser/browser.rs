@@ -1,0 +1,236 @@
+//! A browser that does what a person does: finds things by the words on them.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use fantoccini::elements::Element;
+use fantoccini::{Client, ClientBuilder, Locator};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// A screen.
+#[derive(Debug, Clone, Copy)]
+pub struct Screen {
+    pub width: u32,
+    pub height: u32,
+    pub dark: bool,
+}
+
+pub const DESK: Screen = Screen { width: 1280, height: 900, dark: false };
+pub const PHONE: Screen = Screen { width: 375, height: 800, dark: true };
+
+/// Longest wait for what a page is to show.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A browser with its driver; both end with it.
+pub struct Browser {
+    pub client: Client,
+    base: String,
+    axe: String,
+    _driver: Child,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    /// Opens one for the pages under `base`.
+    pub async fn open(base: &str, screen: Screen) -> Self {
+        let (driver, port) = driver().await;
+        let profile = tempfile::tempdir().unwrap();
+        let mut args = vec![
+            "--headless=new".to_owned(),
+            "--no-sandbox".to_owned(),
+            "--disable-gpu".to_owned(),
+            "--disable-quic".to_owned(),
+            "--no-first-run".to_owned(),
+            "--disable-background-networking".to_owned(),
+            "--disable-component-update".to_owned(),
+            "--disable-dev-shm-usage".to_owned(),
+            "--disable-sync".to_owned(),
+            "--hide-scrollbars".to_owned(),
+            format!("--window-size={},{}", screen.width, screen.height),
+            format!("--user-data-dir={}", profile.path().display()),
+        ];
+        args.extend(screen.dark.then(|| "--force-dark-mode".to_owned()));
+        let mut wanted = serde_json::map::Map::new();
+        // A phone is narrower than a window of Chromium can be.
+        let phone =
+            json!({"deviceMetrics": {"width": screen.width, "height": screen.height, "pixelRatio": 1.0}});
+        let mut options = json!({ "args": args });
+        if screen.width < 500 {
+            options["mobileEmulation"] = phone;
+        }
+        wanted.insert("goog:chromeOptions".to_owned(), options);
+        let client = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
+            .capabilities(wanted)
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .expect("chromium and chromium-driver must be installed");
+        let axe = std::fs::read_to_string(axe_file()).expect("`make browser` fetches axe-core");
+        Self { client, base: base.trim_end_matches('/').to_owned(), axe, _driver: driver, _profile: profile }
+    }
+
+    /// Goes to a page.
+    pub async fn go(&self, path: &str) {
+        self.client.goto(&format!("{}{path}", self.base)).await.unwrap();
+    }
+
+    /// The path that it is at.
+    pub async fn path(&self) -> String {
+        self.client.current_url().await.unwrap().path().to_owned()
+    }
+
+    /// All words of the page.
+    pub async fn words(&self) -> String {
+        let body = self.client.find(Locator::Css("body")).await.unwrap();
+        body.text().await.unwrap()
+    }
+
+    /// Waits until the page shows these words.
+    pub async fn sees(&self, words: &str) {
+        let end = std::time::Instant::now() + PATIENCE;
+        let mut shown = String::new();
+        while std::time::Instant::now() < end {
+            shown = self.words().await;
+            if shown.contains(words) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("\"{words}\" is not on {}:\n{shown}", self.path().await);
+    }
+
+    /// Clicks the link or button with these words.
+    pub async fn click(&self, words: &str) {
+        let quoted = format!("'{}'", words.replace('\'', "\\'"));
+        let find = format!(
+            "//*[self::a or self::button or self::summary or self::label][normalize-space(.)={quoted} or \
+             @aria-label={quoted} or @title={quoted}]"
+        );
+        self.shown(&find, words).await.click().await.unwrap();
+    }
+
+    /// The field with this label.
+    pub async fn field(&self, label: &str) -> Element {
+        let find = format!(
+            "//*[(self::input or self::textarea or self::select) and (@id=//label[starts-with(normalize-space(.),\
+             '{label}')]/@for or ancestor::label[starts-with(normalize-space(.),'{label}')] or @aria-label='{label}')]"
+        );
+        self.shown(&find, label).await
+    }
+
+    /// Writes into the field with this label, in place of what is there.
+    pub async fn write(&self, label: &str, text: &str) {
+        let field = self.field(label).await;
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    /// Chooses by the words of an option.
+    pub async fn choose(&self, label: &str, option: &str) {
+        self.field(label).await.select_by_label(option).await.unwrap();
+    }
+
+    /// Ticks a box, whether or not it was ticked.
+    pub async fn tick(&self, label: &str) {
+        let field = self.field(label).await;
+        if !field.is_selected().await.unwrap() {
+            field.click().await.unwrap();
+        }
+    }
+
+    async fn shown(&self, xpath: &str, words: &str) -> Element {
+        let end = std::time::Instant::now() + PATIENCE;
+        while std::time::Instant::now() < end {
+            for element in self.client.find_all(Locator::XPath(xpath)).await.unwrap_or_default() {
+                if element.is_displayed().await.unwrap_or_default() {
+                    return element;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("nothing called \"{words}\" on {}:\n{}", self.path().await, self.words().await);
+    }
+
+    /// WCAG 2.2 AA as far as axe can tell, and nothing wider than the screen.
+    pub async fn is_accessible(&self) {
+        let path = self.path().await;
+        self.client.execute(&self.axe, Vec::new()).await.unwrap();
+        let run = "const done = arguments[arguments.length - 1];
+            const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+            axe.run(document, {runOnly: tags}).then(found => done(found.violations.map(v =>
+                ({id: v.id, help: v.help, nodes: v.nodes.slice(0, 5).map(n => n.html + ' ' + n.failureSummary)}))))";
+        let found = self.client.execute_async(run, Vec::new()).await.unwrap();
+        assert_eq!(found, json!([]), "{path}");
+        let wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        let wide = self.client.execute(wide, Vec::new()).await.unwrap();
+        assert!(wide.as_i64() <= Some(0), "{path} is {wide} pixels too wide");
+    }
+
+    /// A picture of the whole page, where `STAGEPOST_SHOTS` names a folder for them.
+    pub async fn shot(&self, name: &str) {
+        let Some(folder) = std::env::var_os("STAGEPOST_SHOTS") else { return };
+        let height = "return Math.min(document.documentElement.scrollHeight, 4000)";
+        let height = self.client.execute(height, Vec::new()).await.unwrap().as_u64().unwrap_or(900);
+        let size = self.client.get_window_size().await.unwrap();
+        let _too_small = self
+            .client
+            .set_window_size(
+                u32::try_from(size.0).unwrap_or(1280),
+                u32::try_from(height + 140).unwrap_or(900),
+            )
+            .await;
+        let png = self.client.screenshot().await.unwrap();
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(PathBuf::from(folder).join(format!("{name}.png")), png).unwrap();
+        let _as_before = self
+            .client
+            .set_window_size(u32::try_from(size.0).unwrap_or(1280), u32::try_from(size.1).unwrap_or(900))
+            .await;
+    }
+
+    /// Presses keys where the focus is.
+    pub async fn press(&self, keys: &str) {
+        let active = self.client.active_element().await.unwrap();
+        active.send_keys(keys).await.unwrap();
+    }
+
+    /// What has the focus: its words, or its label.
+    pub async fn focus(&self) -> String {
+        let ask = "const e = document.activeElement; return (e.innerText || e.ariaLabel || e.title || \
+                   (e.labels && e.labels[0] && e.labels[0].innerText) || e.tagName).trim()";
+        let answer = self.client.execute(ask, Vec::new()).await.unwrap();
+        answer.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// What a script finds.
+    pub async fn ask(&self, script: &str) -> Value {
+        self.client.execute(script, Vec::new()).await.unwrap()
+    }
+}
+
+/// Where axe-core is.
+fn axe_file() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/tools/axe.min.js")
+}
+
+/// A driver on a free port.
+async fn driver() -> (Child, u16) {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("chromium and chromium-driver must be installed: `make browser`");
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if let Some((_, port)) = line.split_once("successfully on port ") {
+            let port = port.trim_end_matches('.').parse().unwrap();
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return (driver, port);
+        }
+    }
+    panic!("chromedriver says no port");
+}

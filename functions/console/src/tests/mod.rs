@@ -3,10 +3,10 @@
 mod bulk;
 mod door;
 mod flows;
+mod notifications;
 mod order;
 mod orders;
 mod simulate;
-mod notifications;
 mod webhooks;
 
 use std::sync::{Arc, Mutex};

@@ -1,0 +1,159 @@
+//! The product's own scenarios, by reading and clicking.
+
+use fantoccini::key::Key;
+use stagepost_app::config::create_shop;
+use stagepost_domain::id::ShopId;
+use stagepost_tests::{Api, World, boats};
+
+use super::browser::{Browser, DESK};
+
+/// Signed in at a desk with this key.
+async fn signed_in(world: &World, key: &str) -> Browser {
+    let browser = Browser::open(&world.host.base_url(), DESK).await;
+    browser.go("/sign-in").await;
+    browser.click("Sign in with an API key").await;
+    browser.write("API key", key).await;
+    browser.click("Sign in").await;
+    browser.sees("Order Flows").await;
+    browser
+}
+
+#[tokio::test]
+async fn an_empty_shop_gets_a_flow_with_automations_and_an_order_runs_through_it() {
+    let world = World::start().await;
+    let shop = ShopId::parse("shop_fresh").unwrap();
+    let key = create_shop(world.host.core(), &shop, "Fresh Start", "hello@fresh.example").await.unwrap();
+    let browser = signed_in(&world, &key).await;
+
+    browser.go("/settings/notifications").await;
+    browser.sees("No template yet").await;
+    browser.go("/settings/notifications/new").await;
+    browser.shot("empty-templates-1280").await;
+    browser.go("/settings/notifications/new?starter=shipped").await;
+    browser.write("Name", "On its way").await;
+    browser.write("Subject", "{{orderNumbr}} is on its way").await;
+    browser.click("Make template").await;
+    browser.sees("orderNumbr").await;
+    browser.shot("broken-template-1280").await;
+    browser.is_accessible().await;
+    browser.write("Subject", "Order {{orderNumber}} is on its way").await;
+    browser.click("Make template").await;
+    browser.sees("Version 1").await;
+
+    browser.go("/settings/webhooks/new").await;
+    browser.write("Name", "Warehouse").await;
+    browser.write("URL", &world.receiver.url()).await;
+    browser.click("Add endpoint").await;
+    browser.sees("whsec_").await;
+    browser.is_accessible().await;
+
+    browser.go("/settings/flows/new").await;
+    browser.is_accessible().await;
+    browser.write("Name", "My own").await;
+    browser.click("Make a blank flow").await;
+    for stage in ["Packing", "Shipped"] {
+        browser.write("Name of a new stage", stage).await;
+        browser.click("Add stage").await;
+        browser.sees("Save flow").await;
+    }
+    browser.choose("Fulfilled Stage", "Shipped").await;
+    browser.click("Save flow").await;
+    browser.sees("Saved").await;
+    browser.shot("own-flow-1280").await;
+
+    let api = Api::new(&world.host.base_url(), &key);
+    let flow = api.get("/v1/flows").await.ok()["items"][0].clone();
+    let stages = flow["stages"].as_array().unwrap();
+    assert_eq!(
+        stages.iter().map(|s| s["name"].as_str().unwrap()).skip(1).collect::<Vec<_>>(),
+        ["Packing", "Shipped"]
+    );
+    let id = |n: usize| stages[n]["id"].as_str().unwrap().to_owned();
+    browser.go(&format!("/settings/flows/{}/stages/{}", flow["id"].as_str().unwrap(), id(1))).await;
+    browser.tick("Send Email Notification").await;
+    browser.choose("Template", "On its way").await;
+    browser.tick("Trigger Webhook").await;
+    browser.choose("Endpoint", "Warehouse").await;
+    browser.click("Save stage").await;
+    browser.sees("Saved").await;
+    browser.is_accessible().await;
+    browser.shot("stage-1280").await;
+
+    let order = serde_json::json!({
+        "external_id": "7", "number": "#7", "flow": flow["id"],
+        "customer": {"name": "Ada", "email": "ada@customer.example"},
+    });
+    let order = api.post("/v1/orders", &order).await.ok()["id"].as_str().unwrap().to_owned();
+    browser.go(&format!("/orders/{order}")).await;
+    browser.click("Move to Packing").await;
+    browser.sees("Undo").await;
+    world.pass(11).await;
+    browser.go(&format!("/orders/{order}")).await;
+    browser.sees("HTTP 200").await;
+    browser.sees("Accepted").await;
+    browser.shot("run-through-1280").await;
+    assert_eq!(world.subjects(), ["Order #7 is on its way"]);
+}
+
+#[tokio::test]
+async fn a_move_is_taken_back_within_its_grace_and_nobody_is_mailed() {
+    let world = World::start().await;
+    let order =
+        world.shopify_order(&world.shopify.create_order(&boats("Ada Example", "ada@customer.example")));
+    world.deliver_shopify().await;
+    world.pass(11).await;
+    let mailed = world.mails().len();
+    let browser = signed_in(&world, world.api.key()).await;
+    browser.go(&format!("/orders/{order}")).await;
+    browser.choose("Move to", "Delivered").await;
+    browser.click("Move").await;
+    browser.sees("Undo").await;
+    assert_eq!(world.stage(&order).await, "Delivered");
+    let undo = browser.ask("return document.querySelector('.flash form button').innerText").await;
+    assert!(undo.as_str().unwrap().starts_with("Undo"), "{undo}");
+    browser.ask("document.querySelector('.flash form button').click()").await;
+    browser.sees("New").await;
+    world.pass(11).await;
+    assert_eq!((world.stage(&order).await.as_str(), world.mails().len()), ("New", mailed));
+}
+
+#[tokio::test]
+async fn a_platforms_fulfillment_moves_the_order_and_the_outbound_skip_is_explained() {
+    let world = World::start().await;
+    let external = world.shopify.create_order(&boats("Ada Example", "ada@customer.example"));
+    let order = world.shopify_order(&external);
+    world.deliver_shopify().await;
+    world.shopify.fulfill_by_hand(&external, &stagepost_standins::Tracking::number("1Z1")).unwrap();
+    world.deliver_shopify().await;
+    world.pass(11).await;
+    let browser = signed_in(&world, world.api.key()).await;
+    browser.go(&format!("/orders/{order}")).await;
+    browser.sees("Shipped").await;
+    browser.sees("fulfilled").await;
+    browser.shot("fulfilled-by-hand-1280").await;
+    let words = browser.words().await;
+    assert!(words.contains("Skipped") && words.contains("Shopify"), "{words}");
+}
+
+#[tokio::test]
+async fn the_keyboard_alone_moves_an_order() {
+    let world = World::start().await;
+    let order =
+        world.shopify_order(&world.shopify.create_order(&boats("Ada Example", "ada@customer.example")));
+    world.deliver_shopify().await;
+    let browser = signed_in(&world, world.api.key()).await;
+    browser.go(&format!("/orders/{order}")).await;
+    browser.press(&Key::Tab.to_string()).await;
+    assert_eq!(browser.focus().await, "Skip to content");
+    browser.press(&Key::Enter.to_string()).await;
+    for _ in 0..10 {
+        browser.press(&Key::Tab.to_string()).await;
+        if browser.focus().await.starts_with("Move to Printing") {
+            browser.press(&Key::Enter.to_string()).await;
+            browser.sees("Undo").await;
+            assert_eq!(world.stage(&order).await, "Printing");
+            return;
+        }
+    }
+    panic!("no way to the button by Tab:\n{}", browser.words().await);
+}

@@ -60,6 +60,34 @@ pub fn role_name(role: Role) -> &'static str {
     }
 }
 
+/// What a role may do; each may what those before it may.
+#[must_use]
+pub fn role_meaning(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "sees everything, changes nothing",
+        Role::Member => "works with orders",
+        Role::Admin => "changes the configuration, and who works here",
+        Role::Owner => "everything, and makes owners",
+    }
+}
+
+/// The roles that somebody of the role `by` may give, lowest first, as choices.
+#[must_use]
+pub fn roles(by: Role) -> Vec<(String, String)> {
+    let given = ROLES.into_iter().filter(|role| *role <= by);
+    given
+        .map(|role| (role_name(role).to_owned(), format!("{}: {}", role_name(role), role_meaning(role))))
+        .collect()
+}
+
+/// A role by its name.
+#[must_use]
+pub fn role(name: &str) -> Option<Role> {
+    ROLES.into_iter().find(|role| role_name(*role) == name)
+}
+
+const ROLES: [Role; 4] = [Role::Viewer, Role::Member, Role::Admin, Role::Owner];
+
 /// Why a run was decided against.
 #[must_use]
 pub fn skipped(action: Action, why: &SkipReason, names: &impl Names) -> String {

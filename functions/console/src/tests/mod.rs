@@ -3,6 +3,7 @@
 mod bulk;
 mod door;
 mod flows;
+mod keys;
 mod notifications;
 mod order;
 mod orders;

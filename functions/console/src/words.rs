@@ -13,7 +13,7 @@ use stagepost_domain::flow::warnings::Surprise;
 use stagepost_domain::fulfillment::Attribution;
 use stagepost_domain::governor::{Paused, TooMany};
 use stagepost_domain::id::{KeyId, StageId};
-use stagepost_domain::job::JobState;
+use stagepost_domain::job::{JobKind, JobState};
 use stagepost_domain::link::NoEntry;
 use stagepost_domain::order::{Hold, HoldReason, Lifecycle, Platform};
 use stagepost_domain::outcome::{IgnoreReason, NoOpReason, SkipReason};
@@ -348,6 +348,33 @@ pub fn doing(target: &Target) -> &'static str {
         Target::Webhook(..) => "Webhook",
         Target::Fulfill(_) => "Fulfillment on the sales channel",
         Target::RegisterTracker(..) => "Registration with the carrier service",
+    }
+}
+
+/// Actions of a kind, several of them.
+#[must_use]
+pub fn kind(action: Action) -> &'static str {
+    match action {
+        Action::Email => "Mails to customers",
+        Action::Webhook => "Webhooks",
+        Action::Fulfill => "Fulfillments on sales channels",
+        Action::RegisterTracker => "Registrations with carrier services",
+    }
+}
+
+/// What a job does.
+#[must_use]
+pub fn job(kind: &JobKind) -> &'static str {
+    match kind {
+        JobKind::Reconcile { .. } => "Asks a store what has changed",
+        JobKind::Backfill { .. } => "Takes over a store\u{2019}s older orders, silently",
+        JobKind::Move { .. } => "Moves orders",
+        JobKind::Restage { .. } => "Moves the orders of a deleted stage on",
+        JobKind::Triage { .. } => "Puts a store\u{2019}s untriaged orders into its flow, silently",
+        JobKind::Register { .. } => "Registers parcels with a carrier service",
+        JobKind::Refetch { .. } => "Asks a carrier service for parcels without news",
+        JobKind::Test { .. } => "Sends a test message to an endpoint",
+        JobKind::Recover(_) => "Tries again what failed",
     }
 }
 

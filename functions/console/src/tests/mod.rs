@@ -1,5 +1,6 @@
 //! The console as a browser meets it: requests in, pages out, on the in-memory store.
 
+mod activity;
 mod bulk;
 mod door;
 mod flows;
@@ -60,6 +61,7 @@ pub struct World {
     pub store: MemoryStore,
     pub clock: ManualClock,
     pub core: Core<MemoryStore>,
+    pub queue: MemoryInboundQueue,
     router: Router,
     cookies: Mutex<Vec<(String, String)>>,
 }
@@ -86,10 +88,11 @@ impl World {
         let public = Url::parse("https://console.test/").unwrap();
         let links = Arc::new(SignedLinks::of_deployment(public.clone(), &[7; 32]));
         let secrets = LocalSecrets::from_key([7; 32]).unwrap();
-        let (keys, inbound) = (Keys::of_deployment(&[7; 32]), Queue::new(MemoryInboundQueue::new()));
+        let queue = MemoryInboundQueue::new();
+        let (keys, inbound) = (Keys::of_deployment(&[7; 32]), Queue::new(queue.clone()));
         let console = Console::new(core.clone(), secrets, links, keys, public, |_| Ok(()), inbound);
         let router = router(Arc::new(console));
-        Self { store, clock, core, router, cookies: Mutex::default() }
+        Self { store, clock, core, queue, router, cookies: Mutex::default() }
     }
 
     /// The demo configuration in a shop.

@@ -273,7 +273,8 @@ impl From<ConfigError> for Failed {
                     .into()
             }
             ConfigError::LastOwner => {
-                let advice = "A shop without an owner is one that nobody can run. Make another owner first.";
+                let advice = "A shop without an owner is one that nobody can run. Make another owner first; one who \
+                              was invited and has not signed in yet does not count.";
                 Trouble::conflict("This is the last owner", advice).into()
             }
             ConfigError::Busy => Trouble::away().into(),

@@ -8,6 +8,7 @@ mod keys;
 mod notifications;
 mod order;
 mod orders;
+mod people;
 mod simulate;
 mod webhooks;
 

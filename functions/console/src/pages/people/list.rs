@@ -1,0 +1,66 @@
+//! Everybody who works with the shop.
+
+use askama::Template;
+use stagepost_app::config::{self, MemberShown};
+use stagepost_app::ports::Secrets;
+use stagepost_domain::id::MemberId;
+
+use super::{INVITE, is_own};
+use crate::Stores;
+use crate::answer::{Answer, page};
+use crate::shell::{Area, Shell};
+use crate::state::State;
+use crate::time::Moment;
+use crate::ui::{Badge, Empty, Tone, not_set_up};
+use crate::visitor::{Visit, Visitor};
+use crate::words;
+
+#[derive(Template)]
+#[template(path = "people/list.html")]
+struct ListPage {
+    shell: Shell,
+    rows: Vec<Row>,
+    empty: Empty<'static>,
+}
+
+struct Row {
+    id: MemberId,
+    name: String,
+    email: String,
+    role: &'static str,
+    invited: Moment,
+    /// When they signed in last; nothing if they never came.
+    came: Option<Moment>,
+    never: Badge,
+    /// Whether it is the visitor.
+    own: bool,
+    /// Whether the visitor's role lets them change it.
+    below: bool,
+}
+
+pub async fn show<S: Stores, K: Secrets + 'static>(console: State<S, K>, visitor: Visitor) -> Answer {
+    let members = config::members(&console.core, &console.secrets, &visitor.shop).await?;
+    let shell = visitor.shell(Area::People);
+    let empty = not_set_up(
+        "Nobody is invited yet",
+        "Everybody who works with this shop comes under their own name, with no more rights than they need. An \
+         invitation is a mail with a link to sign in by.",
+    );
+    let empty = if shell.configures() { empty.next(INVITE, "Invite somebody") } else { empty };
+    let rows = members.into_iter().map(|shown| row(shown, &visitor)).collect();
+    page(&ListPage { shell, rows, empty })
+}
+
+fn row(MemberShown { member, email }: MemberShown, visit: &Visit) -> Row {
+    Row {
+        own: is_own(&member.id, visit),
+        below: member.role <= visit.role,
+        email: email.unwrap_or_else(|| "An address that cannot be read any more".to_owned()),
+        role: words::role_name(member.role),
+        invited: Moment::new(member.created_at, visit.now),
+        came: member.signed_in_at.map(|at| Moment::new(at, visit.now)),
+        never: Badge::new(Tone::Warn, "Invited, not yet signed in"),
+        id: member.id,
+        name: member.name,
+    }
+}

@@ -71,7 +71,7 @@ async fn what_would_be_skipped_ignored_or_refused_says_why_in_words() {
     assert!(back.says("Would not move"));
     assert!(back.says("It would not move to Shipped. Automatic moves go forward only"));
     let nothing = world.played(&format!("{INVENTED}&at=stg_new&step=delivered")).await;
-    assert!(nothing.says("Nothing would change") && nothing.says("The order has no such package."));
+    assert!(nothing.says("Nothing would change") && nothing.says("It has no parcel with a tracking number"));
     let same = world.played(&format!("{INVENTED}&at=stg_new&step=move:stg_new")).await;
     assert!(same.says("The order is in that stage already."));
     let gone = world.played(&format!("{INVENTED}&step=move:stg_nowhere")).await;

@@ -6,10 +6,10 @@ use stagepost_app::mail::ports::SuppressionStore;
 use stagepost_app::ports::{ConfigStore, StoreError};
 use stagepost_app::simulate::{Simulated, Step, WouldBe};
 use stagepost_domain::decide::Changeset;
-use stagepost_domain::event::Event;
+use stagepost_domain::event::{Action, Event};
 use stagepost_domain::id::ChannelId;
 use stagepost_domain::order::Platform;
-use stagepost_domain::outcome::SkipReason;
+use stagepost_domain::outcome::{NoOpReason, SkipReason};
 use stagepost_domain::run::{Run, RunKey, RunState, Target};
 use stagepost_domain::shop::{CarrierIntegration, Channel, Endpoint, MailMode, Settings};
 use stagepost_domain::suppression::{Because, suppression_id};
@@ -128,16 +128,19 @@ impl Setting {
     }
 
     fn title(&self, step: &Step, platform: Platform) -> String {
-        let place = platform.label();
+        let place = match platform {
+            Platform::Shopify | Platform::Woocommerce => format!("on {}", platform.label()),
+            Platform::Api => "over the API".to_owned(),
+        };
         match step {
             Step::Move { stage } => {
                 let stage = stagepost_domain::id::StageId::parse(stage).map(|id| self.flows.stage(&id));
                 format!("You move it to {}", stage.unwrap_or_else(|_| "a stage that is gone".to_owned()))
             }
             Step::Package(_) => "A parcel becomes known".to_owned(),
-            Step::FulfilledOnPlatform => format!("Somebody fulfills all of it on {place}"),
+            Step::FulfilledOnPlatform => format!("Somebody fulfills all of it {place}"),
             Step::Delivered => "The carrier confirms the delivery".to_owned(),
-            Step::Cancelled => format!("It is cancelled on {place}"),
+            Step::Cancelled => format!("It is cancelled {place}"),
         }
     }
 
@@ -151,6 +154,10 @@ impl Setting {
         };
         match would_be {
             WouldBe::Changed(changes) => self.changed(title.clone(), changes, platform),
+            WouldBe::NoOp(NoOpReason::UnknownPackage) => nothing(
+                Badge::new(Tone::Plain, "Nothing would change"),
+                "It has no parcel with a tracking number that is still on its way.".to_owned(),
+            ),
             WouldBe::NoOp(why) => {
                 nothing(Badge::new(Tone::Plain, "Nothing would change"), words::no_op(*why).to_owned())
             }
@@ -204,7 +211,7 @@ impl Setting {
             );
             return RunLine { badge, icon, what, with, why };
         }
-        let notes = when(run, event).into_iter().chain(self.note(&key.target, run));
+        let notes = when(run, event, key.action()).into_iter().chain(self.note(&key.target, run));
         let why = notes.collect::<Vec<_>>().join(" ");
         RunLine { badge: self.badge(&key.target), icon, what, with, why }
     }
@@ -252,7 +259,7 @@ impl Setting {
             }
             Target::Fulfill(channel) => {
                 let channel = self.channels.iter().find(|c| Some(&c.id) == channel.as_ref());
-                ("check", channel.map_or_else(|| "no sales channel".to_owned(), |c| c.name.clone()))
+                ("check", channel.map_or_else(String::new, |c| c.name.clone()))
             }
             Target::RegisterTracker(carrier, _) => {
                 let carrier = self.carriers.iter().find(|c| c.id == *carrier);
@@ -296,11 +303,12 @@ impl Setting {
 }
 
 /// How long after the event it would leave.
-fn when(run: &Run, event: &Event) -> Option<String> {
+fn when(run: &Run, event: &Event, action: Action) -> Option<String> {
     let waits = run.state.due()?.duration_since(event.at).as_secs();
-    Some(if waits > 0 {
-        format!("After {waits} seconds, unless it is moved on by then.")
-    } else {
-        "At once.".to_owned()
-    })
+    // Law 12: a mail is of no use once its order has left the stage, anything else once the move was undone.
+    let unless = match action {
+        Action::Email => "it is moved on by then",
+        Action::Webhook | Action::Fulfill | Action::RegisterTracker => "the move is undone by then",
+    };
+    Some(if waits > 0 { format!("After {waits} seconds, unless {unless}.") } else { "At once.".to_owned() })
 }

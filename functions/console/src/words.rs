@@ -642,16 +642,21 @@ pub fn not_live(mode: &MailMode) -> String {
 
 /// Where a surprising setting is mended, if it is on another page: path and words.
 #[must_use]
-pub fn mended_at(what: &Surprise) -> Option<(&'static str, &'static str)> {
+pub fn mended_at(what: &Surprise) -> Option<(String, &'static str)> {
+    let at = |path: &str, words| Some((path.to_owned(), words));
     match what {
-        Surprise::NoCarrier { .. } => Some(("/settings/integrations", "Connect a carrier")),
-        Surprise::CarrierWithoutKey => Some(("/settings/integrations", "Add the key")),
-        Surprise::NoSender => Some(("/settings/notifications", "Set the sender")),
-        Surprise::MailsNotLive { .. } => Some(("/settings/notifications", "Change how mails leave")),
-        Surprise::TemplateSaysNothing { .. } => Some(("/settings/notifications", "Edit the template")),
-        Surprise::EndpointOff { .. } => Some(("/settings/webhooks", "Look at the endpoint")),
-        Surprise::NoStore => Some(("/settings/integrations", "Connect a store")),
-        Surprise::NobodyUses => Some(("/settings/integrations", "Choose a store\u{2019}s flow")),
+        Surprise::NoCarrier { .. } => at("/settings/integrations", "Connect a carrier"),
+        Surprise::CarrierWithoutKey => at("/settings/integrations", "Add the key"),
+        Surprise::NoSender => at("/settings/notifications/sending", "Set the sender"),
+        Surprise::MailsNotLive { .. } => at("/settings/notifications/sending", "Change how mails leave"),
+        Surprise::TemplateSaysNothing { template } => {
+            at(&format!("/settings/notifications/templates/{template}"), "Edit the template")
+        }
+        Surprise::EndpointOff { endpoint } => {
+            at(&format!("/settings/webhooks/{endpoint}"), "Look at the endpoint")
+        }
+        Surprise::NoStore => at("/settings/integrations", "Connect a store"),
+        Surprise::NobodyUses => at("/settings/integrations", "Choose a store\u{2019}s flow"),
         Surprise::BothDirections
         | Surprise::TwoMails
         | Surprise::TemplateGone { .. }

@@ -403,6 +403,25 @@ async fn every_kind_of_warning_has_its_words() {
 }
 
 #[tokio::test]
+async fn the_way_to_mend_a_setting_and_to_make_what_it_needs_leads_to_a_page() {
+    let world = World::new().await;
+    let mut template = build::template(&build::shop(), 2);
+    (template.subject, template.text) = ("News".to_owned(), Some("Hello".to_owned()));
+    world.save(&build::shop(), ConfigChange::Template(template)).await;
+    let mut settings = world.store.settings(&build::shop()).await.unwrap().unwrap();
+    (settings.mail.mode, settings.config_version) = (MailMode::Paused, settings.config_version + 1);
+    world.store.save(&ConfigChange::Shop, &settings).await.unwrap();
+    let page = world.get(PACKING).await.body + &world.get(FLOW).await.body;
+    let links = page.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let links: std::collections::BTreeSet<&str> = links.filter(|path| path.starts_with("/s")).collect();
+    assert!(links.contains("/settings/notifications/templates/tmpl_news"), "{links:?}");
+    assert!(links.contains("/settings/notifications/sending"), "{links:?}");
+    for path in links {
+        assert_eq!(world.get(path).await.status, StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn law_15_a_stage_that_is_deleted_names_where_its_orders_go() {
     let world = World::new().await;
     world.order(1001).await;

@@ -28,7 +28,7 @@ pub struct Told {
     /// The stage's name and page, where a list of several stages shows it.
     pub stage: Option<(String, String)>,
     /// Where it is mended: path and words.
-    pub next: Option<(&'static str, &'static str)>,
+    pub next: Option<(String, &'static str)>,
     pub about: About,
     of: Option<StageId>,
 }

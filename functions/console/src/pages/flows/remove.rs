@@ -67,7 +67,7 @@ fn asked(visit: &Visit, flow: &Flow, stage: &Stage, count: Count) -> DeletePage 
     let others = || flow.stages.iter().filter(|other| other.id != stage.id);
     // The next one is where most orders would have gone anyway.
     let at = flow.position(&stage.id).unwrap_or_default();
-    let next = flow.stages.get(at.saturating_add(1)).or_else(|| others().last());
+    let next = flow.stages.get(at.saturating_add(1)).or_else(|| others().next_back());
     DeletePage {
         shell: visit.shell(Area::Flows),
         path: format!("{}/delete", stage_path(&flow.id, &stage.id)),

@@ -145,6 +145,7 @@ impl Inner {
         }
         match (request.method.clone(), request.path.strip_prefix("/v2/trackers")) {
             (Method::POST, Some("")) => self.make(body),
+            (Method::GET, Some("")) => Answer::json(200, json!({ "trackers": [] }).to_string().into_bytes()),
             (Method::GET, Some(id)) => self.find(id.trim_start_matches('/')),
             _ => error(404, "NOT_FOUND", "The requested resource could not be found."),
         }

@@ -1014,6 +1014,9 @@ pub trait OrderSource: Send + Sync {
         cursor: Option<&str>,
         now: Timestamp,
     ) -> impl Future<Output = Result<OrderPage, ActError>> + Send;
+    /// Whether the platform takes our credentials, and whether they allow what we do: a call that changes
+    /// nothing. Why not, and what to do about it, is in the error.
+    fn probe(&self, access: &ChannelAccess) -> impl Future<Output = Result<(), ActError>> + Send;
 }
 
 /// A carrier integration with its credentials opened, for one use.
@@ -1051,6 +1054,8 @@ pub trait TrackerService: Send + Sync {
         access: &CarrierAccess,
         tracker: &str,
     ) -> impl Future<Output = Result<Tracker, ActError>> + Send;
+    /// Whether the service takes our key: a call that changes nothing.
+    fn probe(&self, access: &CarrierAccess) -> impl Future<Output = Result<(), ActError>> + Send;
 }
 
 // ---------------------------------------------------------------- secrets

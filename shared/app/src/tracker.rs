@@ -107,7 +107,7 @@ async fn wanted<S: OrderStore>(
 }
 
 /// The integration with its key, or why it cannot be called; `None` if the shop has it no more.
-async fn access<S, K>(
+pub(crate) async fn access<S, K>(
     core: &Core<S>,
     secrets: &K,
     shop: &ShopId,

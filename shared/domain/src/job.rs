@@ -107,6 +107,34 @@ pub enum JobKind {
     },
     /// Has failed runs tried again. Uncertain ones are for people to look at one by one.
     Recover(Recovery),
+    /// Calls a connection's far end once, changing nothing there, to see whether it takes our credentials.
+    Check {
+        /// Which connection.
+        connection: Connection,
+    },
+}
+
+/// A connection to somebody else's service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Connection {
+    /// A sales channel.
+    Channel(ChannelId),
+    /// A carrier integration.
+    Carrier(CarrierId),
+}
+
+impl Connection {
+    /// The id's body, without its prefix.
+    #[must_use]
+    pub fn body(&self) -> &str {
+        let (id, prefix) = match self {
+            Self::Channel(id) => (id.as_str(), ChannelId::PREFIX),
+            Self::Carrier(id) => (id.as_str(), CarrierId::PREFIX),
+        };
+        id.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).unwrap_or_default()
+    }
 }
 
 /// Which failed runs are tried again.
@@ -137,6 +165,7 @@ impl JobKind {
             Self::Refetch { .. } => "refetch",
             Self::Test { .. } => "test",
             Self::Recover(_) => "recover",
+            Self::Check { .. } => "check",
         }
     }
 
@@ -415,6 +444,18 @@ impl Job {
         Ok(self.next(JobState::Cancelled { at: now }))
     }
 
+    /// Wanted once more, from the beginning: one that has ended begins anew, one that waits comes at once.
+    ///
+    /// # Errors
+    /// It is being worked on.
+    pub fn renewed(&self, now: Timestamp) -> Result<Self, InvalidStep> {
+        if let JobState::Running { .. } = self.state {
+            return Err(InvalidStep::Held);
+        }
+        let version = self.version.saturating_add(1);
+        Ok(Self { version, ..Self::new(self.id.clone(), self.shop.clone(), self.kind.clone(), now) })
+    }
+
     /// Wanted now: a waiting job comes at once.
     ///
     /// # Errors
@@ -548,8 +589,20 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_is_wanted_once_more_begins_anew_but_not_under_the_hands_of_another() {
+        let check = job(JobKind::Check { connection: Connection::Channel(channel()) });
+        let failed = check.claimed(&attempt(), at(1)).unwrap().stumbled("no", None, true, at(2));
+        let again = failed.renewed(at(3)).unwrap();
+        assert_eq!((again.due(), again.version, &again.last_error), (Some(at(3)), failed.version + 1, &None));
+        let put_off = check.claimed(&attempt(), at(1)).unwrap().stumbled("away", None, false, at(2));
+        assert_eq!(put_off.renewed(at(3)).unwrap().due(), Some(at(3)));
+        assert_eq!(check.claimed(&attempt(), at(1)).unwrap().renewed(at(2)), Err(InvalidStep::Held));
+    }
+
+    #[test]
     fn a_job_is_read_back_as_it_was_written() {
-        for job in [backfill(), reconcile().claimed(&attempt(), at(1)).unwrap()] {
+        let check = job(JobKind::Check { connection: Connection::Channel(channel()) });
+        for job in [backfill(), check, reconcile().claimed(&attempt(), at(1)).unwrap()] {
             let text = serde_json::to_string(&job).unwrap();
             assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job, "{text}");
         }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stagepost_app::ports::Clock;
 use stagepost_domain::SignedDuration;
 use stagepost_standins::{LineSpec, OrderSpec, Platform, Reply, Tracking};
-use stagepost_tests::{SHOPIFY_DOMAIN, SHOPIFY_SECRET, WOO_SECRET, World, boats};
+use stagepost_tests::{EASYPOST_KEY, SHOPIFY_DOMAIN, SHOPIFY_SECRET, WOO_SECRET, World, boats};
 
 /// All jobs of the shop, newest first.
 async fn jobs(world: &World) -> Vec<Value> {
@@ -272,4 +272,44 @@ async fn credentials_that_come_later_bring_the_past_in() {
     }
     assert_eq!(in_stage(&world, "New").await.len(), 1);
     assert!(world.mails().is_empty());
+}
+
+/// A job once its runner has been at it.
+async fn check_of(world: &World, connection: &str) -> Value {
+    world.settle().await;
+    let there = world.api.get(connection).await.ok();
+    world.api.get(&format!("/v1/jobs/{}", there["check"].as_str().unwrap())).await.ok()
+}
+
+#[tokio::test]
+async fn new_credentials_are_tried_out_with_a_call_that_changes_nothing() {
+    let world = World::start().await;
+    let channel = |id: &str| format!("/v1/channels/{id}");
+    let (shopify, woo) = (channel(&world.ids.shopify), channel(&world.ids.woo));
+    for path in [&shopify, &woo] {
+        let check = check_of(&world, path).await;
+        assert_eq!((&check["kind"], &check["state"]), (&json!("check"), &json!("done")), "{check}");
+    }
+    for (path, wrong, told) in
+        [(&shopify, "shpat_wrong", "access token"), (&woo, "ck_wrong:cs_test", "does not know the API key")]
+    {
+        let changed = world.api.send("PATCH", path, Some(&json!({"credentials": wrong}))).await;
+        assert_eq!(changed.status, 200, "{}", changed.body);
+        let check = check_of(&world, path).await;
+        assert_eq!(check["state"], "failed", "{check}");
+        assert!(check["last_error"].as_str().unwrap().contains(told), "{check}");
+    }
+    // The same once more, because somebody wants to know.
+    let again = world.api.post(&format!("{shopify}/check"), &json!({})).await.ok();
+    assert_eq!((&again["state"], &again["last_error"]), (&json!("waiting"), &Value::Null));
+    world.pass(60).await;
+    assert_eq!(check_of(&world, &shopify).await["state"], "failed");
+
+    let carrier = format!("/v1/carriers/{}", world.ids.carrier);
+    assert_eq!(world.api.get(&carrier).await.ok()["check"], Value::Null);
+    assert_eq!(world.api.post(&format!("{carrier}/check"), &json!({})).await.status, 422, "it has no key");
+    for (key, state) in [("EZAKwrong", "failed"), (EASYPOST_KEY, "done")] {
+        world.api.send("PATCH", &carrier, Some(&json!({"credentials": key}))).await;
+        assert_eq!(check_of(&world, &carrier).await["state"], state, "{key}");
+    }
 }

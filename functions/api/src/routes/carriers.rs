@@ -1,16 +1,18 @@
 //! Carrier integrations.
 
 use stagepost_app::config::{self, CarrierInput, CarrierPatch, Removal};
+use stagepost_app::jobs;
 use stagepost_app::ports::Secrets;
 use stagepost_domain::id::CarrierId;
+use stagepost_domain::job::Connection;
 use stagepost_lambda::http::Problem;
 
 use super::State;
 use crate::Stores;
-use crate::answer::{Answer, Current, Found, Gone, List, MadeCurrent};
-use crate::caller::{Admin, Caller};
+use crate::answer::{Accepted, Answer, Current, Found, Gone, List, MadeCurrent};
+use crate::caller::{Admin, Caller, Member};
 use crate::payload::{IfMatch, Named, Payload};
-use crate::view::CarrierView;
+use crate::view::{CarrierView, JobView};
 
 pub async fn list<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
@@ -47,6 +49,14 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
 ) -> Answer<Current<CarrierView>> {
     let update = config::update_carrier(&api.core, &api.secrets, caller.shop(), &id, &patch, expected);
     Ok(Current(update.await?.into()))
+}
+
+pub async fn check<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Member>,
+    Named(id): Named<CarrierId>,
+) -> Answer<Accepted<JobView>> {
+    Ok(Accepted(jobs::check(&api.core, caller.shop(), Connection::Carrier(id)).await?.into()))
 }
 
 pub async fn delete<S: Stores, K: Secrets + 'static>(

@@ -1,16 +1,18 @@
 //! Sales channels.
 
 use stagepost_app::config::{self, ChannelInput, ChannelPatch, Removal};
+use stagepost_app::jobs;
 use stagepost_app::ports::Secrets;
 use stagepost_domain::id::ChannelId;
+use stagepost_domain::job::Connection;
 use stagepost_lambda::http::Problem;
 
 use super::State;
 use crate::Stores;
-use crate::answer::{Answer, Current, Found, Gone, List, MadeCurrent};
-use crate::caller::{Admin, Caller};
+use crate::answer::{Accepted, Answer, Current, Found, Gone, List, MadeCurrent};
+use crate::caller::{Admin, Caller, Member};
 use crate::payload::{IfMatch, Named, Payload};
-use crate::view::ChannelView;
+use crate::view::{ChannelView, JobView};
 
 pub async fn list<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
@@ -47,6 +49,14 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
 ) -> Answer<Current<ChannelView>> {
     let update = config::update_channel(&api.core, &api.secrets, caller.shop(), &id, &patch, expected);
     Ok(Current(update.await?.into()))
+}
+
+pub async fn check<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Member>,
+    Named(id): Named<ChannelId>,
+) -> Answer<Accepted<JobView>> {
+    Ok(Accepted(jobs::check(&api.core, caller.shop(), Connection::Channel(id)).await?.into()))
 }
 
 pub async fn delete<S: Stores, K: Secrets + 'static>(

@@ -389,11 +389,23 @@ fn connections<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<
             about("reconcileChannel", "Ask a store now for what changed")
                 .conflict("It is being asked already."),
         )
+        .post(
+            "/v1/channels/{id}/check",
+            channels::check,
+            about("checkChannel", "Try a store's credentials out")
+                .detail("One call that changes nothing there. New credentials are tried out by themselves."),
+        )
         .get("/v1/carriers", carriers::list, about("listCarriers", "List carrier integrations"))
         .post("/v1/carriers", carriers::create, about("createCarrier", "Connect a carrier service"))
         .get("/v1/carriers/{id}", carriers::read, about("getCarrier", "Read a carrier integration"))
         .patch("/v1/carriers/{id}", carriers::update, about("updateCarrier", "Change a carrier integration"))
         .delete("/v1/carriers/{id}", carriers::delete, about("deleteCarrier", "Disconnect a carrier service"))
+        .post(
+            "/v1/carriers/{id}/check",
+            carriers::check,
+            about("checkCarrier", "Try a carrier service's key out")
+                .detail("One call that changes nothing there. A new key is tried out by itself."),
+        )
 }
 
 fn orders<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K> {

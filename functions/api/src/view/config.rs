@@ -3,12 +3,13 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use stagepost_app::config::MemberShown;
+use stagepost_app::jobs::{check_of_carrier, check_of_channel};
 use stagepost_domain::Timestamp;
 use stagepost_domain::brand::Brand;
 use stagepost_domain::event::Actor;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::flow::warnings::Warning;
-use stagepost_domain::id::{CarrierId, ChannelId, FlowId, KeyId, MemberId, ShopId, TemplateId};
+use stagepost_domain::id::{CarrierId, ChannelId, FlowId, JobId, KeyId, MemberId, ShopId, TemplateId};
 use stagepost_domain::member::Member;
 use stagepost_domain::order::Platform;
 use stagepost_domain::shop::{ApiKey, CarrierIntegration, CarrierKind, Channel, MailMode, Role, Settings};
@@ -125,6 +126,8 @@ pub struct ChannelView {
     armed_at: Timestamp,
     /// Whether *Mark fulfilled on platform* can work.
     has_credentials: bool,
+    /// The job that tries its credentials out; kept for 30 days after it has ended. Null without credentials.
+    check: Option<JobId>,
     /// Where the platform sends its notifications.
     inbound_path: String,
     /// Counts edits, from 1.
@@ -133,6 +136,7 @@ pub struct ChannelView {
 
 impl From<Channel> for ChannelView {
     fn from(c: Channel) -> Self {
+        let check = check_of_channel(&c);
         Self {
             inbound_path: format!("/webhooks/{}/{}", c.platform.as_str(), c.id),
             id: c.id,
@@ -142,6 +146,7 @@ impl From<Channel> for ChannelView {
             default_flow: c.default_flow,
             armed_at: c.armed_at,
             has_credentials: c.credentials.is_some(),
+            check,
             version: c.version,
         }
     }
@@ -159,6 +164,8 @@ pub struct CarrierView {
     name: String,
     /// Whether it has an API key, without which no package is registered with it.
     has_credentials: bool,
+    /// The job that tries its key out; kept for 30 days after it has ended. Null without a key.
+    check: Option<JobId>,
     /// Where the service sends its notifications.
     inbound_path: String,
     /// Counts edits, from 1.
@@ -168,8 +175,9 @@ pub struct CarrierView {
 impl From<CarrierIntegration> for CarrierView {
     fn from(c: CarrierIntegration) -> Self {
         let inbound_path = format!("/webhooks/carriers/{}", c.id);
-        let has_credentials = c.credentials.is_some();
-        Self { id: c.id, kind: c.kind, name: c.name, has_credentials, inbound_path, version: c.version }
+        let (has_credentials, check) = (c.credentials.is_some(), check_of_carrier(&c));
+        let CarrierIntegration { id, kind, name, version, .. } = c;
+        Self { id, kind, name, has_credentials, check, inbound_path, version }
     }
 }
 

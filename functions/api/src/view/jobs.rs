@@ -36,6 +36,8 @@ pub enum KindView {
     Test,
     /// Has failed runs tried again.
     Recover,
+    /// Tries a connection's credentials out.
+    Check,
 }
 
 /// Where a job stands.
@@ -98,6 +100,7 @@ impl From<Job> for JobView {
             JobKind::Refetch { .. } => KindView::Refetch,
             JobKind::Test { .. } => KindView::Test,
             JobKind::Recover { .. } => KindView::Recover,
+            JobKind::Check { .. } => KindView::Check,
         };
         Self {
             due: job.due(),

@@ -16,6 +16,7 @@ use crate::spec::Tracking;
 /// The mutation's name, also in the log.
 pub(super) const FULFILLMENT_CREATE: &str = "fulfillmentCreate";
 const ORDER: &str = "order";
+const INSTALLATION: &str = "currentAppInstallation";
 /// Fields that the app's documented scopes do not cover, and the scopes that they take.
 const BEYOND: [(&str, &str); 2] = [
     ("location", "`read_locations` access scope or `read_inventory` access scope."),
@@ -46,6 +47,12 @@ impl Handler for Inner {
     }
 }
 
+/// The app with the scopes that our documentation asks for.
+fn installation() -> Value {
+    let scopes = ["read_orders", "read_fulfillments", "write_merchant_managed_fulfillment_orders"];
+    json!({ "accessScopes": scopes.map(|handle| json!({ "handle": handle })) })
+}
+
 fn answer(status: u16, body: &Value) -> Answer {
     Answer::json(status, body.to_string().into_bytes())
 }
@@ -73,6 +80,7 @@ impl Inner {
             FULFILLMENT_CREATE => self.fulfillment_create(call),
             ORDER => self.order(call),
             orders::ORDERS => orders::changed(&lock(&self.state), &call.variables, call.field.first),
+            INSTALLATION => Ok(installation()),
             name => return undefined(name),
         };
         let selected = data.and_then(|data| {

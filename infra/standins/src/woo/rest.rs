@@ -174,8 +174,9 @@ impl Inner {
         let number =
             |key: &str, default: usize| given.get(key).and_then(|n| n.parse().ok()).unwrap_or(default);
         let per_page = number("per_page", 10);
-        let since = given.get("modified_after").and_then(|at| at.parse::<Timestamp>().ok());
-        let (Some(since), 1..=100) = (since, per_page) else {
+        let since =
+            given.get("modified_after").map_or(Ok(Timestamp::UNIX_EPOCH), |at| at.parse::<Timestamp>());
+        let (Ok(since), 1..=100) = (since, per_page) else {
             return error(400, "rest_invalid_param", "Invalid parameter(s)");
         };
         let state = lock(&self.state);

@@ -73,7 +73,11 @@ impl<H: PlatformHttp> EasyPostClient<H> {
             headers.push(("content-type", "application/json".to_owned()));
         }
         let body = body.map(|b| b.to_string().into_bytes());
-        self.http.call(ApiCall { method, url: self.base.url(tracker)?, headers, body }).await
+        let mut url = self.base.url(tracker)?;
+        if method == "GET" && tracker.is_none() {
+            url.set_query(Some("page_size=1"));
+        }
+        self.http.call(ApiCall { method, url, headers, body }).await
     }
 
     async fn create(
@@ -109,6 +113,15 @@ impl<H: PlatformHttp> TrackerService for EasyPostClient<H> {
 
     async fn fetch(&self, access: &CarrierAccess, tracker: &str) -> Result<Tracker, ActError> {
         Ok(understood(&self.call(access, "GET", Some(tracker), None).await?)?)
+    }
+
+    /// Lists what is there: a key that may not is refused.
+    async fn probe(&self, access: &CarrierAccess) -> Result<(), ActError> {
+        let answer = self.call(access, "GET", None, None).await?;
+        if !(200..300).contains(&answer.status) {
+            return Err(refusal(&answer).error);
+        }
+        Ok(())
     }
 }
 

@@ -28,6 +28,27 @@ trackingInfo { number url company } } } \
 pageInfo { hasNextPage endCursor } } }";
 /// The topic under which a listed order is read.
 const TOPIC: &str = "orders/updated";
+/// What the token's app may do. It takes no scope to ask.
+const PROBE: &str = "query Probe { currentAppInstallation { accessScopes { handle } } }";
+/// What we need of it (integrations §2.7).
+const SCOPES: [&str; 3] = ["read_orders", "read_fulfillments", "write_merchant_managed_fulfillment_orders"];
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Installed {
+    current_app_installation: Option<App>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct App {
+    access_scopes: Vec<Scope>,
+}
+
+#[derive(Deserialize)]
+struct Scope {
+    handle: String,
+}
 
 #[derive(Deserialize)]
 struct Data {
@@ -51,6 +72,31 @@ impl<H: PlatformHttp> OrderSource for ShopifyClient<H> {
         let orders = data.orders.nodes.iter().map(|node| listed(&access.channel, node, now)).collect();
         Ok(OrderPage { orders, newest, next })
     }
+
+    async fn probe(&self, access: &ChannelAccess) -> Result<(), ActError> {
+        let data: Installed = self.call(access, PROBE, json!({}), Effect::Reads).await?;
+        let scopes = data.current_app_installation.map(|app| app.access_scopes).unwrap_or_default();
+        let missing = missing(scopes.iter().map(|scope| scope.handle.as_str()));
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(ActError::permanent(format!(
+            "Shopify knows the access token, but the app lacks {}: add that under the app's Admin API scopes, \
+             install it again, and enter the new token",
+            missing.join(" and ")
+        )))
+    }
+}
+
+/// Which of the scopes that we need are not among these.
+fn missing<'a>(granted: impl Iterator<Item = &'a str>) -> Vec<&'static str> {
+    let granted: Vec<&str> = granted.collect();
+    // Who may write may read.
+    let has = |scope: &str| {
+        let writes = scope.strip_prefix("read_").map(|what| format!("write_{what}"));
+        granted.iter().any(|known| *known == scope || Some(*known) == writes.as_deref())
+    };
+    SCOPES.into_iter().filter(|scope| !has(scope)).collect()
 }
 
 fn listed(channel: &Channel, node: &Value, now: Timestamp) -> ListedOrder {

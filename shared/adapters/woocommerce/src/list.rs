@@ -75,6 +75,22 @@ impl<H: PlatformHttp> OrderSource for WooClient<H> {
         let next = if full { place.next(newest) } else { None };
         Ok(OrderPage { orders, newest, next: next.map(Place::text) })
     }
+
+    /// Reads one order. Whether the key may write shows at the first write: asking would be one.
+    async fn probe(&self, access: &ChannelAccess) -> Result<(), ActError> {
+        let door = Door::open(self.http(), access, Way::default())?;
+        let answer = door.read("wc/v3/orders", &[("per_page", "1".to_owned())]).await?;
+        if !ok(&answer) {
+            return Err(problem(Wish::Read, &answer));
+        }
+        match serde_json::from_slice(&answer.body) {
+            Ok(Value::Array(_)) => Ok(()),
+            _ => Err(ActError::permanent(
+                "the store's address answers, but not as WooCommerce's REST API: check the address, and whether \
+                 a plugin or firewall keeps its REST API from others",
+            )),
+        }
+    }
 }
 
 fn listed(channel: &Channel, item: &Value, now: Timestamp) -> ListedOrder {
@@ -98,6 +114,8 @@ fn query(place: Place) -> [(&'static str, String); 6] {
 #[cfg(test)]
 mod tests {
     use stagepost_app::inbound::Reading;
+    use stagepost_app::ports::{ApiAnswer, ApiCall};
+    use stagepost_domain::disposition::Disposition;
     use stagepost_domain::fact::Fact;
 
     use super::*;
@@ -115,6 +133,46 @@ mod tests {
         assert_eq!(same, Place { after: at(49), page: 2 }, "all of the page changed in one second");
         assert_eq!(same.next(Some(at(51))).unwrap(), Place { after: at(50), page: 1 });
         assert_eq!(Place { after: at(0), page: PAGES_MAX }.next(None), None, "and not for ever");
+    }
+
+    /// Answers one call.
+    struct Answers(u16, &'static str);
+
+    impl PlatformHttp for Answers {
+        async fn call(&self, call: ApiCall) -> Result<ApiAnswer, ActError> {
+            assert_eq!((call.method, call.body), ("GET", None), "a probe changes nothing");
+            let (status, body) = (self.0, self.1.as_bytes().to_vec());
+            Ok(ApiAnswer { status, retry_after: None, took: SignedDuration::ZERO, date: None, body })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_is_tried_out_by_a_read_and_an_answer_that_is_not_woocommerces_says_so() {
+        let access = ChannelAccess { channel: channel(), credentials: "ck_a:cs_b".to_owned() };
+        let told = async |status, body| {
+            let probed = WooClient::new(Answers(status, body)).probe(&access).await;
+            probed.map_err(|error| (error.disposition == Disposition::Permanent, error.message))
+        };
+        assert_eq!(told(200, "[]").await, Ok(()));
+        for (status, body, forever, words) in [
+            (401, "{\"code\":\"woocommerce_rest_cannot_view\"}", true, "does not know the API key"),
+            (401, "{\"code\":\"woocommerce_rest_authentication_error\"}", true, "its secret is wrong"),
+            (200, "<html>Welcome</html>", true, "not as WooCommerce's REST API"),
+            (301, "", true, "redirect"),
+            (503, "", false, "try again later"),
+        ] {
+            let (permanent, message) = told(status, body).await.unwrap_err();
+            assert!(permanent == forever && message.contains(words), "{status} {body}: {message}");
+        }
+    }
+
+    fn channel() -> Channel {
+        serde_json::from_value(serde_json::json!({
+            "id": "chan_a", "shop": "shop_a", "platform": "woocommerce", "name": "A",
+            "store": "https://shop.example", "armed_at": "2026-01-01T00:00:00Z", "webhook_secrets": ["sealed"],
+            "version": 1,
+        }))
+        .unwrap()
     }
 
     #[test]
@@ -137,12 +195,7 @@ mod tests {
 
     #[test]
     fn a_listed_order_is_read_as_a_notification_of_it() {
-        let channel: Channel = serde_json::from_value(serde_json::json!({
-            "id": "chan_a", "shop": "shop_a", "platform": "woocommerce", "name": "A",
-            "store": "https://shop.example", "armed_at": "2026-01-01T00:00:00Z", "webhook_secrets": ["sealed"],
-            "version": 1,
-        }))
-        .unwrap();
+        let channel = channel();
         let item = serde_json::json!({
             "id": 79, "number": "79", "status": "processing", "date_created_gmt": "2026-02-01T00:00:00",
             "date_modified_gmt": "2026-02-02T00:00:00", "line_items": [],

@@ -1,8 +1,8 @@
 //! Connected carrier services.
 
 use serde::Deserialize;
-use stagepost_domain::id::{CarrierId, JobId, ShopId};
-use stagepost_domain::job::{Job, JobKind, JobState, REFETCH_EVERY};
+use stagepost_domain::id::{CarrierId, InvalidId, JobId, ShopId};
+use stagepost_domain::job::{Connection, Job, JobKind, JobState, REFETCH_EVERY};
 use stagepost_domain::keyring::Keyring;
 use stagepost_domain::run::later;
 use stagepost_domain::shop::{CarrierIntegration, CarrierKind, Registrar, Sealed, Settings};
@@ -13,6 +13,7 @@ use super::secrets::{Plain, replaced, said, seal};
 use super::{ConfigError, edited, is_written, refuse_above, saved};
 use crate::Core;
 use crate::apply::TRIES_MAX;
+use crate::jobs::checked_if_new;
 use crate::ports::{ConfigChange, ConfigStore, SecretKind, Secrets};
 
 /// What somebody changes about a carrier integration; what is not given stays.
@@ -85,6 +86,7 @@ pub async fn create_carrier<S: ConfigStore, K: Secrets>(
         };
         settings.registrar = registrar(&carriers, &carrier);
         let mut jobs = registration(core, &carrier, &settings)?;
+        jobs.extend(check_if_new(core, &carrier, None)?);
         if carrier.kind.registers() {
             jobs.push(refetching(core, &carrier)?);
         }
@@ -125,7 +127,7 @@ pub async fn update_carrier<S: ConfigStore, K: Secrets>(
         webhook.map_or(Ok(()), |secret| can_sign(old.kind, secret))?;
         let webhook_secrets =
             replaced(core, secrets, shop, SecretKind::CarrierWebhook, webhook, old.webhook_secrets).await?;
-        let had_key = old.credentials.is_some();
+        let had = old.credentials.clone();
         let carrier = CarrierIntegration {
             name: name.clone().unwrap_or(old.name),
             webhook_secrets,
@@ -134,7 +136,8 @@ pub async fn update_carrier<S: ConfigStore, K: Secrets>(
             ..old
         };
         settings.registrar = registrar(&carriers, &carrier);
-        let jobs = if had_key { Vec::new() } else { registration(core, &carrier, &settings)? };
+        let mut jobs = if had.is_some() { Vec::new() } else { registration(core, &carrier, &settings)? };
+        jobs.extend(check_if_new(core, &carrier, had.as_ref())?);
         if saved(core, ConfigChange::Carrier(carrier.clone()).with_jobs(jobs), &settings).await? {
             return Ok(carrier);
         }
@@ -156,6 +159,16 @@ fn registration<S>(
     let kind = JobKind::Register { carrier: carrier.id.clone() };
     let id = JobId::from_body(&core.entropy.id_body())?;
     Ok(vec![Job::new(id, carrier.shop.clone(), kind, core.now())])
+}
+
+/// A key that is new is tried out at once.
+fn check_if_new<S>(
+    core: &Core<S>,
+    carrier: &CarrierIntegration,
+    old: Option<&Sealed>,
+) -> Result<Option<Job>, InvalidId> {
+    let connection = Connection::Carrier(carrier.id.clone());
+    checked_if_new(core, &carrier.shop, connection, old, carrier.credentials.as_ref())
 }
 
 /// An integration that registers is asked for what it did not tell of, from tomorrow on.

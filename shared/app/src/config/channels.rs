@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use stagepost_domain::id::{ChannelId, FlowId, InvalidId, JobId, ShopId};
-use stagepost_domain::job::{Job, JobKind, JobState, RECONCILE_EVERY};
+use stagepost_domain::job::{Connection, Job, JobKind, JobState, RECONCILE_EVERY};
 use stagepost_domain::keyring::Keyring;
 use stagepost_domain::order::Platform;
 use stagepost_domain::run::later;
@@ -14,7 +14,7 @@ use super::secrets::{Plain, replaced, said, seal};
 use super::{ConfigError, edited, is_written, refuse_above, saved};
 use crate::Core;
 use crate::apply::TRIES_MAX;
-use crate::jobs::{BACKFILL_DAYS_MAX, days_before};
+use crate::jobs::{BACKFILL_DAYS_MAX, checked_if_new, days_before};
 use crate::ports::{ConfigChange, ConfigStore, SecretKind, Secrets};
 
 /// Longest `{shop}.myshopify.com`: a host name's part has 63 bytes at most.
@@ -128,10 +128,21 @@ fn jobs_of_new<S>(core: &Core<S>, channel: &Channel, days: u16) -> Result<Vec<Jo
     let mut reconcile = Job::new(reconciliation_of(&channel.id)?, shop.clone(), kind, now);
     reconcile.state = JobState::Waiting { due: later(now, RECONCILE_EVERY) };
     let mut jobs = vec![reconcile];
+    jobs.extend(check_if_new(core, channel, None)?);
     if channel.credentials.is_some() && days > 0 {
         jobs.push(backfill_of(core, channel, days)?);
     }
     Ok(jobs)
+}
+
+/// Credentials that are new are tried out at once.
+fn check_if_new<S>(
+    core: &Core<S>,
+    channel: &Channel,
+    old: Option<&Sealed>,
+) -> Result<Option<Job>, InvalidId> {
+    let connection = Connection::Channel(channel.id.clone());
+    checked_if_new(core, &channel.shop, connection, old, channel.credentials.as_ref())
 }
 
 fn backfill_of<S>(core: &Core<S>, channel: &Channel, days: u16) -> Result<Job, ConfigError> {
@@ -176,7 +187,7 @@ pub async fn update_channel<S: ConfigStore, K: Secrets>(
         let webhook = patch.webhook_secret.as_ref();
         let webhook_secrets =
             replaced(core, secrets, shop, SecretKind::ChannelWebhook, webhook, old.webhook_secrets).await?;
-        let (had_flow, had_key) = (old.default_flow.clone(), old.credentials.is_some());
+        let (had_flow, had) = (old.default_flow.clone(), old.credentials.clone());
         let channel = Channel {
             name: name.clone().unwrap_or(old.name),
             default_flow: patch.default_flow.clone().unwrap_or(old.default_flow),
@@ -186,7 +197,8 @@ pub async fn update_channel<S: ConfigStore, K: Secrets>(
             ..old
         };
         let mut jobs = triage(core, &channel, had_flow.as_ref())?;
-        if channel.credentials.is_some() && !had_key {
+        jobs.extend(check_if_new(core, &channel, had.as_ref())?);
+        if channel.credentials.is_some() && had.is_none() {
             // Its past could not be asked for when it was connected.
             jobs.push(backfill_of(core, &channel, BACKFILL_DAYS)?);
         }

@@ -24,6 +24,7 @@ pub use members::{
     invite, invite_again, members, remove_member, sign_out_member, update_member,
 };
 pub use removal::{Removal, remove};
+pub use secrets::Plain;
 pub use shop::{SettingsInput, create_shop, email_address, update_settings};
 pub use templates::{TemplateInput, put_template};
 

@@ -21,6 +21,13 @@ pub const SECRET_MAX: usize = 500;
 #[serde(transparent)]
 pub struct Plain(#[cfg_attr(feature = "schema", schemars(length(min = 1, max = 500)))] pub(super) String);
 
+impl Plain {
+    /// What somebody has entered.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
 impl fmt::Debug for Plain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Plain({} bytes)", self.0.len())

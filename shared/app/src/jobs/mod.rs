@@ -3,6 +3,7 @@
 //! A page may be done twice (a runner that dies after it leaves the cursor where it was): everything that a
 //! page does goes through `apply` or a conditional write, where the second time changes nothing.
 
+mod check;
 mod flows;
 mod foresee;
 mod moves;
@@ -30,6 +31,8 @@ use crate::quarantine::QuarantineError;
 use crate::run::RECORD_TRIES;
 use crate::webhook::{Tried, try_out};
 
+pub(crate) use check::checked_if_new;
+pub use check::{check, check_of, check_of_carrier, check_of_channel};
 pub use foresee::{FORESEEN_MAX, Foreseen, foresee};
 pub use recover::Recoverable;
 pub(crate) use request::days_before;
@@ -227,6 +230,7 @@ where
             JobKind::Refetch { carrier } => self.refetch_parcels(&job.shop, carrier, cursor).await,
             JobKind::Test { endpoint } => self.try_endpoint(job, endpoint).await,
             JobKind::Recover(which) => self.recover(&job.shop, which, cursor).await,
+            JobKind::Check { connection } => self.check(&job.shop, connection).await,
         }
     }
 }

@@ -142,6 +142,10 @@ impl TrackerService for Trackers {
     async fn fetch(&self, access: &CarrierAccess, tracker: &str) -> Result<Tracker, ActError> {
         self.answer(access, tracker, tracker.to_owned()).await
     }
+
+    async fn probe(&self, access: &CarrierAccess) -> Result<(), ActError> {
+        self.answer(access, "?", String::new()).await.map(|_| ())
+    }
 }
 
 // ---------------------------------------------------------------- webhooks

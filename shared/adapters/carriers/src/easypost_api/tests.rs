@@ -222,3 +222,17 @@ async fn recorded_answers_are_trackers() {
         assert_eq!(made.fact.map(|f| f.status), Some(TrackingStatus::PreTransit), "{name}");
     }
 }
+
+#[tokio::test]
+async fn a_key_is_tried_out_by_a_read() {
+    let (good, wire) = client(vec![answer(200, &json!({ "trackers": [] }))]);
+    assert_eq!(good.probe(&access()).await, Ok(()));
+    let asked = ("GET https://api.easypost.com/v2/trackers?page_size=1".to_owned(), None);
+    assert_eq!(*wire.asked.lock().unwrap(), [asked]);
+    let (bad, _) = client(vec![answer(401, &error("APIKEY.INACTIVE", "This api key is no longer active."))]);
+    let refused = bad.probe(&access()).await.unwrap_err();
+    assert_eq!(refused.disposition, Disposition::Permanent);
+    assert!(refused.message.starts_with("EasyPost refuses the API key (HTTP 401)"), "{}", refused.message);
+    let (busy, _) = client(vec![answer(429, &error("RATE_LIMITED", "Slow down."))]);
+    assert!(matches!(busy.probe(&access()).await.unwrap_err().disposition, Disposition::Retry { .. }));
+}

@@ -536,3 +536,34 @@ async fn the_recorded_answers_are_understood() {
     let error = look(http(200, &file("graphql_throttled_goshopify").unwrap())).await.unwrap_err();
     assert_eq!(after(&error), Some(SignedDuration::from_secs(2)));
 }
+
+async fn probed(answer: Result<ApiAnswer, ActError>) -> Result<(), ActError> {
+    use stagepost_app::ports::OrderSource;
+    Script::of([answer]).client().probe(&access()).await
+}
+
+#[tokio::test]
+async fn a_token_is_good_if_its_app_may_do_what_we_do() {
+    let app = |scopes: &[&str]| {
+        let scopes: Vec<Value> = scopes.iter().map(|handle| json!({ "handle": handle })).collect();
+        ok(&json!({ "data": { "currentAppInstallation": { "accessScopes": scopes } } }))
+    };
+    let fulfills = "write_merchant_managed_fulfillment_orders";
+    assert_eq!(probed(app(&["read_orders", "read_fulfillments", fulfills])).await, Ok(()));
+    assert_eq!(
+        probed(app(&["write_orders", "write_fulfillments", fulfills])).await,
+        Ok(()),
+        "who writes reads"
+    );
+    let error = probed(app(&["read_orders"])).await.unwrap_err();
+    assert_eq!(error.disposition, Disposition::Permanent);
+    assert!(
+        error.message.contains("lacks read_fulfillments and write_merchant_managed"),
+        "{}",
+        error.message
+    );
+    let unknown = probed(http(401, "{}")).await.unwrap_err();
+    assert!(unknown.disposition == Disposition::Permanent && unknown.message.contains("access token"));
+    let away = probed(http(502, "")).await.unwrap_err();
+    assert!(matches!(away.disposition, Disposition::Retry { .. }), "it says nothing of the token");
+}

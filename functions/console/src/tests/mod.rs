@@ -5,6 +5,7 @@ mod bulk;
 mod door;
 mod flows;
 mod keys;
+mod integrations;
 mod notifications;
 mod order;
 mod orders;

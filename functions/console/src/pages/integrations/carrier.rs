@@ -1,0 +1,174 @@
+//! A carrier service: how it does, what can be changed, and its end.
+
+use askama::Template;
+use axum::extract::Path;
+use http::StatusCode;
+use stagepost_app::config::{CarrierPatch, ConfigError, Plain, Removal, remove, update_carrier};
+use stagepost_app::jobs::check_of_carrier;
+use stagepost_app::ports::Secrets;
+use stagepost_domain::shop::CarrierIntegration;
+
+use super::check::{Check, job};
+use super::service::Service;
+use super::{carrier, carrier_path, carrier_url};
+use crate::answer::{Answer, page, page_as, to_say};
+use crate::fields::{Fields, Wrong};
+use crate::shell::{Area, Flash, Shell};
+use crate::state::State;
+use crate::time::exactly;
+use crate::ui::Confirm;
+use crate::visitor::{Admin, Visit, Visitor};
+use crate::{Console, Stores};
+
+#[derive(Template)]
+#[template(path = "integrations/carrier.html")]
+struct CarrierPage<'a> {
+    shell: Shell,
+    path: String,
+    service: Service,
+    carrier: &'a CarrierIntegration,
+    check: Check,
+    /// Whether new parcels are registered with it.
+    registers: bool,
+    url: String,
+    after: Vec<String>,
+    /// Until when the secret before this one counts, too.
+    former: Option<String>,
+    name: &'a str,
+    version: u64,
+    theirs: bool,
+    wrong: Wrong,
+}
+
+/// How the form stands.
+#[derive(Default)]
+struct Standing<'a> {
+    sent: Option<&'a Fields>,
+    theirs: bool,
+    wrong: Wrong,
+}
+
+async fn shown<S: Stores, K>(
+    console: &Console<S, K>,
+    visit: &Visit,
+    carrier: &CarrierIntegration,
+    standing: Standing<'_>,
+) -> Answer {
+    let Standing { sent, theirs, wrong } = standing;
+    let check = job(console, visit, check_of_carrier(carrier)).await?;
+    let service = Service::of_carrier(carrier.kind);
+    let (has, path) = (carrier.credentials.is_some(), carrier_path(&carrier.id));
+    let seen = sent.and_then(|fields| fields.text("version").parse().ok()).filter(|_| !theirs);
+    let status = match (theirs, wrong.any()) {
+        (true, _) => StatusCode::CONFLICT,
+        (false, true) => StatusCode::UNPROCESSABLE_ENTITY,
+        (false, false) => StatusCode::OK,
+    };
+    let registrar = visit.settings.registrar.as_ref();
+    let shown = CarrierPage {
+        shell: visit.shell(Area::Integrations),
+        check: Check::new(service, has, check.as_ref(), path.clone(), visit),
+        registers: registrar.is_some_and(|registrar| registrar.carrier == carrier.id),
+        url: carrier_url(&console.public, carrier),
+        after: service.after(),
+        former: carrier.webhook_secrets.at(visit.now).find_map(|(_, until)| until).map(exactly),
+        name: sent.map_or(carrier.name.as_str(), |fields| fields.text("name")),
+        version: seen.unwrap_or(carrier.version),
+        path,
+        service,
+        carrier,
+        theirs,
+        wrong,
+    };
+    page_as(status, &shown)
+}
+
+pub async fn show<S: Stores, K: Secrets + 'static>(
+    console: State<S, K>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+) -> Answer {
+    let carrier = carrier(&console, &visitor, &id).await?;
+    shown(&console, &visitor, &carrier, Standing::default()).await
+}
+
+pub async fn save<S: Stores, K: Secrets + 'static>(
+    console: State<S, K>,
+    visitor: Visitor<Admin>,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Answer {
+    let before = carrier(&console, &visitor, &id).await?;
+    let expected = fields.text("version").parse().ok();
+    let fresh = fields.some("credentials").map(|text| Some(Plain::new(text)));
+    let patch = CarrierPatch {
+        name: Some(fields.text("name").to_owned()),
+        webhook_secret: fields.some("webhook_secret").map(Plain::new),
+        credentials: if fields.is_on("forget") { Some(None) } else { fresh },
+    };
+    let (core, secrets, shop, sent) = (&console.core, &console.secrets, &visitor.shop, Some(&fields));
+    match update_carrier(core, secrets, shop, &before.id, &patch, expected).await {
+        Ok(now) => to_say(&carrier_path(&now.id), Flash::done(told(&before, &now))),
+        Err(ConfigError::Invalid(wrong)) => {
+            let standing = Standing { sent, theirs: false, wrong: Wrong(wrong) };
+            shown(&console, &visitor, &before, standing).await
+        }
+        Err(ConfigError::Stale { .. } | ConfigError::Conflict) => {
+            let theirs = carrier(&console, &visitor, &id).await?;
+            let standing = Standing { sent, theirs: true, wrong: Wrong::default() };
+            shown(&console, &visitor, &theirs, standing).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What follows from an edit.
+fn told(before: &CarrierIntegration, now: &CarrierIntegration) -> String {
+    let mut said = vec!["Saved."];
+    if now.credentials != before.credentials {
+        said.push(match now.credentials {
+            Some(_) => "The new key is tried out now.",
+            None => "Its key is gone: no parcel is registered with it any more.",
+        });
+    }
+    if now.webhook_secrets != before.webhook_secrets {
+        said.push("The secret before it counts for 24 hours more.");
+    }
+    said.join(" ")
+}
+
+pub async fn confirm<S: Stores, K: Secrets + 'static>(
+    console: State<S, K>,
+    visitor: Visitor<Admin>,
+    Path(id): Path<String>,
+) -> Answer {
+    let carrier = carrier(&console, &visitor, &id).await?;
+    let path = carrier_path(&carrier.id);
+    page(&Confirm {
+        shell: visitor.shell(Area::Integrations),
+        title: format!("Disconnect \u{201c}{}\u{201d}?", carrier.name),
+        what: vec![
+            "Its reports are refused from now on, and no parcel is registered with it.".to_owned(),
+            "Orders do not advance on delivery by what it says. What it said before stays on their timelines."
+                .to_owned(),
+            "Its key and its secret are deleted here. Take its webhook away over there, too.".to_owned(),
+        ],
+        action: format!("{path}/disconnect"),
+        fields: vec![("version".to_owned(), carrier.version.to_string())],
+        verb: "Disconnect carrier service".to_owned(),
+        danger: true,
+        back: path,
+    })
+}
+
+pub async fn disconnect<S: Stores, K: Secrets + 'static>(
+    console: State<S, K>,
+    visitor: Visitor<Admin>,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Answer {
+    let carrier = carrier(&console, &visitor, &id).await?;
+    let seen = fields.text("version").parse().ok();
+    remove(&console.core, &visitor.shop, Removal::Carrier(&carrier.id), seen).await?;
+    to_say(Area::Integrations.path(), Flash::done("The carrier service is disconnected."))
+}

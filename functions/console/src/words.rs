@@ -13,7 +13,7 @@ use stagepost_domain::flow::warnings::Surprise;
 use stagepost_domain::fulfillment::Attribution;
 use stagepost_domain::governor::{Paused, TooMany};
 use stagepost_domain::id::{KeyId, StageId};
-use stagepost_domain::job::{JobKind, JobState};
+use stagepost_domain::job::{Connection, JobKind, JobState};
 use stagepost_domain::link::NoEntry;
 use stagepost_domain::order::{Hold, HoldReason, Lifecycle, Platform};
 use stagepost_domain::outcome::{IgnoreReason, NoOpReason, SkipReason};
@@ -375,6 +375,10 @@ pub fn job(kind: &JobKind) -> &'static str {
         JobKind::Refetch { .. } => "Asks a carrier service for parcels without news",
         JobKind::Test { .. } => "Sends a test message to an endpoint",
         JobKind::Recover(_) => "Tries again what failed",
+        JobKind::Check { connection: Connection::Channel(_) } => "Tries out a store\u{2019}s credentials",
+        JobKind::Check { connection: Connection::Carrier(_) } => {
+            "Tries out a carrier service\u{2019}s credentials"
+        }
     }
 }
 

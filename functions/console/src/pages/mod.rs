@@ -3,13 +3,13 @@
 //! # Adding a page
 //!
 //! 1. **Where.** Each area has a file here with a `routes()` that [`all`] merges: `flows`, `notifications`,
-//!    `webhooks`, `integrations`, `keys`, `people`, `activity`, `simulate`. Replace the stub in yours; if it grows,
-//!    make it a folder with a `mod.rs`. Paths begin with [`Area::path`]. Templates go to `templates/{area}/`.
+//!    `webhooks`, `integrations`, `keys`, `people`, `activity`, `simulate`. If yours grows,
+//!    make it a folder with a `mod.rs`. Paths begin with [`crate::shell::Area::path`]. Templates go to `templates/{area}/`.
 //!    Nothing else has to be touched.
 //! 2. **The handler.** Its arguments say what it needs, in this order, each only if needed:
 //!    `console: State<S, K>`; `visitor: Visitor` (whoever is signed in), `Visitor<Member>` (works with orders) or
 //!    `Visitor<Admin>` (changes configuration); `Path(id): Path<String>`, read with [`id`]; `fields: Fields`, the
-//!    query of a GET or the form of a POST. It gives an [`Answer`]. It calls what `functions/api` calls: no rules
+//!    query of a GET or the form of a POST. It gives an [`crate::answer::Answer`]. It calls what `functions/api` calls: no rules
 //!    here. Reads that do not need each other go into one `tokio::join!`; flows are there already
 //!    (`console.flows(&visitor)`), and so are the settings (`visitor.settings`).
 //! 3. **A page.** A struct with `#[derive(Template)]` whose template `{% extends "base.html" %}` and that has
@@ -45,15 +45,13 @@ pub mod webhooks;
 
 use std::sync::Arc;
 
-use askama::Template;
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
 use stagepost_app::ports::Secrets;
 
-use crate::answer::{Answer, page, to};
+use crate::answer::to;
 use crate::error::{Failed, Trouble};
-use crate::shell::{Area, Shell};
 use crate::visitor::Visitor;
 use crate::{Console, Stores};
 
@@ -91,15 +89,4 @@ pub async fn nothing_here() -> Failed {
 /// There is no such thing.
 pub fn id<T, E>(parsed: Result<T, E>, what: &str) -> Result<T, Failed> {
     parsed.map_err(|_| Trouble::not_found(what).into())
-}
-
-#[derive(Template)]
-#[template(path = "stub.html")]
-struct Stub {
-    shell: Shell,
-}
-
-/// A page that is not there yet.
-fn stub(visitor: &Visitor, area: Area) -> Answer {
-    page(&Stub { shell: visitor.shell(area) })
 }

@@ -11,7 +11,7 @@ use stagepost_app::quarantine;
 use stagepost_domain::event::Action;
 use stagepost_domain::governor::Governor;
 use stagepost_domain::id::{JobId, QuarantineId};
-use stagepost_domain::job::{Job, JobKind, JobState};
+use stagepost_domain::job::{Connection, Job, JobKind, JobState};
 use stagepost_domain::run::{Run, RunId, RunState};
 use stagepost_domain::shop::{Endpoint, Role};
 use stagepost_secrets::LocalSecrets;
@@ -184,6 +184,19 @@ async fn a_job_that_comes_again_by_itself_says_when_and_is_not_stopped() {
 }
 
 #[tokio::test]
+async fn a_job_that_tries_out_credentials_says_so_and_counts_nothing() {
+    let world = World::new().await;
+    let connection = Connection::Channel(build::channel_id());
+    let job =
+        Job::new(JobId::from_body("one").unwrap(), build::shop(), JobKind::Check { connection }, seconds(0));
+    world.store.create_job(&job).await.unwrap();
+    for path in ["/activity/jobs".to_owned(), format!("/activity/jobs/{}", job.id)] {
+        let seen = world.get(&path).await;
+        assert!(seen.says("Tries out a store’s credentials") && !seen.says("looked at"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn stopped_mails_say_why_and_go_again_once_somebody_has_looked() {
     let world = World::new().await;
     world.post(RESUME, &[]).await;
@@ -212,7 +225,7 @@ async fn a_notification_is_read_as_text_handed_back_or_thrown_away() {
     let path = format!("{QUARANTINE}/{id}");
     let read = world.get(&path).await;
     assert!(read.says("&#60;script&#62;alert(1)") && !read.says("<script>alert"));
-    assert!(read.says("Not all of it is text"));
+    assert!(read.says("Not all of it is text") && read.says(&build::channel(&build::shop()).name));
     assert_eq!(world.post(&format!("{path}/replay"), &[]).await.to(), QUARANTINE);
     assert_eq!(world.queue.take().len(), 1);
     assert!(stands(&world, &id).await, "it leaves when it is taken");

@@ -97,7 +97,7 @@ fn progress(job: &Job) -> String {
     let refused =
         if refused == 0 { String::new() } else { format!(", {} refused", words::thousands(refused)) };
     match &job.kind {
-        JobKind::Test { .. } => String::new(),
+        JobKind::Test { .. } | JobKind::Check { .. } => String::new(),
         JobKind::Recover(_) => {
             format!("{} put back in line{refused}", counted(changed, "action", "actions"))
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::extract::Path;
 use stagepost_app::config::ConfigError;
-use stagepost_app::ports::{QuarantineEntry, Secrets};
+use stagepost_app::ports::{QuarantineEntry, Secrets, StoreError};
 use stagepost_app::quarantine::{self, QuarantineError};
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::id::QuarantineId;
@@ -64,6 +64,14 @@ struct Row {
 /// What channels and integrations are called, by their ids.
 type Names = BTreeMap<String, String>;
 
+async fn names<S: Stores, K>(console: &Console<S, K>, visit: &Visit) -> Result<Names, StoreError> {
+    let (store, shop) = (&console.core.store, &visit.shop);
+    let (channels, carriers) = tokio::join!(store.channels(shop), store.carriers(shop));
+    let channels = channels?.into_iter().map(|one| (one.id.to_string(), one.name));
+    let carriers = carriers?.into_iter().map(|one| (one.id.to_string(), one.name));
+    Ok(channels.chain(carriers).collect())
+}
+
 fn row(entry: QuarantineEntry, names: &Names, visit: &Visit) -> Row {
     let came_by = entry.route.came_by();
     Row {
@@ -82,14 +90,9 @@ pub async fn list<S: Stores, K: Secrets + 'static>(
     fields: Fields,
 ) -> Answer {
     let (store, shop, cursor) = (&console.core.store, &visitor.shop, fields.some("cursor"));
-    let (found, channels, carriers) = tokio::join!(
-        store.quarantined(shop, cursor, PAGE, visitor.now),
-        store.channels(shop),
-        store.carriers(shop)
-    );
-    let channels = channels?.into_iter().map(|one| (one.id.to_string(), one.name));
-    let carriers = carriers?.into_iter().map(|one| (one.id.to_string(), one.name));
-    let (found, names) = (found?, channels.chain(carriers).collect::<Names>());
+    let found = store.quarantined(shop, cursor, PAGE, visitor.now);
+    let (found, names) = tokio::join!(found, names(&console, &visitor));
+    let (found, names) = (found?, names?);
     page(&ListPage {
         shell: visitor.shell(Area::Activity),
         tab: "quarantine",
@@ -125,12 +128,13 @@ pub async fn body<S: Stores, K: Secrets + 'static>(
     Path(text): Path<String>,
 ) -> Answer {
     let id = named(&text)?;
-    let read = quarantine::read(&console.core, &console.secrets, &visitor.shop, &id).await?;
-    let (entry, bytes) = read.ok_or_else(not_found)?;
+    let read = quarantine::read(&console.core, &console.secrets, &visitor.shop, &id);
+    let (read, names) = tokio::join!(read, names(&console, &visitor));
+    let ((entry, bytes), names) = (read?.ok_or_else(not_found)?, names?);
     let beginning = bytes.get(..SHOWN).unwrap_or(&bytes);
     page(&BodyPage {
         shell: visitor.shell(Area::Activity),
-        row: row(entry, &Names::new(), &visitor),
+        row: row(entry, &names, &visitor),
         body: String::from_utf8_lossy(beginning).into_owned(),
         cut: beginning.len() < bytes.len(),
         text: std::str::from_utf8(&bytes).is_ok(),

@@ -118,7 +118,11 @@ impl Handler for Inner {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let code = body.pointer("/tracker/tracking_code").and_then(Value::as_str).map(str::to_owned);
         let writes = request.method == Method::POST;
-        let what = format!("{} {}", request.method, if writes { "trackers" } else { "tracker" });
+        let what = format!(
+            "{} {}",
+            request.method,
+            if request.path == "/v2/trackers" { "trackers" } else { "tracker" }
+        );
         if let Some(refused) = self.desk.refused(writes) {
             return self.desk.answer(&what, code, false, refused).await;
         }

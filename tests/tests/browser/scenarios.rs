@@ -2,14 +2,17 @@
 
 use fantoccini::key::Key;
 use stagepost_app::config::create_shop;
+use stagepost_domain::Timestamp;
 use stagepost_domain::id::ShopId;
 use stagepost_tests::{Api, World, boats};
 
 use super::browser::{Browser, DESK};
 
-/// Signed in at a desk with this key.
+/// Signed in at a desk with this key, at the browser's time: what counts down on a page does so by its clock.
 async fn signed_in(world: &World, key: &str) -> Browser {
     let browser = Browser::open(&world.host.base_url(), DESK).await;
+    let now = browser.ask("return Date.now()").await.as_i64().unwrap();
+    world.clock.set(Timestamp::from_millisecond(now).unwrap());
     browser.go("/sign-in").await;
     browser.click("Sign in with an API key").await;
     browser.write("API key", key).await;
@@ -98,12 +101,12 @@ async fn an_empty_shop_gets_a_flow_with_automations_and_an_order_runs_through_it
 #[tokio::test]
 async fn a_move_is_taken_back_within_its_grace_and_nobody_is_mailed() {
     let world = World::start().await;
+    let browser = signed_in(&world, world.api.key()).await;
     let order =
         world.shopify_order(&world.shopify.create_order(&boats("Ada Example", "ada@customer.example")));
     world.deliver_shopify().await;
     world.pass(11).await;
     let mailed = world.mails().len();
-    let browser = signed_in(&world, world.api.key()).await;
     browser.go(&format!("/orders/{order}")).await;
     browser.choose("Move to", "Delivered").await;
     browser.click("Move").await;
@@ -120,13 +123,13 @@ async fn a_move_is_taken_back_within_its_grace_and_nobody_is_mailed() {
 #[tokio::test]
 async fn a_platforms_fulfillment_moves_the_order_and_the_outbound_skip_is_explained() {
     let world = World::start().await;
+    let browser = signed_in(&world, world.api.key()).await;
     let external = world.shopify.create_order(&boats("Ada Example", "ada@customer.example"));
     let order = world.shopify_order(&external);
     world.deliver_shopify().await;
     world.shopify.fulfill_by_hand(&external, &stagepost_standins::Tracking::number("1Z1")).unwrap();
     world.deliver_shopify().await;
     world.pass(11).await;
-    let browser = signed_in(&world, world.api.key()).await;
     browser.go(&format!("/orders/{order}")).await;
     browser.sees("Shipped").await;
     browser.sees("fulfilled").await;
@@ -138,10 +141,10 @@ async fn a_platforms_fulfillment_moves_the_order_and_the_outbound_skip_is_explai
 #[tokio::test]
 async fn the_keyboard_alone_moves_an_order() {
     let world = World::start().await;
+    let browser = signed_in(&world, world.api.key()).await;
     let order =
         world.shopify_order(&world.shopify.create_order(&boats("Ada Example", "ada@customer.example")));
     world.deliver_shopify().await;
-    let browser = signed_in(&world, world.api.key()).await;
     browser.go(&format!("/orders/{order}")).await;
     browser.press(&Key::Tab.to_string()).await;
     assert_eq!(browser.focus().await, "Skip to content");

@@ -293,7 +293,8 @@ async fn new_credentials_are_tried_out_with_a_call_that_changes_nothing() {
     for (path, wrong, told) in
         [(&shopify, "shpat_wrong", "access token"), (&woo, "ck_wrong:cs_test", "does not know the API key")]
     {
-        let changed = world.api.send("PATCH", path, Some(&json!({"credentials": wrong}))).await;
+        let changed =
+            world.api.send("PATCH", path, Some(json!({"credentials": wrong}).to_string().into_bytes())).await;
         assert_eq!(changed.status, 200, "{}", changed.body);
         let check = check_of(&world, path).await;
         assert_eq!(check["state"], "failed", "{check}");
@@ -309,7 +310,7 @@ async fn new_credentials_are_tried_out_with_a_call_that_changes_nothing() {
     assert_eq!(world.api.get(&carrier).await.ok()["check"], Value::Null);
     assert_eq!(world.api.post(&format!("{carrier}/check"), &json!({})).await.status, 422, "it has no key");
     for (key, state) in [("EZAKwrong", "failed"), (EASYPOST_KEY, "done")] {
-        world.api.send("PATCH", &carrier, Some(&json!({"credentials": key}))).await;
+        world.api.send("PATCH", &carrier, Some(json!({"credentials": key}).to_string().into_bytes())).await;
         assert_eq!(check_of(&world, &carrier).await["state"], state, "{key}");
     }
 }

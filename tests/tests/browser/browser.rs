@@ -132,14 +132,6 @@ impl Browser {
         self.field(label).await.select_by_label(option).await.unwrap();
     }
 
-    /// Ticks a box, whether or not it was ticked.
-    pub async fn tick(&self, label: &str) {
-        let field = self.field(label).await;
-        if !field.is_selected().await.unwrap() {
-            field.click().await.unwrap();
-        }
-    }
-
     async fn shown(&self, xpath: &str, words: &str) -> Element {
         let end = std::time::Instant::now() + PATIENCE;
         while std::time::Instant::now() < end {

@@ -1,9 +1,7 @@
 //! The product's own scenarios, by reading and clicking.
 
 use fantoccini::key::Key;
-use stagepost_app::config::create_shop;
 use stagepost_domain::Timestamp;
-use stagepost_domain::id::ShopId;
 use stagepost_tests::{World, boats};
 
 use super::browser::{Browser, DESK};
@@ -19,42 +17,6 @@ async fn signed_in(world: &World, key: &str) -> Browser {
     browser.click("Sign in").await;
     browser.sees("Order Flows").await;
     browser
-}
-
-#[tokio::test]
-async fn an_empty_shop_mends_a_template_by_its_error_and_gets_an_endpoint_and_a_flow() {
-    let world = World::start().await;
-    let shop = ShopId::parse("shop_fresh").unwrap();
-    let key = create_shop(world.host.core(), &shop, "Fresh Start", "hello@fresh.example").await.unwrap();
-    let browser = signed_in(&world, &key).await;
-
-    browser.go("/settings/notifications").await;
-    browser.sees("No template yet").await;
-    browser.go("/settings/notifications/new").await;
-    browser.shot("empty-templates-1280").await;
-    browser.go("/settings/notifications/new?starter=shipped").await;
-    browser.write("Name", "On its way").await;
-    browser.write("Subject", "{{orderNumbr}} is on its way").await;
-    browser.click("Make template").await;
-    browser.sees("orderNumbr").await;
-    browser.shot("broken-template-1280").await;
-    browser.is_accessible().await;
-    browser.write("Subject", "Order {{orderNumber}} is on its way").await;
-    browser.click("Make template").await;
-    browser.sees("Version 1").await;
-
-    browser.go("/settings/webhooks/new").await;
-    browser.write("Name", "Warehouse").await;
-    browser.write("URL", &world.receiver.url()).await;
-    browser.click("Add endpoint").await;
-    browser.sees("whsec_").await;
-    browser.is_accessible().await;
-
-    browser.go("/settings/flows/new").await;
-    browser.is_accessible().await;
-    browser.write("Name", "My own").await;
-    browser.click("Make a blank flow").await;
-    browser.sees("My own is there").await;
 }
 
 #[tokio::test]

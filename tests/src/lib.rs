@@ -313,6 +313,8 @@ impl World {
         let ids = set_up(&api, &woo.url(), &receiver.url()).await;
         let courier = Courier::new(&host.base_url());
         let easypost = EasyPost::new(EASYPOST_SECRET);
+        // The stores' credentials are tried out before a test begins: no fault and no count of it is theirs.
+        assert!(host.settle(PATIENCE).await, "the host does not come to rest");
         clock.advance(SignedDuration::from_secs(60));
         Self { host, clock, api, shop, shopify, woo, easypost, parcels, receiver, courier, ids }
     }

@@ -24,7 +24,7 @@ use stagepost_app::webhook::webhook;
 use stagepost_carriers::{EasyPostBase, EasyPostClient};
 use stagepost_domain::decide::Changeset;
 use stagepost_domain::event::{Action, Actor};
-use stagepost_domain::fact::{Fact, MoveFact, PackageEdit, TrackingFact};
+use stagepost_domain::fact::{Fact, Follows, MoveFact, PackageEdit, TrackingFact};
 use stagepost_domain::feedback::{Fate, Word};
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{KeyId, OrderId, ShopId};
@@ -173,7 +173,12 @@ impl Bench {
 
     async fn move_to(&self, id: &OrderId, stage: usize, expected_seq: u64) -> Changeset {
         let actor = Actor::ApiKey { id: KeyId::parse("key_01kaj3m2q8v7x9w5t4s6r2p0n1").unwrap() };
-        let fact = MoveFact { stage: self.flow.stages[stage].id.clone(), expected_seq, actor, quiet: false };
+        let fact = MoveFact {
+            stage: self.flow.stages[stage].id.clone(),
+            expected_seq,
+            actor,
+            follows: Follows::All,
+        };
         *self.apply(id, &Fact::Move(fact)).await.unwrap()
     }
 

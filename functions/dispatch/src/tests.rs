@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stagepost_app::mail::ports::Asker;
 use stagepost_app::ports::{DoorbellError, JobDoorbell, OrderStore, Ring};
 use stagepost_domain::Timestamp;
-use stagepost_domain::fact::{Fact, MoveFact};
+use stagepost_domain::fact::{Fact, Follows, MoveFact};
 use stagepost_domain::id::{JobId, MailId, ShopId};
 use stagepost_domain::job::{JobKind, JobState};
 use stagepost_testkit::{Fault, ManualClock, MemoryStore, build};
@@ -113,7 +113,7 @@ async fn what_does_not_concern_the_search_reads_and_writes_nothing() {
         stage: build::stage_id("packing"),
         expected_seq: 1,
         actor: build::program(),
-        quiet: false,
+        follows: Follows::All,
     };
     let moved =
         build::apply(&store, &build::order_id(1), &Fact::Move(wish), build::seconds(1)).await.unwrap();
@@ -167,7 +167,7 @@ async fn a_bell_that_does_not_ring_brings_its_record_back_and_what_came_before_i
             stage: build::stage_id("packing"),
             expected_seq: 1,
             actor: build::program(),
-            quiet: false,
+            follows: Follows::All,
         };
         let moved = build::apply(&store, &id, &Fact::Move(wish), build::seconds(1)).await.unwrap();
         let told = build::apply(&store, &id, &build::told(renamed), build::seconds(2)).await.unwrap();

@@ -3,7 +3,7 @@
 use stagepost_domain::decide::{Changeset, Context, Decision, Refused, decide};
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::{Action, Event, StageRef};
-use stagepost_domain::fact::Fact;
+use stagepost_domain::fact::{Fact, Follows, MoveFact};
 use stagepost_domain::id::{FlowId, OrderId, ShopId};
 use stagepost_domain::order::{Lifecycle, Order, Placement, Snapshot};
 use stagepost_domain::outcome::{IgnoreReason, NoOpReason};
@@ -161,8 +161,11 @@ where
     Ok(Known { order, snapshot, packages, entry, playbook })
 }
 
-/// The event of the order's last stage entry, if the fact reopens the order.
+/// The event of the order's last stage entry, if the fact reopens the order; or the one that a move goes back to.
 fn missed_entry(order: &Order, fact: &Fact) -> Option<u64> {
+    if let Fact::Move(MoveFact { follows: Follows::WhatWaited { entry }, .. }) = fact {
+        return Some(*entry);
+    }
     let opens = matches!(fact, Fact::Order(fact) if fact.lifecycle == Lifecycle::Open);
     match &order.placement {
         Placement::Placed { entered_seq, .. } if opens && order.lifecycle != Lifecycle::Open => {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use stagepost_domain::decide::superseded;
 use stagepost_domain::disposition::Disposition;
-use stagepost_domain::event::{Action, Actor, Cause, Event};
+use stagepost_domain::event::{Action, Event};
 use stagepost_domain::id::AttemptId;
-use stagepost_domain::order::{Lifecycle, Order, Placement};
+use stagepost_domain::order::{Lifecycle, Order};
 use stagepost_domain::outcome::SkipReason;
 use stagepost_domain::run::{AttemptOutcome, Claim, InvalidTransition, Run, RunId, RunKey, RunState, later};
 use stagepost_domain::{SignedDuration, Timestamp};
@@ -277,21 +278,6 @@ pub(crate) fn second_thoughts(event: &Event, key: &RunKey, order: &Order) -> Opt
 /// Whether the order was cancelled or trashed after the event.
 pub(crate) fn cancelled_since(event: &Event, order: &Order) -> bool {
     order.lifecycle != Lifecycle::Open && order.lifecycle_seq > event.seq
-}
-
-/// A mail is superseded once its order has left the stage, anything else only if the move was taken back in
-/// the console while the run still waited for its first attempt.
-pub(crate) fn superseded(event: &Event, key: &RunKey, order: &Order) -> Option<SkipReason> {
-    let Placement::Placed { entered_seq, entered_at, .. } = &order.placement else { return None };
-    let left = *entered_seq > event.seq;
-    let too_late = key.action() == Action::Email || undone_in_grace(event, key, *entered_at);
-    (left && too_late).then_some(SkipReason::Superseded { by_seq: *entered_seq })
-}
-
-fn undone_in_grace(event: &Event, key: &RunKey, left_at: Timestamp) -> bool {
-    let by_hand = matches!(event.cause, Cause::Manual { actor: Actor::Console { .. } });
-    let waits = event.runs.get(key).filter(|run| run.attempts == 0).and_then(|run| run.state.due());
-    by_hand && waits.is_some_and(|due| left_at < due)
 }
 
 /// A person wants an ended run tried again.

@@ -6,8 +6,8 @@ use stagepost_domain::Timestamp;
 use stagepost_domain::decide::{Changeset, Decision, Refused, decide};
 use stagepost_domain::event::Actor;
 use stagepost_domain::fact::{
-    Coverage, Fact, FulfillmentSeen, MoveFact, OrderFact, Origin, PackageEdit, ShipmentId, ShipmentSeen,
-    TrackingFact,
+    Coverage, Fact, Follows, FulfillmentSeen, MoveFact, OrderFact, Origin, PackageEdit, ShipmentId,
+    ShipmentSeen, TrackingFact,
 };
 use stagepost_domain::id::{FlowId, OrderId, ShopId, StageId};
 use stagepost_domain::order::{Customer, Lifecycle, Order, Platform, Snapshot, Source};
@@ -195,7 +195,7 @@ impl Scene {
         }
         let expected_seq = self.order().map_or(0, |o| o.seq);
         let (stage, actor) = (stage.clone(), actor.clone());
-        self.play(&Fact::Move(MoveFact { stage, expected_seq, actor, quiet: true }));
+        self.play(&Fact::Move(MoveFact { stage, expected_seq, actor, follows: Follows::Nothing }));
         Ok(Vec::new())
     }
 
@@ -240,7 +240,12 @@ impl Scene {
             Step::Move { stage } => {
                 let expected_seq = self.order().map_or(0, |o| o.seq);
                 let stage = self.stage(stage).ok_or(WouldBe::Refused(Refused::UnknownStage))?;
-                vec![Fact::Move(MoveFact { stage, expected_seq, actor: actor.clone(), quiet: false })]
+                vec![Fact::Move(MoveFact {
+                    stage,
+                    expected_seq,
+                    actor: actor.clone(),
+                    follows: Follows::All,
+                })]
             }
             Step::Package(seen) => {
                 vec![Fact::Packages { edit: PackageEdit::Add(seen.clone()), actor: actor.clone() }]

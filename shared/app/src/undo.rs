@@ -1,7 +1,7 @@
 //! *Undo*: a move in the console is taken back while nothing has left (law 12).
 
 use stagepost_domain::event::Actor;
-use stagepost_domain::fact::{Fact, MoveFact};
+use stagepost_domain::fact::{Fact, Follows, MoveFact};
 use stagepost_domain::id::{OrderId, ShopId, StageId};
 use stagepost_domain::order::{Order, Placement};
 use stagepost_domain::run::later;
@@ -10,7 +10,7 @@ use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::Core;
 use crate::apply::{ApplyError, Outcome, apply};
-use crate::ports::{ConfigStore, InboundStore, OrderStore};
+use crate::ports::{ConfigStore, InboundStore, OrderStore, StoreError, TimelineEntry};
 
 /// How long a move can be taken back at most, however long the shop's grace is: a person has looked away.
 const OFFERED: SignedDuration = SignedDuration::from_secs(60);
@@ -33,8 +33,8 @@ pub struct UndoRequest {
     pub actor: Actor,
 }
 
-/// Moves an order back, and nothing follows from that: the stage that it returns to has told of itself before.
-/// `None` if it is too late: what the move sends is on its way.
+/// Moves an order back. What the move had superseded in the stage that it returns to is planned anew; all else there
+/// has told of itself before. `None` if it is too late: what the move sends is on its way.
 ///
 /// # Errors
 /// As [`apply`].
@@ -49,11 +49,33 @@ where
 {
     let (order, settings) = (core.store.order(id).await?, core.store.settings(shop).await?);
     let order = order.filter(|order| order.shop == *shop);
-    let until = order.zip(settings).and_then(|(order, settings)| undo_until(&order, &settings));
-    if until.is_none_or(|until| core.now() >= until) {
+    let Some((order, settings)) = order.zip(settings) else { return Ok(None) };
+    if undo_until(&order, &settings).is_none_or(|until| core.now() >= until) {
         return Ok(None);
     }
     let UndoRequest { stage, expected_seq, actor } = request;
-    let fact = MoveFact { stage, expected_seq, actor, quiet: true };
+    let entry = entered(core, &order, &stage).await?;
+    let follows = entry.map_or(Follows::Nothing, |entry| Follows::WhatWaited { entry });
+    let fact = MoveFact { stage, expected_seq, actor, follows };
     apply(core, shop, id, &Fact::Move(fact)).await.map(Some)
+}
+
+/// How far back an entry is looked for. One that is further back than so many entries of the timeline waits for
+/// nothing any more.
+const ENTRIES: usize = 20;
+
+/// The event that brought the order into a stage before it came to where it stands.
+async fn entered<S: OrderStore>(
+    core: &Core<S>,
+    order: &Order,
+    stage: &StageId,
+) -> Result<Option<u64>, StoreError> {
+    let Placement::Placed { entered_seq, .. } = &order.placement else { return Ok(None) };
+    let page = core.store.timeline(&order.id, None, ENTRIES, core.now()).await?;
+    Ok(page.items.into_iter().find_map(|entry| match entry {
+        TimelineEntry::Event(event) if event.seq < *entered_seq => {
+            event.transition.filter(|transition| transition.to.id == *stage).map(|_| event.seq)
+        }
+        _ => None,
+    }))
 }

@@ -5,7 +5,10 @@ mod health;
 mod post;
 mod tryout;
 
+use std::sync::atomic::AtomicBool;
+
 use stagepost_domain::Timestamp;
+use stagepost_domain::decide::superseded;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::{Actor, Cause, Event};
 use stagepost_domain::health::Health;
@@ -19,13 +22,13 @@ use crate::Core;
 use crate::attempt::{Attempt, AttemptOf, Called, Whose};
 use crate::config::disable_endpoint;
 use crate::ports::{
-    ActError, Answer, AttemptStore, ConfigStore, HealthStore, Mailer, OrderStore, RunStore, Secrets,
+    ActError, Answer, AttemptStore, ConfigStore, HealthStore, Mailer, OrderStore, Post, RunStore, Secrets,
     StoreError, WebhookSender,
 };
 use crate::run::{
     Answered, Opened, RunnerError, aside_if_hopeless, claim, fail_unsent, finish, open, skip, store,
-    superseded,
 };
+use health::Seen;
 pub(crate) use tryout::{Tried, try_out};
 
 /// Sends one webhook: at least once, with the same id and the same bytes on every attempt (law 11).
@@ -75,24 +78,15 @@ where
         Ok(there) => there,
         Err(answered) => return Ok(answered),
     };
-    let body = match message(core, id, told).await? {
-        Ok(body) => body,
-        Err(error) => return fail_unsent(core, id, &run, error).await,
-    };
-    let post = match post::signed(core, secrets, &endpoint, message_id(id), body).await {
-        Ok(Some(post)) => Ok(post),
-        Ok(None) => {
-            return fail_unsent(core, id, &run, "the endpoint has no secret to sign with".into()).await;
+    let (claimed, post) = match taken(core, secrets, &endpoint, id, told, &run, &attempt).await? {
+        Ok(taken) => taken,
+        Err(answered) => {
+            health::left(core, &endpoint, health, &attempt).await;
+            return Ok(answered);
         }
-        // An attempt as any other: tried again, but not for ever.
-        Err(_) => Err(ActError::retry("the endpoint's secrets cannot be opened")),
     };
-    let claimed = match claim(core, id, &run, &attempt).await? {
-        Ok(claimed) => claimed,
-        Err(answered) => return Ok(answered),
-    };
-    let unsigned = post.is_err();
-    let silent = health::silent(core, &endpoint, &health, &attempt, core.now());
+    let (unsigned, noted) = (post.is_err(), AtomicBool::new(false));
+    let silent = health::silent(core, &endpoint, &health, &attempt, core.now(), &noted);
     let called = post::call(core, sender, post, silent).await;
     let outcome = judge(&called.answer);
     let answered = finish(core, id, &claimed, &attempt, &outcome).await?;
@@ -104,10 +98,39 @@ where
         number: claimed.attempts,
     };
     remember(core, &called.kept(whose, error_of(&outcome))).await;
-    if !unsigned {
-        health::heard(core, mailer, &endpoint, health, &attempt, &called, error_of(&outcome)).await;
+    if unsigned {
+        health::left(core, &endpoint, health, &attempt).await;
+    } else {
+        let seen = if noted.into_inner() { Seen::Stale } else { Seen::Now(health) };
+        health::heard(core, mailer, &endpoint, seen, &attempt, (&called, error_of(&outcome))).await;
     }
     Ok(answered)
+}
+
+/// The message signed and the run claimed, so that the call can be made; or what is recorded instead.
+async fn taken<S: RunStore, K: Secrets>(
+    core: &Core<S>,
+    secrets: &K,
+    endpoint: &Endpoint,
+    id: &RunId,
+    told: EventType,
+    run: &Run,
+    attempt: &AttemptId,
+) -> Result<Result<(Run, Result<Post, ActError>), Answered>, RunnerError> {
+    let body = match message(core, id, told).await? {
+        Ok(body) => body,
+        Err(error) => return Ok(Err(fail_unsent(core, id, run, error).await?)),
+    };
+    let post = match post::signed(core, secrets, endpoint, message_id(id), body).await {
+        Ok(Some(post)) => Ok(post),
+        Ok(None) => {
+            let error = "the endpoint has no secret to sign with".to_owned();
+            return Ok(Err(fail_unsent(core, id, run, error).await?));
+        }
+        // An attempt as any other: tried again, but not for ever.
+        Err(_) => Err(ActError::retry("the endpoint's secrets cannot be opened")),
+    };
+    Ok(claim(core, id, run, attempt).await?.map(|claimed| (claimed, post)))
 }
 
 /// Where the run goes, and how that receiver does; or what is recorded instead of a call.

@@ -167,8 +167,23 @@ pub struct MoveFact {
     pub expected_seq: u64,
     /// Who.
     pub actor: Actor,
-    /// Nothing follows from it: whoever moves the order wants no mails, webhooks or fulfillments.
-    pub quiet: bool,
+    /// What follows from it.
+    pub follows: Follows,
+}
+
+/// What follows from a move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    /// The stage's automations act.
+    All,
+    /// Nothing: whoever moves the order wants no mails, webhooks or fulfillments.
+    Nothing,
+    /// A move is taken back: what waited in the stage that the order returns to when it left, and nothing that has
+    /// acted.
+    WhatWaited {
+        /// The event that had entered that stage.
+        entry: u64,
+    },
 }
 
 /// Who puts an order into a flow.

@@ -120,6 +120,8 @@ pub struct Notice {
 pub enum Heard<'a> {
     /// It was taken.
     Success,
+    /// It was not made after all, or says nothing of how the receiver does.
+    Nothing,
     /// It was not.
     Failure {
         /// In words.
@@ -250,7 +252,11 @@ impl Health {
         mended_at: Option<Timestamp>,
         heard: Heard<'_>,
     ) -> Option<Step> {
-        let Heard::Failure { error, strain } = heard else { return self.taken(by, now) };
+        let (error, strain) = match heard {
+            Heard::Success => return self.taken(by, now),
+            Heard::Nothing => return self.left(by),
+            Heard::Failure { error, strain } => (error, strain),
+        };
         let was = self.failing_since(mended_at);
         let mut failing = was.cloned().unwrap_or_else(|| Failing {
             since: now,
@@ -261,9 +267,21 @@ impl Health {
         failing.cooling = opened(failing.cooling, now, strain, was.is_some());
         let tell = failing.notice(now);
         failing.notices.extend(tell);
-        let trying: Vec<Trying> = self.trying.iter().filter(|call| call.by != *by).cloned().collect();
+        let trying = self.others(by);
         let changed = was != Some(&failing) || trying != self.trying;
         changed.then(|| Step { health: Self { failing: Some(failing), trying, ..self.next(by) }, tell })
+    }
+
+    /// No call of this attempt is under way any more.
+    fn left(&self, by: &AttemptId) -> Option<Step> {
+        let trying = self.others(by);
+        let changed = trying != self.trying;
+        changed.then(|| Step { health: Self { trying, ..self.next(by) }, tell: None })
+    }
+
+    /// The calls under way without this one.
+    fn others(&self, by: &AttemptId) -> Vec<Trying> {
+        self.trying.iter().filter(|call| call.by != *by).cloned().collect()
     }
 
     fn taken(&self, by: &AttemptId, now: Timestamp) -> Option<Step> {
@@ -370,6 +388,15 @@ mod tests {
         assert_eq!(failing.heard(&me(), at(3_600), None, fails(Strain::None)), None);
         let well = failing.heard(&me(), at(3_601), None, Heard::Success).unwrap();
         assert_eq!((well.health.failing, well.health.version, well.tell), (None, 2, None));
+    }
+
+    #[test]
+    fn law_16_an_attempt_that_calls_nobody_leaves_its_place_and_nothing_else() {
+        let Admission::Probe(tried) = Health::default().admits(&me(), at(0), None, 0.0) else { panic!() };
+        let left = tried.heard(&me(), at(0), None, Heard::Nothing).unwrap();
+        assert_eq!((left.tell, left.health.version), (None, 2));
+        assert_eq!(left.health, Health { by: Some(me()), version: 2, ..Health::default() });
+        assert_eq!(left.health.heard(&me(), at(0), None, Heard::Nothing), None, "it has none");
     }
 
     #[test]

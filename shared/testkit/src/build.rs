@@ -13,7 +13,8 @@ use stagepost_app::ports::{Commit, CommitError, OrderStore};
 use stagepost_domain::decide::{Changeset, Context, Decision, decide};
 use stagepost_domain::event::Actor;
 use stagepost_domain::fact::{
-    Coverage, Fact, FulfillmentSeen, MoveFact, OrderFact, Origin, ShipmentId, ShipmentSeen, TrackingFact,
+    Coverage, Fact, Follows, FulfillmentSeen, MoveFact, OrderFact, Origin, ShipmentId, ShipmentSeen,
+    TrackingFact,
 };
 use stagepost_domain::flow::{
     AdvanceOnDelivery, Automations, EmailAutomation, Flow, FulfillAutomation, FulfilledWhen, Stage,
@@ -390,7 +391,7 @@ pub fn tracking(number: &str, status: TrackingStatus, occurred: i64) -> Tracking
 /// A person's move.
 #[must_use]
 pub fn move_to(stage: &str, expected_seq: u64) -> Fact {
-    Fact::Move(MoveFact { stage: stage_id(stage), expected_seq, actor: person(), quiet: false })
+    Fact::Move(MoveFact { stage: stage_id(stage), expected_seq, actor: person(), follows: Follows::All })
 }
 
 /// What was stored of an order, to decide on.

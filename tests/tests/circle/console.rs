@@ -87,6 +87,38 @@ async fn came(world: &World, role: &str) -> Browser {
     browser
 }
 
+/// Moves the order to its next stage and takes that back, as the buttons of its page do.
+async fn there_and_back(world: &World, browser: &Browser, id: &str) {
+    let path = format!("/orders/{id}");
+    let (from, seq) = (world.stage(id).await, world.order(id).await["seq"].to_string());
+    let page = browser.get(&path).await;
+    let stage = page.value("stage");
+    browser.send(&page, &format!("{path}/move"), &[("stage", &stage), ("seq", &seq)]).await;
+    assert_ne!(world.stage(id).await, from);
+    let page = browser.get(&path).await;
+    let (back, seq) = (page.value("stage"), page.value("seq"));
+    browser.send(&page, &format!("{path}/undo"), &[("stage", &back), ("seq", &seq)]).await;
+    assert_eq!(world.stage(id).await, from);
+}
+
+#[tokio::test]
+async fn law_12_what_waited_when_a_move_was_made_leaves_once_that_is_taken_back() {
+    let world = World::start().await;
+    let browser = came(&world, "member").await;
+    let heard = world.mails().len();
+    let external = world.shopify.create_order(&boats("Ada", "ada@customer.example"));
+    world.deliver_shopify().await;
+    let id = world.shopify_order(&external);
+    // The mail of New waits for its grace still.
+    there_and_back(&world, &browser, &id).await;
+    there_and_back(&world, &browser, &id).await;
+    assert_eq!(world.mails().len(), heard);
+    world.pass(60).await;
+    assert_eq!(world.subjects().split_off(heard).len(), 1, "one mail of New, none of Printing");
+    assert!(world.mails().last().unwrap().subject.contains("New"));
+    assert_eq!(world.receiver.received().len(), 0);
+}
+
 #[tokio::test]
 async fn law_12_a_move_in_the_console_is_taken_back_and_nobody_hears_of_it() {
     let world = World::start().await;

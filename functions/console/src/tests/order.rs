@@ -107,6 +107,10 @@ async fn law_12_a_move_is_taken_back_while_nothing_has_left_and_nothing_follows_
     let path = format!("/orders/{id}");
     world.tell(&id, &build::move_to("packing", 1)).await;
     world.clock.advance(SignedDuration::from_secs(60));
+    for action in [Action::Email, Action::Webhook] {
+        let taken = AttemptOutcome::Success { detail: "taken".to_owned() };
+        end(&world, &id, 2, action, taken).await;
+    }
     world.post(&format!("{path}/move"), &[("stage", "stg_ready"), ("seq", "2")]).await;
     let page = world.get(&path).await;
     let text = "moved to Ready to ship. Nothing has left yet: a mail to the customer, 1 webhook";

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stagepost_domain::decide::{Decision, Refused, decide};
 use stagepost_domain::event::{Action, Event};
-use stagepost_domain::fact::{Fact, MoveFact};
+use stagepost_domain::fact::{Fact, Follows, MoveFact};
 use stagepost_domain::id::{OrderId, ShopId};
 use stagepost_domain::job::Selection;
 use stagepost_domain::order::{Order, Platform, Snapshot};
@@ -142,7 +142,7 @@ fn decided<S>(
         entry: None,
         playbook: here.then(|| playbook.clone()),
     };
-    let fact = Fact::Move(MoveFact { stage, expected_seq, actor, quiet: false });
+    let fact = Fact::Move(MoveFact { stage, expected_seq, actor, follows: Follows::All });
     match decide(known.context(shop, &id, core.now()), &fact) {
         // It stands in another flow, which has no such stage.
         Decision::Refused(Refused::NotPlaced) if !here && known_stage(&known) => {

@@ -1,7 +1,7 @@
 //! Bulk moves: one move after the other, each as if its order had been moved alone.
 
 use stagepost_domain::event::Actor;
-use stagepost_domain::fact::{Fact, MoveFact};
+use stagepost_domain::fact::{Fact, Follows, MoveFact};
 use stagepost_domain::id::{OrderId, StageId};
 use stagepost_domain::job::{Counted, Job, PageDone, Progress, Selection};
 use stagepost_domain::order::Placement;
@@ -74,8 +74,12 @@ where
                 return Ok(Counted::Same);
             }
         }
-        let fact =
-            MoveFact { stage: to.clone(), expected_seq: order.seq, actor: actor.clone(), quiet: false };
+        let fact = MoveFact {
+            stage: to.clone(),
+            expected_seq: order.seq,
+            actor: actor.clone(),
+            follows: Follows::All,
+        };
         Ok(match apply(self.core, &job.shop, id, &Fact::Move(fact)).await? {
             Outcome::Changed(_) => Counted::Changed,
             Outcome::NoOp(_) => Counted::Same,

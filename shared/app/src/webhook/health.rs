@@ -1,6 +1,7 @@
 //! What a call says of its receiver, and who is told.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use stagepost_domain::Timestamp;
 use stagepost_domain::disposition::Disposition;
@@ -40,19 +41,42 @@ pub(super) async fn admitted<S: HealthStore>(
     Ok(Err(later(now, LOOK_AGAIN)))
 }
 
-/// Has others go a few at a time, because a call to this endpoint since then has had no answer for long.
+/// Has others go a few at a time, because a call to this endpoint since then has had no answer for long. `noted`
+/// says whether that may have been written.
 pub(super) async fn silent<S: HealthStore>(
     core: &Core<S>,
     endpoint: &Endpoint,
     health: &Health,
     attempt: &AttemptId,
     since: Timestamp,
+    noted: &AtomicBool,
 ) {
     let Some(next) = health.silent(attempt, since, endpoint.mended_at) else { return };
+    noted.store(true, Ordering::Relaxed);
     match core.store.put_health(&endpoint.shop, &endpoint.id, &next).await {
         // Another call says the same, or has been heard: it is known anyway how the receiver does.
         Ok(()) | Err(CommitError::LostRace | CommitError::Conflict) => {}
         Err(error) => tracing::warn!(endpoint = %endpoint.id, %error, "a silent endpoint is not noted"),
+    }
+}
+
+/// What is known of a receiver's health when its call is over.
+pub(super) enum Seen {
+    /// As it was before the call.
+    Now(Health),
+    /// The call itself has written since.
+    Stale,
+}
+
+/// Gives a place back that no call was made from.
+pub(super) async fn left<S: HealthStore>(
+    core: &Core<S>,
+    endpoint: &Endpoint,
+    health: Health,
+    attempt: &AttemptId,
+) {
+    if let Err(error) = changed(core, endpoint, health, attempt, Heard::Nothing).await {
+        tracing::warn!(endpoint = %endpoint.id, %error, "a place at an endpoint is not given back");
     }
 }
 
@@ -61,15 +85,25 @@ pub(super) async fn heard<S, M>(
     core: &Core<S>,
     mailer: &M,
     endpoint: &Endpoint,
-    health: Health,
+    seen: Seen,
     attempt: &AttemptId,
-    called: &Called,
-    error: Option<&str>,
+    (called, error): (&Called, Option<&str>),
 ) where
     S: ConfigStore + HealthStore,
     M: Mailer,
 {
+    let health = match seen {
+        Seen::Now(health) => Ok(health),
+        Seen::Stale => core.store.health(&endpoint.shop, &endpoint.id).await,
+    };
+    let health = match health {
+        Ok(health) => health,
+        Err(error) => {
+            return tracing::warn!(endpoint = %endpoint.id, %error, "an endpoint's health is not read");
+        }
+    };
     if is_gone(called) {
+        left(core, endpoint, health, attempt).await;
         return switch_off(core, endpoint, DisabledReason::ReceiverGone).await;
     }
     let heard = match error {

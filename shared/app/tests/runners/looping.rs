@@ -11,7 +11,7 @@ use stagepost_app::apply::apply;
 use stagepost_app::ports::ActError;
 use stagepost_app::run::{Answered, RunnerError};
 use stagepost_domain::event::{Action, Change};
-use stagepost_domain::fact::{Coverage, Fact, MoveFact, PackageEdit};
+use stagepost_domain::fact::{Coverage, Fact, Follows, MoveFact, PackageEdit};
 use stagepost_domain::flow::Automations;
 use stagepost_domain::fulfillment::Attribution;
 use stagepost_domain::run::RunId;
@@ -179,7 +179,12 @@ impl Play {
     fn walk(&self, stage: &str, person: bool) {
         let actor = if person { build::person() } else { build::program() };
         let expected_seq = self.world.order().seq;
-        let wish = Fact::Move(MoveFact { stage: build::stage_id(stage), expected_seq, actor, quiet: false });
+        let wish = Fact::Move(MoveFact {
+            stage: build::stage_id(stage),
+            expected_seq,
+            actor,
+            follows: Follows::All,
+        });
         // The breaker may refuse a program: that is another law.
         done(apply(&self.world.plain, &build::shop(), &id(), &wish)).unwrap();
     }

@@ -412,7 +412,7 @@ fn law_9_a_mail_waits_while_its_order_is_on_hold() {
         stage: build::stage_id("new"),
         expected_seq: seq,
         actor: build::program(),
-        quiet: false,
+        follows: stagepost_domain::fact::Follows::All,
     }));
     assert!(world.order().hold.is_some());
     world.pass(10);

@@ -12,7 +12,7 @@ use stagepost_app::run::Answered;
 use stagepost_app::wake::{WakeError, Woken, wake};
 use stagepost_domain::SignedDuration;
 use stagepost_domain::event::Action;
-use stagepost_domain::fact::{Fact, MoveFact, PackageEdit};
+use stagepost_domain::fact::{Fact, Follows, MoveFact, PackageEdit};
 use stagepost_domain::id::{JobId, OrderId, ShopId};
 use stagepost_domain::package::TrackingStatus;
 use stagepost_domain::run::RunState;
@@ -136,7 +136,7 @@ fn crowd(world: &World, size: u64) -> Vec<OrderId> {
         let created = build::told(build::order_fact(n, 0));
         done(apply(&world.plain, &build::shop(), &id, &created)).unwrap();
         let stage = build::stage_id("packing");
-        let wish = MoveFact { stage, expected_seq: 1, actor: build::program(), quiet: false };
+        let wish = MoveFact { stage, expected_seq: 1, actor: build::program(), follows: Follows::All };
         done(apply(&world.plain, &build::shop(), &id, &Fact::Move(wish))).unwrap();
         id
     };

@@ -12,7 +12,7 @@ use stagepost_app::tracker::register;
 use stagepost_app::wake::{Woken, wake};
 use stagepost_app::webhook::webhook;
 use stagepost_domain::event::{Action, Actor, Event};
-use stagepost_domain::fact::{Fact, MoveFact};
+use stagepost_domain::fact::{Fact, Follows, MoveFact};
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::OrderId;
 use stagepost_domain::keyring::Keyring;
@@ -153,7 +153,8 @@ impl World {
     /// Moves the order and gives the event's number.
     pub fn go(&self, stage: &str, actor: Actor) -> u64 {
         let seq = self.order().seq;
-        let wish = MoveFact { stage: build::stage_id(stage), expected_seq: seq, actor, quiet: false };
+        let wish =
+            MoveFact { stage: build::stage_id(stage), expected_seq: seq, actor, follows: Follows::All };
         let outcome = self.tell(&Fact::Move(wish));
         assert!(matches!(outcome, Outcome::Changed(_)), "{outcome:?}");
         seq + 1

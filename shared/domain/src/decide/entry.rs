@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Draft;
-use crate::event::{Actor, Event, Refusal, StageRef, Transition};
+use crate::event::{Action, Actor, Cause, Event, Refusal, StageRef, Transition};
 use crate::flow::{Flow, Stage};
 use crate::fulfillment::Attribution;
 use crate::id::StageId;
@@ -197,6 +197,18 @@ impl Draft<'_> {
         self.enter_for(playbook, to, silent, |key| missed(entry, key));
     }
 
+    /// The order returns to the stage that it left by a move that is taken back. What that move superseded there is
+    /// planned anew: it has not acted and never will. All else of the stage has told of itself before.
+    pub(super) fn return_to(&mut self, playbook: &Playbook, to: &Stage) {
+        let before = self.context.entry.zip(self.context.order);
+        let waited = |key: &RunKey| before.is_some_and(|(entry, left)| was_superseded(entry, key, left));
+        self.enter_for(playbook, to, None, waited);
+        let quiet = Some(SkipReason::Quiet);
+        self.silent.clone_from(&quiet);
+        self.plan(playbook, to, quiet, |_| true);
+        self.tell_after_all(playbook, waited);
+    }
+
     /// Records the automations of the stages that a first sighting jumps.
     pub(super) fn pass_through(&mut self, playbook: &Playbook, passed: &[Stage]) {
         for stage in passed {
@@ -215,6 +227,32 @@ fn is_of_stage(target: &Target, run: &Run) -> bool {
         Target::Email(_) | Target::Fulfill(_) => true,
         Target::Webhook(..) => !run.subscribed,
         Target::RegisterTracker(..) => false,
+    }
+}
+
+/// What keeps a run from acting because its order went on since. A mail is superseded once its order has left the
+/// stage; anything else only if the move was taken back in the console while the run still waited for its first
+/// attempt (law 12).
+#[must_use]
+pub fn superseded(event: &Event, key: &RunKey, order: &Order) -> Option<SkipReason> {
+    let Placement::Placed { entered_seq, entered_at, .. } = &order.placement else { return None };
+    let left = *entered_seq > event.seq;
+    let too_late = key.action() == Action::Email || undone_in_grace(event, key, *entered_at);
+    (left && too_late).then_some(SkipReason::Superseded { by_seq: *entered_seq })
+}
+
+fn undone_in_grace(event: &Event, key: &RunKey, left_at: Timestamp) -> bool {
+    let by_hand = matches!(event.cause, Cause::Manual { actor: Actor::Console { .. } });
+    let waits = event.runs.get(key).filter(|run| run.attempts == 0).and_then(|run| run.state.due());
+    by_hand && waits.is_some_and(|due| left_at < due)
+}
+
+/// Whether a run of an entry has not acted and, as its order has left that stage, never will.
+fn was_superseded(entry: &Event, key: &RunKey, order: &Order) -> bool {
+    match entry.runs.get(key).map(|run| &run.state) {
+        Some(RunState::Pending { .. }) => superseded(entry, key, order).is_some(),
+        Some(RunState::Skipped { why: SkipReason::Superseded { .. }, .. }) => true,
+        _ => false,
     }
 }
 

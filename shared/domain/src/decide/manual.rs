@@ -2,7 +2,7 @@
 
 use super::{Changeset, Context, Decision, Draft, Refused};
 use crate::event::{Actor, Cause, Change};
-use crate::fact::MoveFact;
+use crate::fact::{Follows, MoveFact};
 use crate::flow::Stage;
 use crate::order::{Hold, HoldReason, Lifecycle, Order, Placement};
 use crate::outcome::{NoOpReason, SkipReason};
@@ -35,7 +35,11 @@ pub(super) fn moved(context: Context<'_>, fact: &MoveFact) -> Decision {
     draft.by_hand = Some(fact.actor.clone());
     // A person who moves the order has looked at it: that ends the breaker's hold.
     draft.order.hold = order.hold.clone().filter(|hold| matches!(hold.why, HoldReason::Manual { .. }));
-    draft.enter(playbook, to, fact.quiet.then_some(SkipReason::Quiet));
+    match fact.follows {
+        Follows::All => draft.enter(playbook, to, None),
+        Follows::Nothing => draft.enter(playbook, to, Some(SkipReason::Quiet)),
+        Follows::WhatWaited { .. } => draft.return_to(playbook, to),
+    }
     changed(draft.finish(Change::Moved))
 }
 

@@ -15,7 +15,7 @@ mod tracking;
 
 use jiff::Timestamp;
 
-pub use entry::{AUTOMATIC_REENTRIES_MAX, STALE_AFTER};
+pub use entry::{AUTOMATIC_REENTRIES_MAX, STALE_AFTER, superseded};
 pub use settle::{Settled, settle};
 
 use crate::event::{Actor, Cause, Change, Event, Refusal, Transition};
@@ -41,7 +41,7 @@ pub struct Context<'a> {
     /// Its packages as stored.
     pub packages: &'a [Package],
     /// The event of its last stage entry, with its runs as they stand: read only where a fact may reopen the
-    /// order.
+    /// order. Where a move is taken back, the entry that the order returns to.
     pub entry: Option<&'a Event>,
     /// Its flow (or, for an order without one, the flow it would get) and the shop's settings.
     pub playbook: Option<&'a Playbook>,

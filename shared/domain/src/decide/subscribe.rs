@@ -8,6 +8,7 @@ use super::entry::staleness;
 use crate::event::Change;
 use crate::order::Placement;
 use crate::run::{Run, RunKey, Target};
+use crate::shop::Playbook;
 use crate::webhook::EventType;
 
 impl Draft<'_> {
@@ -27,6 +28,19 @@ impl Draft<'_> {
                     .entry(key)
                     .or_insert_with(|| Run { subscribed: true, ..Run::pending(due, *version) });
             }
+        }
+    }
+
+    /// Plans the messages to subscribers of an earlier entry that have not been sent and never will: of a stage that
+    /// the order returns to.
+    pub(super) fn tell_after_all(&mut self, playbook: &Playbook, waited: impl Fn(&RunKey) -> bool) {
+        let Some(entry) = self.context.entry else { return };
+        let due = self.due(playbook);
+        for (key, _) in entry.runs.iter().filter(|(key, run)| run.subscribed && waited(key)) {
+            let Target::Webhook(endpoint, _) = &key.target else { continue };
+            let Some(version) = playbook.settings.endpoints.get(endpoint) else { continue };
+            let run = Run { subscribed: true, ..Run::pending(due, *version) };
+            self.runs.entry(key.clone()).or_insert(run);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::scene::{Scene, add, api_key, console, is_refused, remove, scan, shipment, shopify, stg, t};
 use crate::decide::{Decision, Refused};
 use crate::event::{Actor, Change};
-use crate::fact::{Fact, MoveFact};
+use crate::fact::{Fact, Follows, MoveFact};
 use crate::flow::FulfilledWhen;
 use crate::order::{Hold, HoldReason};
 use crate::outcome::{IgnoreReason, NoOpReason};
@@ -72,7 +72,7 @@ fn law_8_a_stale_screen_is_refused_with_the_current_stage() {
     let expected_seq = scene.order().seq;
     scene.apply(shopify(20).fulfilled(&["s1"], 20));
     for actor in [console(), api_key()] {
-        let stale = Fact::Move(MoveFact { stage: stg("packed"), expected_seq, actor, quiet: false });
+        let stale = Fact::Move(MoveFact { stage: stg("packed"), expected_seq, actor, follows: Follows::All });
         let decision = scene.apply(stale);
         assert_eq!(is_refused(&decision), Some(&Refused::Stale { stage: Some(stg("shipped")), seq: 2 }));
     }
@@ -82,7 +82,7 @@ fn law_8_a_stale_screen_is_refused_with_the_current_stage() {
         stage: stg("new"),
         expected_seq: 0,
         actor: console(),
-        quiet: false,
+        follows: Follows::All,
     }));
     assert_eq!(is_refused(&nobody), Some(&Refused::UnknownOrder));
 }

@@ -4,10 +4,10 @@ use jiff::SignedDuration;
 
 use super::scene::{GRACE, Scene, api_key, console, shopify};
 use crate::event::{Action, Actor};
-use crate::fact::{Fact, MoveFact};
+use crate::fact::{Fact, Follows, MoveFact};
 use crate::id::{EndpointId, StageId};
 use crate::outcome::SkipReason;
-use crate::run::RunState;
+use crate::run::{Run, RunState};
 use crate::shop::GRACE_SECONDS_MAX;
 use crate::webhook::EventType;
 
@@ -96,7 +96,7 @@ fn law_12_nothing_follows_from_a_move_that_is_to_be_quiet() {
     settings.subscribers.insert(endpoint, [EventType::StageEntered].into());
     let expected_seq = scene.order().seq;
     let stage = StageId::parse("stg_shipped").unwrap();
-    scene.apply(Fact::Move(MoveFact { stage, expected_seq, actor: console(), quiet: true }));
+    scene.apply(Fact::Move(MoveFact { stage, expected_seq, actor: console(), follows: Follows::Nothing }));
     assert_eq!(scene.stage(), "shipped");
     let runs: Vec<_> = scene.last().runs.values().map(|run| run.state.clone()).collect();
     assert_eq!(runs.len(), 3, "each says why, and no subscriber is told");
@@ -104,4 +104,49 @@ fn law_12_nothing_follows_from_a_move_that_is_to_be_quiet() {
         assert!(matches!(state, RunState::Skipped { why: SkipReason::Quiet, .. }), "{state:?}");
     }
     assert_eq!(scene.last().due(), None);
+}
+
+/// How each run of the last event stands: due, or the reason why it is skipped.
+fn stand(scene: &Scene) -> Vec<(Action, &'static str)> {
+    let word = |state: &RunState| match state {
+        RunState::Pending { .. } => "due",
+        RunState::Skipped { why, .. } => why.code(),
+        other => panic!("{other:?}"),
+    };
+    scene.last().runs.iter().map(|(key, run)| (key.action(), word(&run.state))).collect()
+}
+
+#[test]
+fn law_12_a_move_that_is_taken_back_leaves_what_it_found_waiting() {
+    // Printing was entered a moment ago: its mail waits for its grace still, and would be superseded for good.
+    let mut scene = Scene::open();
+    let endpoint = EndpointId::parse("ep_other").unwrap();
+    let settings = &mut scene.playbook.settings;
+    settings.endpoints.insert(endpoint.clone(), 1);
+    settings.subscribers.insert(endpoint, [EventType::StageEntered].into());
+    scene.go("shipped", console());
+    let planned = stand(&scene);
+    assert_eq!(planned.len(), 4, "mail, webhook, fulfillment, subscriber: {planned:?}");
+    scene.go("delivered", console());
+    scene.undo("shipped");
+    assert_eq!((scene.stage(), stand(&scene)), ("shipped", planned), "all of it is planned anew");
+    assert_eq!(waits(&scene, Action::Email), GRACE, "with a grace of its own");
+}
+
+#[test]
+fn law_12_a_move_that_is_taken_back_repeats_nothing_that_has_acted() {
+    let mut scene = Scene::open();
+    scene.go("shipped", console());
+    let acted = scene.now;
+    scene.end_runs(|key, run| {
+        // The webhook has waited for its grace and gone; the mail was put off by the provider.
+        let gone = RunState::Succeeded { at: acted, detail: String::new() };
+        if key.action() == Action::Email { run.clone() } else { Run { state: gone, ..run.clone() } }
+    });
+    scene.go("delivered", console());
+    scene.undo("shipped");
+    let email = |(action, _): &(Action, &str)| *action == Action::Email;
+    let (mail, others): (Vec<_>, Vec<_>) = stand(&scene).into_iter().partition(email);
+    assert_eq!(mail, [(Action::Email, "due")]);
+    assert!(!others.is_empty() && others.iter().all(|(_, word)| *word == "quiet"), "{others:?}");
 }

@@ -3,7 +3,7 @@
 use super::scene::{Scene, add, api_key, console, is_refused, scan, shopify, stg};
 use crate::decide::{Decision, Refused};
 use crate::event::{Cause, Change};
-use crate::fact::{AssignFact, Assigner, Fact, MoveFact};
+use crate::fact::{AssignFact, Assigner, Fact, Follows, MoveFact};
 use crate::id::FlowId;
 use crate::order::Placement;
 use crate::outcome::{NoOpReason, SkipReason};
@@ -111,7 +111,7 @@ fn law_15_a_deleted_stage_resolves_to_its_successor_for_facts_moves_and_orders()
         stage: stg("printing"),
         expected_seq,
         actor: console(),
-        quiet: false,
+        follows: Follows::All,
     }));
     assert_eq!(scene.stage(), "packed", "an old link leads to the successor");
 }

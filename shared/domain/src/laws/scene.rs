@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::decide::{Changeset, Context, Decision, Refused, Settled, decide, settle};
 use crate::event::{Action, Actor, Event};
 use crate::fact::{
-    Coverage, Fact, FulfillmentSeen, MoveFact, OrderFact, Origin, PackageEdit, Settlement, ShipmentFact,
-    ShipmentId, ShipmentReport, ShipmentSeen, TrackingFact,
+    Coverage, Fact, Follows, FulfillmentSeen, MoveFact, OrderFact, Origin, PackageEdit, Settlement,
+    ShipmentFact, ShipmentId, ShipmentReport, ShipmentSeen, TrackingFact,
 };
 use crate::flow::{
     AdvanceOnDelivery, Automations, EmailAutomation, Flow, FulfillAutomation, FulfilledWhen, Retired, Stage,
@@ -258,7 +258,26 @@ impl Scene {
     /// A move by hand or by API from the present state.
     pub fn go(&mut self, stage: &str, actor: Actor) -> Decision {
         let expected_seq = self.order().seq;
-        self.apply(Fact::Move(MoveFact { stage: stg(stage), expected_seq, actor, quiet: false }))
+        self.apply(Fact::Move(MoveFact { stage: stg(stage), expected_seq, actor, follows: Follows::All }))
+    }
+
+    /// A person takes the last move back.
+    pub fn undo(&mut self, stage: &str) -> Decision {
+        self.now += SignedDuration::from_secs(1);
+        let back = |event: &&Event| event.transition.as_ref().is_some_and(|t| t.to.id == stg(stage));
+        let entry = self.events.iter().rev().find(back).cloned().unwrap();
+        let fact = Fact::Move(MoveFact {
+            stage: stg(stage),
+            expected_seq: self.order().seq,
+            actor: console(),
+            follows: Follows::WhatWaited { entry: entry.seq },
+        });
+        let (shop, order_id) = (shop(), source(Platform::Shopify).order_id(&shop()));
+        let decision = decide(Context { entry: Some(&entry), ..self.context(&shop, &order_id) }, &fact);
+        if let Decision::Changed(changes) = &decision {
+            self.fold(changes);
+        }
+        decision
     }
 
     /// The flow loses a stage; what names it goes to the successor from now on.

@@ -3,7 +3,7 @@
 use stagepost_app::config::{FlowInput, StageInput, TemplateInput};
 use stagepost_domain::SignedDuration;
 use stagepost_domain::event::Actor;
-use stagepost_domain::fact::{Fact, MoveFact, PackageEdit};
+use stagepost_domain::fact::{Fact, Follows, MoveFact, PackageEdit};
 use stagepost_domain::flow::{Flow, FulfilledWhen};
 use stagepost_domain::id::OrderId;
 use stagepost_domain::order::Source;
@@ -223,7 +223,7 @@ impl World {
         let stage = self.dice.pick(&flow.stages)?.id.clone();
         // Some screens are stale.
         let seen = if self.dice.chance(10) { order.seq.saturating_sub(1) } else { order.seq };
-        let wish = MoveFact { stage, expected_seq: seen, actor: self.actor(), quiet: false };
+        let wish = MoveFact { stage, expected_seq: seen, actor: self.actor(), follows: Follows::All };
         Some(Work::Wish(id, Box::new(Fact::Move(wish))))
     }
 
@@ -235,7 +235,8 @@ impl World {
         let id = self.order_ids().first()?.clone();
         let (order, flow) = (self.order(&id)?, self.flow()?);
         let stage = flow.stages.iter().take(2).map(|s| &s.id).find(|id| order.stage() != Some(id))?.clone();
-        let wish = MoveFact { stage, expected_seq: order.seq, actor: build::program(), quiet: false };
+        let wish =
+            MoveFact { stage, expected_seq: order.seq, actor: build::program(), follows: Follows::All };
         Some(Work::Wish(id, Box::new(Fact::Move(wish))))
     }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use stagepost_app::apply::{Outcome, apply};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::decide::Refused;
-use stagepost_domain::fact::{AssignFact, Assigner, Fact, MoveFact, PackageEdit};
+use stagepost_domain::fact::{AssignFact, Assigner, Fact, Follows, MoveFact, PackageEdit};
 use stagepost_domain::id::{FlowId, OrderId, PackageId, ShopId, StageId};
 use stagepost_domain::order::Order;
 use stagepost_domain::text::Invalid;
@@ -43,8 +43,12 @@ pub async fn move_to<S: Stores, K: Secrets + 'static>(
 ) -> Answer<Found<OrderView>> {
     let order = own(&api, caller.shop(), &id).await?;
     let stage = named_stage(&api, &order, &input.stage).await?;
-    let fact =
-        MoveFact { stage, expected_seq: input.expected_seq, actor: caller.actor(), quiet: input.quiet };
+    let fact = MoveFact {
+        stage,
+        expected_seq: input.expected_seq,
+        actor: caller.actor(),
+        follows: if input.quiet { Follows::Nothing } else { Follows::All },
+    };
     done(&api, caller.shop(), &order, Fact::Move(fact)).await
 }
 

@@ -7,7 +7,7 @@ use stagepost_app::ports::Secrets;
 use stagepost_app::undo::{UndoRequest, undo, undo_until};
 use stagepost_domain::decide::{Changeset, Refused};
 use stagepost_domain::event::{Action, Event};
-use stagepost_domain::fact::{AssignFact, Assigner, Fact, MoveFact, PackageEdit};
+use stagepost_domain::fact::{AssignFact, Assigner, Fact, Follows, MoveFact, PackageEdit};
 use stagepost_domain::id::{FlowId, OrderId, PackageId, StageId};
 use stagepost_domain::package::{PackagePatch, PackageSeen, URL_MAX};
 use stagepost_domain::run::RunState;
@@ -74,8 +74,9 @@ pub async fn move_to<S: Stores, K: Secrets + 'static>(
 ) -> Answer {
     let order = id(OrderId::parse(&named), "order")?;
     let stage = id(StageId::parse(fields.text("stage")), "stage")?;
-    let (actor, quiet) = (visitor.actor.clone(), fields.is_on("quiet"));
-    let fact = MoveFact { stage, expected_seq: seen_seq(&fields), actor, quiet };
+    let actor = visitor.actor.clone();
+    let follows = if fields.is_on("quiet") { Follows::Nothing } else { Follows::All };
+    let fact = MoveFact { stage, expected_seq: seen_seq(&fields), actor, follows };
     let outcome = applied(&console, &visitor, &order, Fact::Move(fact)).await?;
     let flash = match &outcome {
         Outcome::Changed(changes) => moved(&console, &visitor, changes).await?,

@@ -36,9 +36,12 @@ tls:
 
 # The pages are tried in a browser, and against axe's rules of accessibility.
 browser: $(TOOLS)/axe.min.js
-	@command -v chromedriver >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; }
+	@command -v chromedriver >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; } || \
+	  { echo "chromium and chromedriver are needed: as root, apt-get install chromium chromium-driver" >&2; exit 1; }
 
 $(TOOLS)/axe.min.js:
+	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq npm; } || \
+	  { echo "npm is needed to fetch axe-core" >&2; exit 1; }
 	mkdir -p $(TOOLS)/axe
 	cd $(TOOLS)/axe && npm pack --silent axe-core@4.11.4 && tar xzf axe-core-4.11.4.tgz package/axe.min.js
 	mv $(TOOLS)/axe/package/axe.min.js $@

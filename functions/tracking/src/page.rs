@@ -118,7 +118,8 @@ fn headline(language: Language, order: &Order, packages: &[&Package], here: Opti
     }
     let told = packages.iter().map(|p| p.status).filter(|status| *status != TrackingStatus::Unknown);
     let undelivered = told.clone().filter(|status| *status != TrackingStatus::Delivered).max();
-    match undelivered.or_else(|| told.max()) {
+    let all_told = told.clone().count() == packages.len();
+    match undelivered.or_else(|| told.max().filter(|_| all_told)) {
         Some(status) => language.status(status).to_owned(),
         None => here.map_or_else(|| format!("{} {}", words.order, order.number), str::to_owned),
     }

@@ -128,6 +128,19 @@ async fn a_parcel_shows_its_status_link_and_last_news_in_its_own_time() {
 }
 
 #[tokio::test]
+async fn an_order_is_delivered_once_all_its_parcels_are() {
+    let visit = Visit::new(|_| {}).await;
+    visit.parcel("1Z1", None).await;
+    visit.parcel("1Z2", None).await;
+    visit.scanned("1Z1", TrackingStatus::Delivered, -60, "x", None).await;
+    assert!(!visit.page().await.contains("<h1>Delivered</h1>"), "nobody knows of the other");
+    visit.scanned("1Z2", TrackingStatus::OutForDelivery, -50, "x", None).await;
+    assert!(visit.page().await.contains("<h1>Out for delivery</h1>"));
+    visit.scanned("1Z2", TrackingStatus::Delivered, -40, "x", None).await;
+    assert!(visit.page().await.contains("<h1>Delivered</h1>"));
+}
+
+#[tokio::test]
 async fn it_speaks_german_to_whoever_asks_for_it() {
     let visit = Visit::new(|_| {}).await;
     visit.parcel("1Z1", None).await;

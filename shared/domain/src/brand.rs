@@ -32,9 +32,11 @@ impl Color {
     /// It is not such a colour.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let text = text.trim().to_ascii_lowercase();
-        let digits = text.strip_prefix('#').unwrap_or_default();
-        let fits = digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit());
-        if fits { Ok(Self(text)) } else { Err(Invalid::new("color", "must be a colour like #1a2b3c")) }
+        if is_color(&text) {
+            Ok(Self(text))
+        } else {
+            Err(Invalid::new("color", "must be a colour like #1a2b3c"))
+        }
     }
 
     /// As in CSS.
@@ -42,6 +44,11 @@ impl Color {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a text is a colour as `#rrggbb`, in either case.
+pub(crate) fn is_color(text: &str) -> bool {
+    text.strip_prefix('#').is_some_and(|hex| hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 impl TryFrom<String> for Color {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::brand::is_color;
 use crate::id::{EndpointId, FlowId, ShopId, StageId, TemplateId};
 use crate::text::{Invalid, required_name};
 
@@ -269,10 +270,6 @@ fn check_stage(
         wrong.push(Invalid::new(format!("stages[{i}].description"), reason));
     }
     wrong
-}
-
-fn is_color(text: &str) -> bool {
-    text.strip_prefix('#').is_some_and(|hex| hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]

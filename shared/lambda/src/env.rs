@@ -30,6 +30,8 @@ pub const PUBLIC_URL: &str = "PUBLIC_URL";
 pub const SES_CONFIGURATION_SET: &str = "SES_CONFIGURATION_SET";
 /// URL of a mail relay, with user and password; SES sends if it is not set. `email-runner`.
 pub const SMTP_URL: &str = "SMTP_URL";
+/// Set to anything if a relay takes the mails: nobody can say which senders it knows. `api` and `console`.
+pub const MAILS_BY_RELAY: &str = "MAILS_BY_RELAY";
 /// How many mails SES takes of the account in a second; the sandbox's 1 if it is not set. `email-runner`.
 pub const MAILS_PER_SECOND: &str = "MAILS_PER_SECOND";
 /// The key service's key that seals secrets: an id, an ARN or an alias. All functions that open secrets; if it

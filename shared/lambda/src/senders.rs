@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stagepost_app::mail::ports::{SenderCheck, SenderState};
 use stagepost_app::ports::ActError;
@@ -18,6 +19,9 @@ impl<C: SenderCheck> Checks for C {
     }
 }
 
+/// How long somebody who looks at a page waits for it, be it one question or two.
+const ANSWER_MAX: Duration = Duration::from_secs(3);
+
 /// Any sender check.
 #[derive(Clone)]
 pub struct Senders(Arc<dyn Checks>);
@@ -33,6 +37,7 @@ impl Senders {
     /// # Errors
     /// It cannot be asked now.
     pub async fn state(&self, address: &str) -> Result<SenderState, ActError> {
-        self.0.check(address).await
+        let late = |_| Err(ActError::retry("the provider takes too long to answer"));
+        tokio::time::timeout(ANSWER_MAX, self.0.check(address)).await.unwrap_or_else(late)
     }
 }

@@ -76,6 +76,12 @@ impl Browser {
         self.client.goto(&format!("{}{path}", self.base)).await.unwrap();
     }
 
+    /// The status that the page it is at was answered with.
+    pub async fn status(&self) -> i64 {
+        let status = self.ask("return performance.getEntriesByType('navigation')[0].responseStatus").await;
+        status.as_i64().unwrap()
+    }
+
     /// The path that it is at.
     pub async fn path(&self) -> String {
         self.client.current_url().await.unwrap().path().to_owned()

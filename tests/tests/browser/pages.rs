@@ -54,6 +54,8 @@ async fn every_page(screen: Screen) {
     ];
     for (name, path) in pages {
         browser.go(&path).await;
+        let page = path.split('?').next().unwrap_or_default();
+        assert_eq!((browser.path().await.as_str(), browser.status().await), (page, 200), "{name}");
         browser.shot(&format!("{name}-{}", screen.width)).await;
         browser.is_accessible().await;
     }

@@ -36,7 +36,7 @@ async fn a_move_is_taken_back_within_its_grace_and_nobody_is_mailed() {
     let undo = browser.ask("return document.querySelector('.flash form button').innerText").await;
     assert!(undo.as_str().unwrap().starts_with("Undo"), "{undo}");
     browser.ask("document.querySelector('.flash form button').click()").await;
-    browser.sees("New").await;
+    browser.sees("is in New again").await;
     world.pass(11).await;
     assert_eq!((world.stage(&order).await.as_str(), world.mails().len()), ("New", mailed));
 }
@@ -52,8 +52,8 @@ async fn a_platforms_fulfillment_moves_the_order_and_the_outbound_skip_is_explai
     world.deliver_shopify().await;
     world.pass(11).await;
     browser.go(&format!("/orders/{order}")).await;
-    browser.sees("Shipped").await;
     browser.sees("fulfilled").await;
+    assert_eq!(world.stage(&order).await, "Shipped");
     browser.shot("fulfilled-by-hand-1280").await;
     let words = browser.words().await;
     assert!(words.contains("Skipped") && words.contains("Shopify"), "{words}");

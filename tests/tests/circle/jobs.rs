@@ -210,6 +210,15 @@ async fn runs_that_failed_for_good_are_listed_and_recovered_together() {
         assert_eq!((&counted["failed"], &counted["more"]), (&json!(failed), &json!(false)), "{filter}");
     }
     assert_eq!(world.api.get("/v1/runs/recoverable?since=2020-01-01T00:00:00Z").await.status, 422);
+    // What an endpoint would be sent that is off is skipped, and not found again.
+    let off = |enabled: bool| json!({"name": "ERP", "url": url, "enabled": enabled});
+    world.api.put(&endpoint, &off(false)).await.ok();
+    let refused = world.api.post("/v1/runs/recover", &asked).await;
+    assert_eq!((refused.status, &refused.body["errors"][0]["field"]), (422, &json!("target")));
+    assert_eq!(world.api.get(&count(String::new())).await.ok()["failed"], 0);
+    let target = format!("&target={}", world.ids.endpoint);
+    assert_eq!(world.api.get(&count(target)).await.ok()["failed"], 3, "they wait for it to be on");
+    world.api.put(&endpoint, &off(true)).await.ok();
     world.api.post("/v1/runs/recover", &asked).await.ok();
     world.pass(1).await;
     let job = job_of(&world, "recover").await;

@@ -8,7 +8,7 @@ use stagepost_standins::{LineSpec, Notification, OrderSpec, Platform, Tracking};
 use stagepost_tests::{SHOPIFY_SECRET, WOO_SECRET, World};
 
 use crate::support::{
-    Way, assert_sound, end_state, mails_of, outcome, permutations, post, shopify, shuffled, woo,
+    Way, assert_sound, come_to_rest, end_state, mails_of, outcome, permutations, post, shopify, shuffled, woo,
 };
 
 /// What the outside has to say of one order, oldest first.
@@ -74,7 +74,8 @@ async fn any_shopify_topic_may_come_first_and_the_order_ends_the_same() {
         deliver(&world, &story).await;
         ends.push((external, order));
     }
-    world.pass(10).await;
+    let ids: Vec<String> = ends.iter().map(|(external, _)| world.shopify_order(external)).collect();
+    come_to_rest(&world, &ids).await;
     let mut seen = Vec::new();
     for (external, order) in &ends {
         let id = world.shopify_order(external);
@@ -104,7 +105,8 @@ async fn a_delivery_may_be_told_before_the_order_its_parcel_or_its_fulfillment()
         deliver(&world, &story).await;
         ends.push((external, order));
     }
-    world.pass(10).await;
+    let ids: Vec<String> = ends.iter().map(|(external, _)| world.shopify_order(external)).collect();
+    come_to_rest(&world, &ids).await;
     for (external, order) in &ends {
         let id = world.shopify_order(external);
         assert_sound(&world, &id).await;
@@ -186,7 +188,8 @@ async fn the_notifications_of_a_woocommerce_order_may_come_in_any_order() {
         deliver(&world, &story).await;
         ends.push((external, order));
     }
-    world.pass(10).await;
+    let ids: Vec<String> = ends.iter().map(|(external, _)| world.woo_order(external)).collect();
+    come_to_rest(&world, &ids).await;
     let mut seen = Vec::new();
     for (external, order) in &ends {
         let id = world.woo_order(external);
@@ -438,7 +441,7 @@ async fn ends_the_same(live: impl Fn(&World, usize) -> (String, Story), stage: &
             }
         }
         world.pass(10).await;
-        world.pass(10).await;
+        come_to_rest(&world, std::slice::from_ref(&id)).await;
         assert_sound(&world, &id).await;
         let order = world.order(&id).await;
         assert_eq!(order["stage"]["name"], stage, "seed {n}: {:?}", world.path(&id).await);

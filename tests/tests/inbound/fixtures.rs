@@ -12,7 +12,9 @@ use stagepost_domain::id::ChannelId;
 use stagepost_standins::{Notification, Posted};
 use stagepost_tests::{EASYPOST_SECRET, SHOPIFY_SECRET, WOO_SECRET, World};
 
-use crate::support::{assert_sound, easypost, files, notification, outcome, shopify, shuffled, woo};
+use crate::support::{
+    assert_sound, come_to_rest, easypost, files, notification, outcome, shopify, shuffled, woo,
+};
 
 /// File, topic that it goes under, what becomes of it. Posted in this order.
 type Row = (&'static str, &'static str, &'static str);
@@ -314,7 +316,8 @@ async fn deliver_all(world: &World, items: &[Item], mut expected: impl FnMut(&It
 
 /// After everything: no order in an impossible state, no message lost, no platform called.
 async fn assert_rest(world: &World, orders: &BTreeSet<String>) {
-    world.pass(10).await;
+    let ids: Vec<String> = orders.iter().cloned().collect();
+    come_to_rest(world, &ids).await;
     for id in orders {
         assert_sound(world, id).await;
     }

@@ -109,6 +109,22 @@ pub async fn assert_sound(world: &World, id: &str) {
     }
 }
 
+/// Lets ten seconds pass, and more while runs of these orders wait: for one another, for a place in the line, for
+/// a second look.
+pub async fn come_to_rest(world: &World, ids: &[String]) {
+    for _ in 0..12 {
+        world.pass(10).await;
+        let mut open = false;
+        for id in ids {
+            open |=
+                world.runs(id).await.iter().any(|run| run["state"] == "pending" || run["state"] == "claimed");
+        }
+        if !open {
+            return;
+        }
+    }
+}
+
 /// Where an order has ended, as far as every order of arrival must agree on it; without times, so that two
 /// orders that lived the same life can be compared.
 pub fn end_state(order: &Value) -> Value {

@@ -107,6 +107,12 @@ impl ConfigStore for DynamoStore {
             Err(Cancelled::Reasons(reasons)) if condition_failed(reasons.first()) => {
                 Err(CommitError::LostRace)
             }
+            // A member signs in without an edit of the configuration.
+            Err(Cancelled::Reasons(reasons))
+                if matches!(change, ConfigChange::Member(_)) && condition_failed(reasons.get(1)) =>
+            {
+                Err(CommitError::LostRace)
+            }
             Err(Cancelled::Reasons(reasons)) if reasons.iter().any(|r| condition_failed(Some(r))) => {
                 // The settings were as read, so this is no race.
                 Err(corrupt(name_of(change), "it is there already and may not be replaced").into())

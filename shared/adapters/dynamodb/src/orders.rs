@@ -94,10 +94,12 @@ impl OrderStore for DynamoStore {
         let after =
             cursor.map(|c| keys::parse_cursor(c, |inner| serde_json::from_str(inner).ok())).transpose()?;
         let limit = limit.clamp(1, PAGE_MAX);
-        let mut events = self.events_after(id, after.as_ref(), limit.saturating_add(1)).await?;
+        let (mut events, ignored) = tokio::try_join!(
+            self.events_after(id, after.as_ref(), limit.saturating_add(1)),
+            self.ignored(id, now)
+        )?;
         let more = events.len() > limit;
         events.truncate(limit);
-        let ignored = self.ignored(id, now).await?;
         Ok(timeline_page(events, ignored, after.as_ref(), more))
     }
 

@@ -121,15 +121,23 @@ fn place(shop: &ShopId, id: &MemberId) -> Key {
     of_shop(shop, MEMBER, id.as_str())
 }
 
-/// A member with the way to it. A shop has a person once: the way leads to this member or to nobody.
+/// A member with the way to it, unless they have signed in since they were read. A shop has a person once: the way leads to this member or to nobody.
 pub(crate) fn kept(member: &Member) -> Result<Vec<Step>, StoreError> {
     let way = Membership { shop: member.shop.clone(), member: member.id.clone() };
     let ours = Expression::condition("attribute_not_exists(pk) OR #d.#m = :m")
         .name("d", "d")
         .name("m", "member")
         .value("m", text(member.id.as_str()));
+    let as_read = match member.signed_in_at {
+        None => Expression::condition("attribute_not_exists(#d.#at)"),
+        Some(at) => Expression::condition("#d.#at = :was").value("was", text(at.to_string())),
+    };
     Ok(vec![
-        put(&place(&member.shop, &member.id), member, None)?,
+        put(
+            &place(&member.shop, &member.id),
+            member,
+            Some(as_read.name("d", "d").name("at", "signed_in_at")),
+        )?,
         put(&keys::membership(&member.person, &member.shop), &way, Some(ours))?,
     ])
 }

@@ -15,11 +15,11 @@ use crate::ports::{ConfigChange, ConfigStore};
 #[serde(deny_unknown_fields)]
 pub struct BrandInput {
     /// `#rrggbb`, for lines and marks of the tracking page.
-    #[serde(default, deserialize_with = "super::shop::said")]
+    #[serde(default, deserialize_with = "super::secrets::said")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", regex(pattern = "^#[0-9A-Fa-f]{6}$")))]
     pub color: Option<Option<String>>,
     /// A PNG, JPEG, WebP or GIF of at most 10 KB, in base64 or as a `data:` URL.
-    #[serde(default, deserialize_with = "super::shop::said")]
+    #[serde(default, deserialize_with = "super::secrets::said")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", length(max = 14_000)))]
     pub logo: Option<Option<String>>,
 }

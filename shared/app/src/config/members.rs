@@ -1,5 +1,6 @@
 //! Members: invited by a mail, changed and taken away by those who may.
 
+use futures_util::future::try_join_all;
 use serde::Deserialize;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::Actor;
@@ -91,11 +92,7 @@ pub async fn members<S: PeopleStore, K: Secrets>(
 ) -> Result<Vec<MemberShown>, ConfigError> {
     let mut members = core.store.members(shop).await?;
     members.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-    let mut shown = Vec::with_capacity(members.len());
-    for member in members {
-        shown.push(MemberShown::of(secrets, member).await?);
-    }
-    Ok(shown)
+    Ok(try_join_all(members.into_iter().map(|member| MemberShown::of(secrets, member))).await?)
 }
 
 /// Something was not done about a member.
@@ -157,6 +154,7 @@ pub async fn invite<S: MemberStores + AskedMailStore, K: Secrets>(
     let member = new_member(core, secrets, key, shop, Some(actor), input).await?;
     let asked = Asked::Invitation { shop: shop.clone(), member: member.id.clone() };
     let mail = AskedMail::new(MailId::from_body(&core.entropy.id_body())?, asked, core.now());
+    refuse_known(&core.store.members(shop).await?, &member)?;
     refuse_flood(core, shop, &member.person).await?;
     keep_new(core, member, |change| ConfigChange::WithMail(Box::new(change), Box::new(mail.clone()))).await
 }
@@ -222,10 +220,7 @@ async fn keep_new<S: MemberStores>(
         if let Some(there) = members.iter().find(|there| there.id == member.id) {
             return Ok(there.clone());
         }
-        if members.iter().any(|there| there.person == member.person) {
-            return Err(Invalid::new("email", "is a member's already").into());
-        }
-        refuse_above("members", members.len())?;
+        refuse_known(&members, &member)?;
         if saved(core, with(ConfigChange::Member(member.clone())), &settings).await? {
             return Ok(member);
         }
@@ -233,14 +228,22 @@ async fn keep_new<S: MemberStores>(
     Err(ConfigError::Busy.into())
 }
 
+fn refuse_known(members: &[Member], new: &Member) -> Result<(), MemberError> {
+    if members.iter().any(|there| there.person == new.person) {
+        return Err(Invalid::new("email", "is a member's already").into());
+    }
+    Ok(refuse_above("members", members.len())?)
+}
+
+/// Counts an invitation. One that the shop may not mail any more takes nothing from the person's own links.
 async fn refuse_flood<S: AskedMailStore>(
     core: &Core<S>,
     shop: &ShopId,
     person: &PersonId,
 ) -> Result<(), MemberError> {
-    let of_shop = too_many(core, Hourly::Invitations(shop), INVITATIONS_PER_HOUR).await?;
-    let of_person = too_many(core, Hourly::Links(person), LINKS_PER_HOUR).await?;
-    if of_shop || of_person { Err(MemberError::TooMany) } else { Ok(()) }
+    let flood = too_many(core, Hourly::Invitations(shop), INVITATIONS_PER_HOUR).await?
+        || too_many(core, Hourly::Links(person), LINKS_PER_HOUR).await?;
+    if flood { Err(MemberError::TooMany) } else { Ok(()) }
 }
 
 /// Has a member's invitation mailed again, for a caller of the role `by`. Links that were mailed before still work.

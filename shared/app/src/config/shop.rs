@@ -1,6 +1,6 @@
 //! Shops, their keys and what they say of themselves.
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use stagepost_domain::id::ShopId;
 use stagepost_domain::shop::{
     GRACE_SECONDS_DEFAULT, GRACE_SECONDS_MAX, MailMode, MailSettings, Role, Settings, TEST_RECIPIENTS_MAX,
@@ -28,11 +28,11 @@ pub struct SettingsInput {
     #[cfg_attr(feature = "schema", schemars(range(max = 300)))]
     pub grace_seconds: Option<u32>,
     /// Name beside the sender's address; null for the shop's name.
-    #[serde(default, deserialize_with = "said")]
+    #[serde(default, deserialize_with = "super::secrets::said")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", length(min = 1, max = 80)))]
     pub from_name: Option<Option<String>>,
     /// Where answers go; null for the sender's address.
-    #[serde(default, deserialize_with = "said")]
+    #[serde(default, deserialize_with = "super::secrets::said")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", length(min = 3, max = 254), extend("format" = "email")))]
     pub reply_to: Option<Option<String>>,
     /// What becomes of a mail that would leave: `live` sends it, `test` sends it to `to` instead, `dry_run` only
@@ -42,7 +42,7 @@ pub struct SettingsInput {
     #[cfg_attr(feature = "schema", schemars(length(max = 10)))]
     pub test_recipients: Option<Vec<String>>,
     /// SES's configuration set of this shop; null for the deployment's.
-    #[serde(default, deserialize_with = "said")]
+    #[serde(default, deserialize_with = "super::secrets::said")]
     #[cfg_attr(
         feature = "schema",
         schemars(
@@ -55,11 +55,6 @@ pub struct SettingsInput {
     /// Who is mailed when the shop's set-up needs a person, as when an endpoint keeps failing; empty for nobody.
     #[cfg_attr(feature = "schema", schemars(length(max = 254)))]
     pub notify_email: Option<String>,
-}
-
-/// Tells null from nothing.
-pub(super) fn said<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(input).map(Some)
 }
 
 /// Makes a shop with its first owner key; gives the key, which is shown once.

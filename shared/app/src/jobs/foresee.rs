@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::try_join_all;
 use stagepost_domain::decide::{Decision, Refused, decide};
 use stagepost_domain::event::{Action, Event};
 use stagepost_domain::fact::{Fact, Follows, MoveFact};
@@ -106,8 +107,9 @@ where
     let playbook = Playbook { flow, settings };
     let (ids, more) = chosen(core, shop, &request.selection).await?;
     let mut foreseen = Foreseen { more, ..Foreseen::default() };
-    for batch in ids.chunks(BATCH) {
-        let found = core.store.found(batch).await?;
+    let batches: Vec<_> = ids.chunks(BATCH).collect();
+    let found = try_join_all(batches.iter().map(|batch| core.store.found(batch))).await?;
+    for (batch, found) in batches.into_iter().zip(found) {
         let ours: Vec<_> = found.into_iter().filter(|(order, _)| order.shop == *shop).collect();
         let known: BTreeSet<&OrderId> = ours.iter().map(|(order, _)| &order.id).collect();
         foreseen.unknown += batch.iter().filter(|id| !known.contains(id)).count();

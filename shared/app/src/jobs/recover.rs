@@ -1,5 +1,7 @@
 //! Failed runs, tried again: after an outage of a receiver, nobody wants to press a button a hundred times.
 
+use std::collections::BTreeSet;
+
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::Event;
 use stagepost_domain::id::ShopId;
@@ -33,9 +35,10 @@ where
     ) -> Result<PageDone, PageError> {
         let page = self.core.store.attention(shop, cursor, PAGE).await?;
         let over = ends_before(&page.items, which.since);
+        let off = switched_off(self.core, shop).await?;
         let mut progress = Progress::default();
         for event in &page.items {
-            for run in failed(event, which) {
+            for run in failed(event, which, &off) {
                 progress.count(self.try_again(&run).await?);
             }
         }
@@ -68,17 +71,19 @@ pub struct Recoverable {
     pub oldest: Option<Timestamp>,
 }
 
-/// Counts what a recovery would try again, among the latest 500 events that went wrong.
-pub(super) async fn counted<S: RunStore>(
+/// Counts what a recovery would try again, among the latest 500 events that went wrong. Of one endpoint it counts
+/// what waits for it also while it is off.
+pub(super) async fn counted<S: RunStore + ConfigStore>(
     core: &Core<S>,
     shop: &ShopId,
     which: &Recovery,
 ) -> Result<Recoverable, StoreError> {
     let (mut found, mut cursor, mut seen) = (Recoverable::default(), None::<String>, 0_usize);
+    let off = if which.target.is_some() { BTreeSet::new() } else { switched_off(core, shop).await? };
     loop {
         let page = core.store.attention(shop, cursor.as_deref(), 100).await?;
         for event in &page.items {
-            let runs = failed(event, which);
+            let runs = failed(event, which, &off);
             let ends = runs.iter().filter_map(|id| event.runs.get(&id.key)?.state.gone_wrong());
             found.failed = found.failed.saturating_add(runs.len());
             found.oldest = found.oldest.into_iter().chain(ends).min();
@@ -97,9 +102,17 @@ fn ends_before(page: &[Event], since: Timestamp) -> bool {
     page.last().and_then(Event::wants_attention).is_some_and(|at| at < since)
 }
 
-fn failed(event: &Event, which: &Recovery) -> Vec<RunId> {
+/// The endpoints that are switched off: what is sent to one is skipped, and could not be recovered once more.
+async fn switched_off<S: ConfigStore>(core: &Core<S>, shop: &ShopId) -> Result<BTreeSet<String>, StoreError> {
+    let endpoints = core.store.endpoints(shop).await?.into_iter();
+    Ok(endpoints.filter(|e| e.disabled.is_some()).map(|e| e.id.to_string()).collect())
+}
+
+/// Runs that are to be tried again, but for those of endpoints that are `off`.
+fn failed(event: &Event, which: &Recovery, off: &BTreeSet<String>) -> Vec<RunId> {
     let wanted = |at: Timestamp, id: &RunId| {
         at >= which.since
+            && !off.contains(id.key.target.name())
             && which.action.is_none_or(|action| id.key.action() == action)
             && which.target.as_ref().is_none_or(|target| id.key.target.name() == *target)
     };

@@ -108,13 +108,20 @@ fn check_orders(orders: &mut Vec<OrderId>) -> Result<(), Invalid> {
 /// Has failed runs tried again.
 ///
 /// # Errors
-/// `since` is in the future or too long ago, or the store failed.
-pub async fn recover<S: JobStore>(
+/// `since` is in the future or too long ago, the endpoint that is named is switched off, or the store failed.
+pub async fn recover<S: JobStore + ConfigStore>(
     core: &Core<S>,
     shop: &ShopId,
     which: Recovery,
 ) -> Result<Job, JobRequestError> {
     check_recovery(core, &which)?;
+    if let Some(target) = &which.target {
+        let endpoints = core.store.endpoints(shop).await?;
+        if endpoints.iter().any(|e| e.id.as_str() == target && e.disabled.is_some()) {
+            let why = "is switched off: what is sent to it is skipped; switch it on first";
+            return Err(Invalid::new("target", why).into());
+        }
+    }
     made(core, shop, JobKind::Recover(which)).await
 }
 
@@ -122,7 +129,7 @@ pub async fn recover<S: JobStore>(
 ///
 /// # Errors
 /// `since` is in the future or too long ago, or the store failed.
-pub async fn recoverable<S: RunStore>(
+pub async fn recoverable<S: RunStore + ConfigStore>(
     core: &Core<S>,
     shop: &ShopId,
     which: &Recovery,

@@ -1,12 +1,14 @@
 //! Mails that somebody asked for and waits for: a template to be seen, a link to sign in by.
 //!
 //! One that is asked for is stored, `dispatch` rings for it, and the mail runner claims it and sends it once at
-//! most, as it does the others, in its place of the sender's line. What goes wrong on the way is told and never
-//! tried again: whoever asked is there and can.
+//! most, as it does the others, in its place of the sender's line. What goes wrong on the way is told and not tried
+//! again: whoever asked is there and can. Only a provider that takes nothing yet is waited for, and a mail of which
+//! nobody knows whether it left says so.
 
 use stagepost_domain::SignedDuration;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::id::{InvalidId, MailId};
+use stagepost_domain::run::later;
 
 use super::ports::{Asked, AskedMail, AskedMailStore, AskedState, Asker, Hourly, PaceStore};
 use super::preview::{PreviewError, PreviewStores};
@@ -89,6 +91,8 @@ where
 {
     let found = core.store.asked_mail(asker, id, core.now()).await?;
     let Some(asked) = found.filter(|mail| mail.state == AskedState::Pending) else { return Ok(None) };
+    // The name of every write of this attempt.
+    let asked = AskedMail { by: Some(core.attempt()?), ..asked };
     let draft = match drafted(core, secrets, office, &asked).await? {
         Ok(draft) => draft,
         Err(error) => return Ok(stand(core, &asked, AskedState::Failed { error }).await?),
@@ -106,15 +110,27 @@ where
         Draft::Link(letter) => letters::written(core, &office.public_url, *letter).await?,
     };
     let Some(sending) = stand(core, &asked, AskedState::Sending).await? else { return Ok(None) };
-    let state = match mailer.send(&mail).await {
-        Ok(_) => AskedState::Sent,
-        Err(MailError::Failed(error)) => AskedState::Failed { error: error.message },
-        Err(MailError::Paused { message } | MailError::TooFast { message, .. }) => {
-            AskedState::Failed { error: message }
-        }
-    };
+    let next = answered(core, &sending, mailer.send(&mail).await);
+    if next.state == AskedState::Sending {
+        return Ok(Some(sending));
+    }
     // Sent or not, it is over: a doorbell that came back would find it begun.
-    Ok(stand(core, &sending, state).await.unwrap_or(Some(sending)))
+    Ok(stand(core, &next, next.state.clone()).await.unwrap_or(Some(sending)))
+}
+
+/// How a mail stands after its provider has answered.
+fn answered<S>(core: &Core<S>, sending: &AskedMail, answer: Result<String, MailError>) -> AskedMail {
+    let (state, slot) = match answer {
+        Ok(_) => (AskedState::Sent, None),
+        // Nobody knows whether it left.
+        Err(MailError::Failed(error)) if error.disposition == Disposition::Ambiguous => {
+            (AskedState::Sending, None)
+        }
+        Err(MailError::Failed(error)) => (AskedState::Failed { error: error.message }, None),
+        Err(MailError::Paused { message }) => (AskedState::Failed { error: message }, None),
+        Err(MailError::TooFast { after, .. }) => (AskedState::Pending, Some(later(core.now(), after))),
+    };
+    AskedMail { state, slot: slot.or(sending.slot), ..sending.clone() }
 }
 
 /// What is to be sent, or why it never is.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use stagepost_domain::Timestamp;
 use stagepost_domain::governor::Tally;
-use stagepost_domain::id::{MailId, MemberId, OrderId, PersonId, ShopId, SuppressionId, TemplateId};
+use stagepost_domain::id::{
+    AttemptId, MailId, MemberId, OrderId, PersonId, ShopId, SuppressionId, TemplateId,
+};
 use stagepost_domain::suppression::Suppression;
 
 use crate::ports::{ActError, CommitError, DoorbellError, Page, StoreError};
@@ -173,6 +175,9 @@ pub struct AskedMail {
     pub slot: Option<Timestamp>,
     /// Counts writes, from 1.
     pub version: u64,
+    /// The attempt that wrote this: two that begin at the same time are not one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<AttemptId>,
     /// Where it stands.
     #[serde(flatten)]
     pub state: AskedState,
@@ -182,7 +187,7 @@ impl AskedMail {
     /// One that was asked for just now.
     #[must_use]
     pub fn new(id: MailId, asked: Asked, at: Timestamp) -> Self {
-        Self { id, asked, at, slot: None, version: 1, state: AskedState::Pending }
+        Self { id, asked, at, slot: None, version: 1, by: None, state: AskedState::Pending }
     }
 
     /// With whom it stands.

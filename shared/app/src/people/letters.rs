@@ -39,7 +39,7 @@ pub(crate) async fn for_person<S: PeopleStore + ConfigStore, K: Secrets>(
     }
 }
 
-/// The letter of somebody who is invited, if they still are.
+/// The letter of somebody who is invited, if they still are; to sign in by, if they have come before.
 pub(crate) async fn for_member<S: PeopleStore + ConfigStore, K: Secrets>(
     core: &Core<S>,
     secrets: &K,
@@ -48,7 +48,11 @@ pub(crate) async fn for_member<S: PeopleStore + ConfigStore, K: Secrets>(
     id: &MemberId,
 ) -> Result<Option<Letter>, AskedError> {
     match core.store.member(shop, id).await? {
-        Some(member) => letter(core, secrets, mail, member, LinkKind::Invitation).await,
+        Some(member) => {
+            let came = member.signed_in_at.is_some();
+            let kind = if came { LinkKind::SignIn } else { LinkKind::Invitation };
+            letter(core, secrets, mail, member, kind).await
+        }
         None => Ok(None),
     }
 }

@@ -92,25 +92,17 @@ pub(super) async fn heard<S, M>(
     S: ConfigStore + HealthStore,
     M: Mailer,
 {
-    let health = match seen {
-        Seen::Now(health) => Ok(health),
-        Seen::Stale => core.store.health(&endpoint.shop, &endpoint.id).await,
-    };
-    let health = match health {
-        Ok(health) => health,
-        Err(error) => {
-            return tracing::warn!(endpoint = %endpoint.id, %error, "an endpoint's health is not read");
-        }
-    };
-    if is_gone(called) {
-        left(core, endpoint, health, attempt).await;
-        return switch_off(core, endpoint, DisabledReason::ReceiverGone).await;
-    }
+    let gone = is_gone(called);
     let heard = match error {
+        _ if gone => Heard::Nothing,
         None => Heard::Success,
         Some(error) => Heard::Failure { error, strain: strain(&called.answer) },
     };
-    match changed(core, endpoint, health, attempt, heard).await {
+    let noted = noted(core, endpoint, seen, attempt, heard).await;
+    if gone {
+        return switch_off(core, endpoint, DisabledReason::ReceiverGone).await;
+    }
+    match noted {
         Ok(Changed { tell, over }) => {
             // Off first: what the mail says is so.
             if over {
@@ -123,6 +115,20 @@ pub(super) async fn heard<S, M>(
         }
         Err(error) => tracing::warn!(endpoint = %endpoint.id, %error, "an endpoint's health is not noted"),
     }
+}
+
+async fn noted<S: HealthStore>(
+    core: &Core<S>,
+    endpoint: &Endpoint,
+    seen: Seen,
+    attempt: &AttemptId,
+    heard: Heard<'_>,
+) -> Result<Changed, StoreError> {
+    let health = match seen {
+        Seen::Now(health) => health,
+        Seen::Stale => core.store.health(&endpoint.shop, &endpoint.id).await?,
+    };
+    changed(core, endpoint, health, attempt, heard).await
 }
 
 fn strain(answer: &Result<Answer, ActError>) -> Strain {

@@ -215,9 +215,22 @@ fn law_11_a_link_whose_mail_is_in_doubt_is_not_mailed_again() {
     let world = World::new();
     invited(&world, "ann@people.test", Role::Viewer).unwrap();
     world.provider.then(Take::Fails(ActError::ambiguous("no answer")));
-    assert_eq!(mailed(&world), [AskedState::Failed { error: "no answer".to_owned() }]);
+    assert_eq!(mailed(&world), [AskedState::Sending], "nobody knows whether it left");
     assert_eq!(mailed(&world), []);
     assert_eq!(world.provider.sent().len(), 1);
+}
+
+#[test]
+fn a_link_waits_while_the_provider_takes_nothing_yet_and_is_mailed_once() {
+    let world = World::new();
+    invited(&world, "ann@people.test", Role::Viewer).unwrap();
+    world.provider.then(Take::TooFast);
+    let office = build::office(Links);
+    let waits = runner(&world, &office);
+    assert_eq!(wait(core(&world), &waits[0]).map(|wait| wait.as_secs()), Some(5));
+    world.clock.advance(stagepost_domain::SignedDuration::from_secs(5));
+    assert_eq!(mailed(&world), [AskedState::Sent]);
+    assert_eq!(mailed(&world), []);
 }
 
 #[test]

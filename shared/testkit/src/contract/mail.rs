@@ -7,7 +7,7 @@ use stagepost_app::mail::ports::{
 };
 use stagepost_app::ports::{CommitError, StoreError};
 use stagepost_domain::governor::Tally;
-use stagepost_domain::id::{MailId, MemberId, PersonId, ShopId, SuppressionId};
+use stagepost_domain::id::{AttemptId, MailId, MemberId, PersonId, ShopId, SuppressionId};
 use stagepost_domain::shop::Sealed;
 use stagepost_domain::suppression::{Because, Suppression};
 
@@ -106,7 +106,12 @@ pub async fn a_mail_that_was_asked_for_is_begun_by_one<S: AskedMailStore>(store:
         store.put_asked_mail(&asked).await.unwrap();
         let slot = Some(seconds(1));
         let sending = AskedMail { version: 2, slot, state: AskedState::Sending, ..asked.clone() };
+        let by = |name: &str| AskedMail { by: Some(AttemptId::from_body(name).unwrap()), ..sending.clone() };
+        let (sending, too) = (by("a"), by("b"));
         store.put_asked_mail(&sending).await.unwrap();
+        store.put_asked_mail(&sending).await.unwrap();
+        let second = store.put_asked_mail(&too).await;
+        assert!(matches!(second, Err(CommitError::LostRace)), "two runners, each with its doorbell");
         let state = AskedState::Failed { error: "x".to_owned() };
         let failed = AskedMail { version: 2, state, ..asked.clone() };
         assert!(matches!(store.put_asked_mail(&failed).await, Err(CommitError::LostRace)));

@@ -99,7 +99,13 @@ pub async fn a_sign_in_is_noted_and_brings_nobody_back<S: ConfigStore + PeopleSt
     assert_eq!(store.members(&shop()).await.unwrap(), from_ref(&came));
     assert_eq!(store.memberships(&came.person).await.unwrap(), from_ref(&came));
     assert_eq!(store.settings(&shop()).await.unwrap().unwrap().config_version, 2);
-    save(store, ConfigChange::NoMember(came.clone()), 3).await;
+    // An edit that was begun before must not take the note away.
+    let edit =
+        |was: &Member| ConfigChange::Member(Member { name: "Anna".to_owned(), version: 2, ..was.clone() });
+    let late = store.save(&edit(&Member { signed_in_at: None, ..came.clone() }), &settings(&shop(), 3)).await;
+    assert!(matches!(late, Err(CommitError::LostRace)), "{late:?}");
+    store.save(&edit(&came), &settings(&shop(), 3)).await.unwrap();
+    save(store, ConfigChange::NoMember(came.clone()), 4).await;
     store.note_sign_in(&came, seconds(9)).await.unwrap();
     assert_eq!(store.members(&shop()).await.unwrap(), []);
 }

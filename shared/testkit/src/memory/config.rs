@@ -139,6 +139,10 @@ impl State {
                 (c.id.to_string(), self.carriers.get(&c.id).is_some_and(|old| &old.shop != shop))
             }
             ConfigChange::Member(member) => {
+                let stored = self.members.get(&(shop.clone(), member.id.clone()));
+                if stored.and_then(|there| there.signed_in_at) != member.signed_in_at {
+                    return Err(CommitError::LostRace);
+                }
                 let same = |other: &&Member| other.shop == *shop && other.person == member.person;
                 let there = self.members.values().find(same);
                 (member.id.to_string(), there.is_some_and(|old| old.id != member.id))

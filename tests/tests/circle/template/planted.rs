@@ -63,6 +63,11 @@ fn rights_planted() -> Vec<(Check, String, Value)> {
             own("WebhookRunnerRole", 2, "Condition/StringEquals/kms:EncryptionContext:kind/0"),
             json!("endpoint"),
         ),
+        (
+            rights::kinds_of_secrets,
+            own("JobRunnerRole", 3, "Condition/StringEquals/kms:EncryptionContext:kind/1"),
+            json!("channel-credentials"),
+        ),
         (rights::tracking_reads, own("TrackingRole", 0, "Action/0"), json!("dynamodb:PutItem")),
     ]
 }

@@ -28,6 +28,20 @@ const PREFIXES: [&str; 13] = [
 const LOOKUPS: [&str; 4] = ["CHANNEL", "CARRIER", "KEY", "PERSON"];
 const WRITES: [&str; 3] = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"];
 
+/// What the code of a function opens, beside the API's and the console's, which people use for everything.
+const OPENED: [(&str, &[&str]); 9] = [
+    ("ShopifyWebhookRole", &["channel-webhook"]),
+    ("WoocommerceWebhookRole", &["channel-webhook"]),
+    ("CarrierWebhookRole", &["carrier-webhook"]),
+    ("InboundRunnerRole", &["channel-webhook", "carrier-webhook", "inbound-message", "quarantined-body"]),
+    ("EmailRunnerRole", &["member-address"]),
+    ("WebhookRunnerRole", &["endpoint-secret", "endpoint-header"]),
+    ("FulfillmentRunnerRole", &["channel-credentials"]),
+    ("TrackerRunnerRole", &["carrier-credentials"]),
+    // Looks at platforms, tries out a carrier's key, asks a carrier again, sends test messages.
+    ("JobRunnerRole", &["channel-credentials", "carrier-credentials", "endpoint-secret", "endpoint-header"]),
+];
+
 /// A role's own statements.
 fn statements(role: &Value) -> Vec<&Value> {
     let policies = items(&role["Policies"]).into_iter().map(|p| &p["PolicyDocument"]);
@@ -164,6 +178,17 @@ pub fn kinds_of_secrets(template: &Value) -> Vec<String> {
             wrong.push(format!("{name} opens secrets of every kind"));
         }
         all.extend(kinds);
+    }
+    let opens = |role: &str| -> BTreeSet<&str> {
+        let of_role = by_role(template).into_iter().filter(|(name, s)| *name == role && of_kms(s));
+        let decrypts = of_role.filter(|(_, s)| texts(&s["Action"]).contains(&"kms:Decrypt"));
+        decrypts.flat_map(|(_, s)| texts(kinds(s))).collect()
+    };
+    for (role, code) in OPENED {
+        let (may, does) = (opens(role), code.iter().copied().collect::<BTreeSet<_>>());
+        if may != does {
+            wrong.push(format!("{role} may open {may:?}, its code opens {does:?}"));
+        }
     }
     let known: BTreeSet<&str> = SecretKind::ALL.iter().map(|kind| kind.as_str()).collect();
     wrong.extend(known.difference(&all).map(|kind| format!("nobody may use a {kind} secret")));

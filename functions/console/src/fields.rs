@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
+use http::StatusCode;
 use http::request::Parts;
 use stagepost_domain::text::Invalid;
 use url::form_urlencoded;
@@ -46,6 +47,12 @@ impl Fields {
         matches!(self.text(name), "on" | "true" | "1")
     }
 
+    /// The version of what the form was made of, if it says one.
+    #[must_use]
+    pub fn version(&self) -> Option<u64> {
+        self.text("version").parse().ok()
+    }
+
     /// Everything that fields of one name say.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.trim())
@@ -77,6 +84,16 @@ impl Wrong {
     #[must_use]
     pub fn any(&self) -> bool {
         !self.0.is_empty()
+    }
+
+    /// What a page with the form is answered with: `theirs` if somebody else has saved it meanwhile.
+    #[must_use]
+    pub fn status(&self, theirs: bool) -> StatusCode {
+        match (theirs, self.any()) {
+            (true, _) => StatusCode::CONFLICT,
+            (false, true) => StatusCode::UNPROCESSABLE_ENTITY,
+            (false, false) => StatusCode::OK,
+        }
     }
 }
 

@@ -147,19 +147,24 @@ pub enum Kind {
 #[template(path = "ui/field.html")]
 pub struct Field<'a> {
     name: &'a str,
+    within: &'a str,
     label: &'a str,
     value: &'a str,
     kind: Kind,
     hint: &'a str,
     wrong: Option<&'a str>,
+    lost: bool,
     required: bool,
 }
+
+/// What a field says whose secret a page that comes back does not hold.
+pub const LOST: &str = "What you entered here is not kept in the page: enter it again.";
 
 impl HtmlSafe for Field<'_> {}
 
 impl<'a> Field<'a> {
     fn new(name: &'a str, label: &'a str, value: &'a str, kind: Kind) -> Self {
-        Self { name, label, value, kind, hint: "", wrong: None, required: false }
+        Self { name, within: "", label, value, kind, hint: "", wrong: None, lost: false, required: false }
     }
 
     /// What to enter, under the label.
@@ -174,6 +179,18 @@ impl<'a> Field<'a> {
         Self { wrong, ..self }
     }
 
+    /// One of several of this name on a page: in which form it is.
+    #[must_use]
+    pub fn within(self, within: &'a str) -> Self {
+        Self { within, ..self }
+    }
+
+    /// A secret was sent in it, and the form came back without.
+    #[must_use]
+    pub fn lost(self, lost: bool) -> Self {
+        Self { lost, ..self }
+    }
+
     /// It must be filled in.
     #[must_use]
     pub fn required(self) -> Self {
@@ -184,6 +201,16 @@ impl<'a> Field<'a> {
     #[must_use]
     pub fn typed(self, kind: &'static str) -> Self {
         Self { kind: Kind::Line(kind), ..self }
+    }
+
+    /// What tells it from every other field of its page.
+    fn id(&self) -> String {
+        if self.within.is_empty() { self.name.to_owned() } else { format!("{}-{}", self.name, self.within) }
+    }
+
+    /// Whether something stands under it.
+    fn tells(&self) -> bool {
+        !self.hint.is_empty() || self.wrong.is_some() || self.lost
     }
 
     fn is_choice(&self, value: &str) -> bool {

@@ -4,7 +4,6 @@ use askama::Template;
 use axum::Router;
 use axum::extract::Path;
 use axum::routing::get;
-use http::StatusCode;
 use stagepost_app::config::{self, ConfigError, KeyInput};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::id::KeyId;
@@ -100,7 +99,7 @@ struct NewPage<'a> {
 }
 
 fn form(visit: &Visit, fields: &Fields, wrong: Wrong) -> Answer {
-    let status = if wrong.any() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = wrong.status(false);
     let shown = NewPage {
         shell: visit.shell(Area::Keys),
         name: fields.text("name"),

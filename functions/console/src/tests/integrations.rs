@@ -165,6 +165,35 @@ async fn what_is_wrong_with_a_store_stands_at_its_field_and_secrets_do_not_come_
     assert!(world.store.channels(&build::shop()).await.unwrap().is_empty());
 }
 
+/// How often a page says of a secret that it is to be entered again.
+fn lost(seen: &Seen) -> usize {
+    seen.body.matches(crate::ui::LOST).count()
+}
+
+#[tokio::test]
+async fn a_secret_that_came_with_a_refused_form_is_asked_for_again_at_its_field() {
+    let world = World::new().await;
+    connected(&world).await;
+    assert_eq!(lost(&world.get(STORE).await) + lost(&world.get(&format!("{ALL}/connect/generic")).await), 0);
+    let refused = connect(&world, "woocommerce", &woo("nonsense", "ck_a:cs_b")).await;
+    assert_eq!((refused.status, lost(&refused)), (StatusCode::UNPROCESSABLE_ENTITY, 1), "the other is empty");
+    let field = refused.body.split("id=\"h-credentials\">").nth(1).unwrap();
+    assert!(field.starts_with("<strong class=\"error\">What you entered here is not kept"), "at its field");
+    let both = |version, name| {
+        [("version", version), ("name", name), ("credentials", "a:b"), ("webhook_secret", "whsec")]
+    };
+    for path in [STORE, PARCELS] {
+        let refused = world.post(path, &both("1", "")).await;
+        assert_eq!((refused.status, lost(&refused)), (StatusCode::UNPROCESSABLE_ENTITY, 2), "{path}");
+        assert_eq!(refused.value("version"), "1");
+        let stale = world.post(path, &both("7", "Mine")).await;
+        assert_eq!((stale.status, lost(&stale)), (StatusCode::CONFLICT, 2), "{path}");
+        assert!(stale.says("value=\"Mine\"") && !stale.says("whsec\"") && !stale.says("a:b"), "{path}");
+        let without = world.post(path, &[("version", "1"), ("name", "")]).await;
+        assert_eq!((without.status, lost(&without)), (StatusCode::UNPROCESSABLE_ENTITY, 0), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn the_same_form_sent_twice_connects_one_carrier_and_shows_the_same_secret() {
     let world = World::new().await;
@@ -248,6 +277,11 @@ async fn a_store_is_asked_now_and_its_past_is_taken_over_silently() {
         assert_eq!(world.post(&ask, &[("days", days)]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     }
     let begun = world.post(&ask, &[("days", "7")]).await;
+    assert!(
+        begun.to().starts_with("/activity/jobs/"),
+        "its own page, not that of a bulk move: {}",
+        begun.to()
+    );
     let id = JobId::parse(begun.to().rsplit('/').next().unwrap()).unwrap();
     assert!(matches!(job(&world, &id).await.kind, JobKind::Backfill { .. }));
     assert!(world.get(begun.to()).await.status.is_success());

@@ -154,6 +154,7 @@ async fn an_edit_keeps_the_values_of_headers_that_are_left_empty() {
     assert!(unknown.says("X-New there is none to keep: give its value"), "{}", unknown.body);
     let bad = world.post(&edit, &with("3", "Host", "evil")).await;
     assert!(bad.says("Host must be Authorization") && !bad.says("evil"));
+    assert!(bad.says(crate::ui::LOST) && !unknown.says(crate::ui::LOST), "a value came with the one alone");
     let twice = [&with("3", "X-A", "1")[..], &[("header_name", "x-a"), ("header_value", "2")]].concat();
     assert!(world.post(&edit, &twice).await.says("x-a is there twice"));
     let late = world.post(&edit, &with("1", "authorization", "")).await;

@@ -17,7 +17,7 @@ use crate::shell::Area;
 /// What could not be read.
 const QUARANTINE: &str = "/activity/quarantine";
 /// Work in the background.
-const JOBS: &str = "/activity/jobs";
+pub const JOBS: &str = "/activity/jobs";
 /// All that failed, once more.
 const RETRY_ALL: &str = "/activity/retry-all";
 /// The shop's mails, once they are stopped.

@@ -94,7 +94,7 @@ pub async fn delete_stage<S: Stores, K: Secrets + 'static>(
 ) -> Answer {
     let flow = read(&console, &visitor, &id).await?;
     let stage = find(&flow, &named)?;
-    let (successor, seen) = (fields.text("successor"), fields.text("version").parse::<u64>().ok());
+    let (successor, seen) = (fields.text("successor"), fields.version());
     let input = without(&flow, stage, successor);
     let put = match seen {
         Some(seen) if seen == flow.version => {
@@ -179,7 +179,7 @@ pub async fn archive<S: Stores, K: Secrets + 'static>(
     fields: Fields,
 ) -> Answer {
     let flow = read(&console, &visitor, &id).await?;
-    let expected = fields.text("version").parse().unwrap_or_default();
+    let expected = fields.version().unwrap_or_default();
     match remove(&console.core, &visitor.shop, Removal::Flow(&flow.id), Some(expected)).await {
         Ok(()) => to_say(Area::Flows.path(), Flash::done(format!("{} is archived.", flow.name))),
         Err(ConfigError::InUse(users)) => {

@@ -51,7 +51,7 @@ impl StageDraft {
     pub fn of_form(fields: &Fields) -> Self {
         let text = |name: &str| fields.text(name).to_owned();
         Self {
-            version: fields.text("version").parse().unwrap_or_default(),
+            version: fields.version().unwrap_or_default(),
             name: text("name"),
             color: text("color"),
             // A browser sends each line's end as two characters.

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::Path;
-use http::StatusCode;
 use stagepost_app::config::{CarrierPatch, ConfigError, Plain, Removal, remove, update_carrier};
 use stagepost_app::jobs::check_of_carrier;
 use stagepost_app::ports::Secrets;
@@ -10,7 +9,7 @@ use stagepost_domain::shop::CarrierIntegration;
 
 use super::check::{Check, job};
 use super::service::Service;
-use super::{carrier, carrier_path, carrier_url};
+use super::{Lost, Standing, carrier, carrier_path, carrier_url};
 use crate::answer::{Answer, page, page_as, to_say};
 use crate::fields::{Fields, Wrong};
 use crate::shell::{Area, Flash, Shell};
@@ -37,14 +36,7 @@ struct CarrierPage<'a> {
     name: &'a str,
     version: u64,
     theirs: bool,
-    wrong: Wrong,
-}
-
-/// How the form stands.
-#[derive(Default)]
-struct Standing<'a> {
-    sent: Option<&'a Fields>,
-    theirs: bool,
+    lost: Lost,
     wrong: Wrong,
 }
 
@@ -54,16 +46,9 @@ async fn shown<S: Stores, K>(
     carrier: &CarrierIntegration,
     standing: Standing<'_>,
 ) -> Answer {
-    let Standing { sent, theirs, wrong } = standing;
     let check = job(console, visit, check_of_carrier(carrier)).await?;
     let service = Service::of_carrier(carrier.kind);
     let (has, path) = (carrier.credentials.is_some(), carrier_path(&carrier.id));
-    let seen = sent.and_then(|fields| fields.text("version").parse().ok()).filter(|_| !theirs);
-    let status = match (theirs, wrong.any()) {
-        (true, _) => StatusCode::CONFLICT,
-        (false, true) => StatusCode::UNPROCESSABLE_ENTITY,
-        (false, false) => StatusCode::OK,
-    };
     let registrar = visit.settings.registrar.as_ref();
     let shown = CarrierPage {
         shell: visit.shell(Area::Integrations),
@@ -72,15 +57,16 @@ async fn shown<S: Stores, K>(
         url: carrier_url(&console.public, carrier),
         after: service.after(),
         former: carrier.webhook_secrets.at(visit.now).find_map(|(_, until)| until).map(exactly),
-        name: sent.map_or(carrier.name.as_str(), |fields| fields.text("name")),
-        version: seen.unwrap_or(carrier.version),
+        name: standing.text("name", &carrier.name),
+        version: standing.version(carrier.version),
+        lost: standing.lost(),
         path,
         service,
         carrier,
-        theirs,
-        wrong,
+        theirs: standing.theirs,
+        wrong: standing.wrong,
     };
-    page_as(status, &shown)
+    page_as(shown.wrong.status(shown.theirs), &shown)
 }
 
 pub async fn show<S: Stores, K: Secrets + 'static>(
@@ -99,24 +85,22 @@ pub async fn save<S: Stores, K: Secrets + 'static>(
     fields: Fields,
 ) -> Answer {
     let before = carrier(&console, &visitor, &id).await?;
-    let expected = fields.text("version").parse().ok();
+    let expected = fields.version();
     let fresh = fields.some("credentials").map(|text| Some(Plain::new(text)));
     let patch = CarrierPatch {
         name: Some(fields.text("name").to_owned()),
         webhook_secret: fields.some("webhook_secret").map(Plain::new),
         credentials: if fields.is_on("forget") { Some(None) } else { fresh },
     };
-    let (core, secrets, shop, sent) = (&console.core, &console.secrets, &visitor.shop, Some(&fields));
+    let (core, secrets, shop) = (&console.core, &console.secrets, &visitor.shop);
     match update_carrier(core, secrets, shop, &before.id, &patch, expected).await {
         Ok(now) => to_say(&carrier_path(&now.id), Flash::done(told(&before, &now))),
         Err(ConfigError::Invalid(wrong)) => {
-            let standing = Standing { sent, theirs: false, wrong: Wrong(wrong) };
-            shown(&console, &visitor, &before, standing).await
+            shown(&console, &visitor, &before, Standing::refused(&fields, wrong)).await
         }
         Err(ConfigError::Stale { .. } | ConfigError::Conflict) => {
             let theirs = carrier(&console, &visitor, &id).await?;
-            let standing = Standing { sent, theirs: true, wrong: Wrong::default() };
-            shown(&console, &visitor, &theirs, standing).await
+            shown(&console, &visitor, &theirs, Standing::overtaken(&fields)).await
         }
         Err(error) => Err(error.into()),
     }
@@ -168,7 +152,7 @@ pub async fn disconnect<S: Stores, K: Secrets + 'static>(
     fields: Fields,
 ) -> Answer {
     let carrier = carrier(&console, &visitor, &id).await?;
-    let seen = fields.text("version").parse().ok();
+    let seen = fields.version();
     remove(&console.core, &visitor.shop, Removal::Carrier(&carrier.id), seen).await?;
     to_say(Area::Integrations.path(), Flash::done("The carrier service is disconnected."))
 }

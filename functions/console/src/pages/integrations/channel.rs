@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::Path;
-use http::StatusCode;
 use stagepost_app::config::{
     ChannelPatch, ConfigError, Plain, Removal, reconciliation_of, remove, update_channel,
 };
@@ -15,10 +14,11 @@ use stagepost_domain::text::Invalid;
 
 use super::check::{Check, job};
 use super::service::Service;
-use super::{channel, channel_path, channel_url, flow_choices};
+use super::{Lost, Standing, channel, channel_path, channel_url, flow_choices};
 use crate::answer::{Answer, page, page_as, to_say};
 use crate::error::Failed;
 use crate::fields::{Fields, Wrong};
+use crate::pages::activity::JOBS;
 use crate::shell::{Area, Flash, Shell};
 use crate::state::State;
 use crate::time::{Moment, exactly};
@@ -76,14 +76,7 @@ struct ChannelPage<'a> {
     flows: Vec<(String, String)>,
     version: u64,
     theirs: bool,
-    wrong: Wrong,
-}
-
-/// How the form stands.
-#[derive(Default)]
-struct Standing<'a> {
-    sent: Option<&'a Fields>,
-    theirs: bool,
+    lost: Lost,
     wrong: Wrong,
 }
 
@@ -93,7 +86,6 @@ async fn shown<S: Stores, K>(
     channel: &Channel,
     standing: Standing<'_>,
 ) -> Answer {
-    let Standing { sent, theirs, wrong } = standing;
     let (check, asking, flows) = tokio::join!(
         job(console, visit, check_of_channel(channel)),
         job(console, visit, reconciliation_of(&channel.id).ok()),
@@ -103,12 +95,6 @@ async fn shown<S: Stores, K>(
     let service = Service::of_channel(channel.platform).unwrap_or(Service::Shopify);
     let (has, path) = (channel.credentials.is_some(), channel_path(&channel.id));
     let stored = channel.default_flow.as_ref().map(FlowId::as_str).unwrap_or_default();
-    let seen = sent.and_then(|fields| fields.text("version").parse().ok()).filter(|_| !theirs);
-    let status = match (theirs, wrong.any()) {
-        (true, _) => StatusCode::CONFLICT,
-        (false, true) => StatusCode::UNPROCESSABLE_ENTITY,
-        (false, false) => StatusCode::OK,
-    };
     let shown = ChannelPage {
         shell: visit.shell(Area::Integrations),
         check: Check::new(service, has, check.as_ref(), path.clone(), visit),
@@ -116,17 +102,18 @@ async fn shown<S: Stores, K>(
         url: channel_url(&console.public, channel),
         after: service.after(),
         former: channel.webhook_secrets.at(visit.now).find_map(|(_, until)| until).map(exactly),
-        name: sent.map_or(channel.name.as_str(), |fields| fields.text("name")),
-        flow: sent.map_or(stored, |fields| fields.text("default_flow")),
+        name: standing.text("name", &channel.name),
+        flow: standing.text("default_flow", stored),
         flows: flow_choices(&flows),
-        version: seen.unwrap_or(channel.version),
+        version: standing.version(channel.version),
+        lost: standing.lost(),
         path,
         service,
         channel,
-        theirs,
-        wrong,
+        theirs: standing.theirs,
+        wrong: standing.wrong,
     };
-    page_as(status, &shown)
+    page_as(shown.wrong.status(shown.theirs), &shown)
 }
 
 pub async fn show<S: Stores, K: Secrets + 'static>(
@@ -156,23 +143,20 @@ pub async fn save<S: Stores, K: Secrets + 'static>(
     fields: Fields,
 ) -> Answer {
     let before = channel(&console, &visitor, &id).await?;
-    let expected = fields.text("version").parse().ok();
+    let expected = fields.version();
     let (core, secrets, shop) = (&console.core, &console.secrets, &visitor.shop);
     let saved = match patch(&fields) {
         Ok(patch) => update_channel(core, secrets, shop, &before.id, &patch, expected).await,
         Err(wrong) => Err(wrong.into()),
     };
-    let sent = Some(&fields);
     match saved {
         Ok(now) => to_say(&channel_path(&now.id), Flash::done(told(&before, &now))),
         Err(ConfigError::Invalid(wrong)) => {
-            let standing = Standing { sent, theirs: false, wrong: Wrong(wrong) };
-            shown(&console, &visitor, &before, standing).await
+            shown(&console, &visitor, &before, Standing::refused(&fields, wrong)).await
         }
         Err(ConfigError::Stale { .. } | ConfigError::Conflict) => {
             let theirs = channel(&console, &visitor, &id).await?;
-            let standing = Standing { sent, theirs: true, wrong: Wrong::default() };
-            shown(&console, &visitor, &theirs, standing).await
+            shown(&console, &visitor, &theirs, Standing::overtaken(&fields)).await
         }
         Err(error) => Err(error.into()),
     }
@@ -222,8 +206,7 @@ struct BackfillPage<'a> {
 }
 
 fn backfill_form(visit: &Visit, channel: &Channel, days: &str, wrong: Wrong) -> Answer {
-    let status = if wrong.any() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let path = channel_path(&channel.id);
+    let (status, path) = (wrong.status(false), channel_path(&channel.id));
     let shell = visit.shell(Area::Integrations);
     page_as(status, &BackfillPage { shell, path, channel, days, wrong })
 }
@@ -251,7 +234,7 @@ pub async fn backfill<S: Stores, K: Secrets + 'static>(
     match jobs::backfill(&console.core, &visitor.shop, &channel.id, days).await {
         Ok(job) => {
             let text = "It has begun. Orders appear as they are found; no customer is told anything.";
-            to_say(&format!("/jobs/{}", job.id), Flash::done(text))
+            to_say(&format!("{JOBS}/{}", job.id), Flash::done(text))
         }
         Err(JobRequestError::Invalid(why)) => wrong(why),
         Err(error) => Err(Failed::from(error)),
@@ -293,7 +276,7 @@ pub async fn disconnect<S: Stores, K: Secrets + 'static>(
     fields: Fields,
 ) -> Answer {
     let channel = channel(&console, &visitor, &id).await?;
-    let seen = fields.text("version").parse().ok();
+    let seen = fields.version();
     remove(&console.core, &visitor.shop, Removal::Channel(&channel.id), seen).await?;
     to_say(Area::Integrations.path(), Flash::done("The store is disconnected. Its orders stay."))
 }

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::Path;
-use http::StatusCode;
 use stagepost_app::config::{CarrierInput, ChannelInput, ConfigError, Plain, create_carrier, create_channel};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::id::FlowId;
@@ -13,7 +12,7 @@ use stagepost_domain::text::Invalid;
 
 use super::check::Check;
 use super::service::Service;
-use super::{carrier_path, carrier_url, channel_path, channel_url, flow_choices};
+use super::{Lost, carrier_path, carrier_url, channel_path, channel_url, flow_choices};
 use crate::answer::{Answer, page, page_as};
 use crate::error::{Failed, Trouble};
 use crate::fields::{Fields, Wrong};
@@ -38,6 +37,7 @@ struct ConnectPage<'a> {
     days: &'a str,
     past: Vec<(String, String)>,
     before: Vec<String>,
+    lost: Lost,
     wrong: Wrong,
 }
 
@@ -77,7 +77,7 @@ async fn form<S: Stores, K>(
 ) -> Answer {
     let flows = console.flows(visit).await?;
     let sent = fields.some("sent").is_some();
-    let status = if wrong.any() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = wrong.status(false);
     let first = flows.first().map(|flow| flow.id.as_str()).unwrap_or_default();
     let shown = ConnectPage {
         shell: visit.shell(Area::Integrations),
@@ -89,6 +89,7 @@ async fn form<S: Stores, K>(
         days: fields.some("backfill_days").unwrap_or("30"),
         past: PAST.into_iter().map(|(days, word)| (days.to_owned(), word.to_owned())).collect(),
         before: service.before(),
+        lost: Lost::of(fields),
         wrong,
     };
     page_as(status, &shown)

@@ -13,10 +13,12 @@ use stagepost_app::ports::Secrets;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{CarrierId, ChannelId};
 use stagepost_domain::shop::{CarrierIntegration, Channel};
+use stagepost_domain::text::Invalid;
 use url::Url;
 
 use super::Routes;
 use crate::error::{Failed, Trouble};
+use crate::fields::{Fields, Wrong};
 use crate::shell::Area;
 use crate::visitor::Visit;
 use crate::{Console, Stores};
@@ -41,6 +43,56 @@ pub fn routes<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
         )
         .nest("/settings/integrations/channels", channels)
         .nest("/settings/integrations/carriers", carriers)
+}
+
+/// Secrets that came with a form: the page that shows the form again does not hold them.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lost {
+    credentials: bool,
+    webhook_secret: bool,
+}
+
+impl Lost {
+    /// Those that a form brought.
+    fn of(sent: &Fields) -> Self {
+        let came = |name: &str| sent.some(name).is_some();
+        Self { credentials: came("credentials"), webhook_secret: came("webhook_secret") }
+    }
+}
+
+/// How the form of something that is connected stands: as it is stored, or come back.
+#[derive(Default)]
+struct Standing<'a> {
+    sent: Option<&'a Fields>,
+    /// Whether somebody else has saved it meanwhile.
+    theirs: bool,
+    wrong: Wrong,
+}
+
+impl<'a> Standing<'a> {
+    /// It was refused, and the form says what it said.
+    fn refused(sent: &'a Fields, wrong: Vec<Invalid>) -> Self {
+        Self { sent: Some(sent), theirs: false, wrong: Wrong(wrong) }
+    }
+
+    /// Somebody else was faster.
+    fn overtaken(sent: &'a Fields) -> Self {
+        Self { sent: Some(sent), theirs: true, wrong: Wrong::default() }
+    }
+
+    /// What a field says: as it was sent, or as it is stored.
+    fn text(&self, name: &str, stored: &'a str) -> &'a str {
+        self.sent.map_or(stored, |fields| fields.text(name))
+    }
+
+    /// The version that the form is of.
+    fn version(&self, stored: u64) -> u64 {
+        self.sent.filter(|_| !self.theirs).and_then(Fields::version).unwrap_or(stored)
+    }
+
+    fn lost(&self) -> Lost {
+        self.sent.map(Lost::of).unwrap_or_default()
+    }
 }
 
 /// The page of a channel.

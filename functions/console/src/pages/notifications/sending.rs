@@ -1,7 +1,6 @@
 //! How mails leave: from whom, whether they do, and how long they wait.
 
 use askama::Template;
-use http::StatusCode;
 use stagepost_app::config::{ConfigError, SettingsInput, update_settings};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::id::body_hash;
@@ -135,11 +134,7 @@ async fn form<S: Stores, K>(
             )
         }
     };
-    let status = match (theirs, wrong.any()) {
-        (true, _) => StatusCode::CONFLICT,
-        (false, true) => StatusCode::UNPROCESSABLE_ENTITY,
-        (false, false) => StatusCode::OK,
-    };
+    let status = wrong.status(theirs);
     let shown = SendingPage {
         shell: visit.shell(Area::Notifications),
         tab: "sending",

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::Path;
-use http::StatusCode;
 use stagepost_app::mail::suppressions::{self, Listed, SuppressionError};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::id::SuppressionId;
@@ -74,7 +73,7 @@ async fn shown<S: Stores, K: Secrets>(
 ) -> Answer {
     let cursor = fields.some("cursor");
     let listed = suppressions::list(&console.core, &console.secrets, &visit.shop, cursor, PAGE).await?;
-    let status = if wrong.any() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = wrong.status(false);
     let shown = SuppressedPage {
         shell: visit.shell(Area::Notifications),
         tab: "suppressed",

@@ -80,7 +80,7 @@ async fn form<S: Stores, K>(
     let template = template?.ok_or_else(|| Trouble::not_found("template"))?;
     let chosen = OrderId::parse(fields.text("order")).ok();
     let addresses = visit.settings.test_addresses();
-    let status = if wrong.any() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = wrong.status(false);
     let shown = TestPage {
         shell: visit.shell(Area::Notifications),
         id,

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::Path;
-use http::StatusCode;
 use stagepost_app::config::{self, ConfigError, MemberPatch};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::member::{Member as Person, may_give};
@@ -36,11 +35,7 @@ struct EditPage<'a> {
 type Draft<'a> = (&'a str, &'a str, u64);
 
 fn form(visit: &Visit, member: &Person, draft: Draft<'_>, theirs: bool, wrong: Wrong) -> Answer {
-    let status = match (theirs, wrong.any()) {
-        (true, _) => StatusCode::CONFLICT,
-        (false, true) => StatusCode::UNPROCESSABLE_ENTITY,
-        (false, false) => StatusCode::OK,
-    };
+    let status = wrong.status(theirs);
     let (name, role, seen) = draft;
     let shown = EditPage {
         shell: visit.shell(Area::People),
@@ -76,7 +71,7 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
 ) -> Answer {
     let id = member_id(&text)?;
     let member = there(&console, &visitor, &id).await?;
-    let seen = fields.text("version").parse().unwrap_or_default();
+    let seen = fields.version().unwrap_or_default();
     let draft = (fields.text("name"), fields.text("role"), seen);
     let Some(role) = words::role(draft.1) else {
         let wrong = Invalid::new("role", "must be one of these");

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::Path;
-use http::StatusCode;
 use stagepost_app::config::{self, ConfigError, MemberError, MemberInput};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::text::Invalid;
@@ -28,7 +27,7 @@ struct InvitePage<'a> {
 }
 
 fn form(visit: &Visit, fields: &Fields, wrong: Wrong) -> Answer {
-    let status = if wrong.any() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = wrong.status(false);
     let shown = InvitePage {
         shell: visit.shell(Area::People),
         email: fields.text("email"),

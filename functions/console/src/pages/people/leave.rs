@@ -95,7 +95,7 @@ pub async fn remove<S: Stores, K: Secrets + 'static>(
     Path(text): Path<String>,
     fields: Fields,
 ) -> Answer {
-    let (id, seen) = (member_id(&text)?, fields.text("version").parse().ok());
+    let (id, seen) = (member_id(&text)?, fields.version());
     let removed = config::remove_member(&console.core, &visitor.shop, visitor.role, &id, seen).await;
     removed.map_err(named)?;
     if is_own(&id, &visitor) {

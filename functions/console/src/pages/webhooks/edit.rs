@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::extract::Path;
-use http::StatusCode;
 use stagepost_app::config::{ConfigError, EndpointInput, put_endpoint};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::id::EndpointId;
@@ -28,10 +27,13 @@ const HEADERS_MAX: usize = 10;
 const ROOM: usize = 2;
 
 /// A header as the form shows it.
+#[derive(Default)]
 struct Header {
     name: String,
     /// Its value is stored already; an empty field keeps it.
     stored: bool,
+    /// A value came with the form, and is not kept in the page.
+    lost: bool,
     wrong: Option<String>,
 }
 
@@ -81,7 +83,7 @@ impl Draft {
                 .zip(values)
                 .filter(|(name, value)| !name.is_empty() || !value.is_empty())
                 .collect(),
-            version: fields.text("version").parse().unwrap_or_default(),
+            version: fields.version().unwrap_or_default(),
         }
     }
 
@@ -111,27 +113,24 @@ impl Draft {
 
 fn form(visit: &Visit, draft: &Draft, of: Option<&Endpoint>, theirs: bool, wrong: Wrong) -> Answer {
     let stored = |name: &str| of.is_some_and(|of| of.headers.contains_key(&name.to_ascii_lowercase()));
-    let header = |name: &str| Header {
-        name: name.to_owned(),
+    let header = |(name, value): &(String, String)| Header {
+        name: name.clone(),
         stored: stored(name),
+        lost: !value.is_empty(),
         wrong: wrong
             .of(&format!("headers.{name}"))
             .or_else(|| wrong.of(&format!("headers.{}", name.to_ascii_lowercase())))
             .map(str::to_owned),
     };
-    let mut headers: Vec<Header> = draft.headers.iter().map(|(name, _)| header(name)).collect();
+    let mut headers: Vec<Header> = draft.headers.iter().map(header).collect();
     let room = headers.len().saturating_add(ROOM).min(HEADERS_MAX.max(headers.len()));
-    headers.resize_with(room, || Header { name: String::new(), stored: false, wrong: None });
+    headers.resize_with(room, Header::default);
     let event = |event: EventType| Event {
         name: event.as_str(),
         meaning: words::event_meaning(event),
         on: draft.events.contains(&event),
     };
-    let status = match (theirs, wrong.any()) {
-        (true, _) => StatusCode::CONFLICT,
-        (false, true) => StatusCode::UNPROCESSABLE_ENTITY,
-        (false, false) => StatusCode::OK,
-    };
+    let status = wrong.status(theirs);
     let shown = EditPage {
         shell: visit.shell(Area::Webhooks),
         action: of.map_or_else(|| NEW.to_owned(), |of| format!("{}/edit", path(&of.id))),

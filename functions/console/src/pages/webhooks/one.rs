@@ -107,7 +107,7 @@ pub async fn off<S: Stores, K: Secrets + 'static>(
     fields: Fields,
 ) -> Answer {
     let id = endpoint_id(&id)?;
-    switched(&console, &visitor, &id, false, fields.text("version").parse().ok()).await?;
+    switched(&console, &visitor, &id, false, fields.version()).await?;
     to_say(&path(&id), Flash::done("It is switched off. Nothing is sent to it."))
 }
 
@@ -185,7 +185,7 @@ pub async fn delete<S: Stores, K: Secrets + 'static>(
     fields: Fields,
 ) -> Answer {
     let id = endpoint_id(&id)?;
-    let seen = fields.text("version").parse().ok();
+    let seen = fields.version();
     remove(&console.core, &visitor.shop, Removal::Endpoint(&id), seen).await?;
     to_say(Area::Webhooks.path(), Flash::done("The endpoint is deleted."))
 }

@@ -68,6 +68,14 @@ impl Trouble {
         Self::new(StatusCode::NOT_FOUND, title, meaning, "Check the address, or look for it in the list.")
     }
 
+    /// There is such a path, and it is not asked like this.
+    pub fn not_this_way() -> Self {
+        let title = "This address is not a page";
+        let advice =
+            "It is where a form goes. Go back to the page with the form, or begin from the navigation.";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, title, NOTHING_DONE, advice)
+    }
+
     /// The role is too low.
     pub fn forbidden(least: Role) -> Self {
         let advice =

@@ -137,11 +137,13 @@ impl<S, K> Console<S, K> {
 /// Everything that is served.
 pub fn router<S: Stores, K: Secrets + 'static>(console: Arc<Console<S, K>>) -> Router {
     let signed_in = from_fn_with_state(Arc::clone(&console), visitor::signed_in::<S, K>);
-    let inside = pages::all::<S, K>().fallback(pages::nothing_here).layer(signed_in);
+    let inside = pages::all::<S, K>().fallback(pages::nothing_here);
+    let inside = inside.method_not_allowed_fallback(pages::not_this_way).layer(signed_in);
     // What is none of the other functions' comes here, too, and is no page of a person.
     let outside = pages::signin::routes::<S, K>()
         .route("/assets/{name}", get(assets::serve))
         .route("/webhooks/{*rest}", any(pages::nothing_here))
-        .route("/t/{*rest}", any(pages::nothing_here));
+        .route("/t/{*rest}", any(pages::nothing_here))
+        .method_not_allowed_fallback(pages::not_this_way);
     inside.merge(outside).layer(from_fn(answer::guarded)).with_state(console)
 }

@@ -18,6 +18,7 @@ use stagepost_domain::id::{ShopId, body_hash};
 use crate::answer::{back, html, to, with};
 use crate::csrf::{Form, ONCE};
 use crate::error::{Failed, Trouble};
+use crate::pages::signin::{SIGN_OUT, SWITCH};
 use crate::shell::Flash;
 use crate::{Console, Stores};
 
@@ -27,6 +28,12 @@ const KEY_MAX: usize = 100;
 /// How the path of a form ends that only looks. It writes nothing, so it has no key of its own: a page that shows
 /// a preview while somebody types sends the same form again and again, with other words.
 const LOOKS: &str = "/preview";
+
+/// Whether a form may be sent as often as one likes: it only looks, or it only gives the browser another cookie,
+/// which no kept answer holds. Whoever signs out twice is to be signed out by either answer.
+fn is_free(path: &str) -> bool {
+    path.ends_with(LOOKS) || path == SIGN_OUT || path.starts_with(SWITCH)
+}
 
 /// Where ids and secrets of this request come from.
 #[derive(Clone)]
@@ -51,7 +58,7 @@ pub async fn act<S: Stores, K: Secrets + 'static>(
     next: Next,
 ) -> Response {
     let Form { mut parts, body, fields } = form;
-    if parts.uri.path().ends_with(LOOKS) {
+    if is_free(parts.uri.path()) {
         parts.extensions.insert(fields);
         return next.run(Request::from_parts(parts, Body::from(body))).await;
     }

@@ -164,17 +164,23 @@ async fn visit<S: PeopleStore, K>(
     }))
 }
 
-/// To the door, and back here afterwards. A form that was sent without a session was not done: its page is shown
-/// again.
+/// To the door. Who signs in there with a key comes back to the page that they wanted; a mailed link is opened in a
+/// tab of its own and leads to the first page. A form that was sent without a session was not done: it is its page
+/// that they come back to. A script that sends one while somebody types takes them nowhere: what they have typed
+/// stays before them.
 fn to_sign_in(request: &Request) -> Response {
-    let here = request.uri().path_and_query().map(|p| p.as_str()).filter(|_| request.method().is_safe());
-    let wanted = if from_script(request.headers()) { None } else { here };
+    let (safe, scripted) = (request.method().is_safe(), from_script(request.headers()));
+    if scripted && !safe {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let here = request.uri().path_and_query().map(|p| p.as_str());
+    let wanted = here.filter(|_| safe && !scripted);
     let wanted = wanted.and_then(local).map(str::to_owned).unwrap_or_else(|| back(request.headers(), "/"));
     let door = format!("/sign-in?next={}", byte_serialize(wanted.as_bytes()).collect::<String>());
     let Ok(door) = HeaderValue::from_str(&door) else {
         return StatusCode::SEE_OTHER.into_response();
     };
-    if from_script(request.headers()) {
+    if scripted {
         return [("hx-redirect", door)].into_response();
     }
     (StatusCode::SEE_OTHER, [(header::LOCATION, door)]).into_response()

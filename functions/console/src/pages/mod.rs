@@ -83,6 +83,11 @@ pub async fn nothing_here() -> Failed {
     Trouble::not_found("page").into()
 }
 
+/// A path that there is, for something else: a form goes there, and nothing is read there, or the other way round.
+pub async fn not_this_way() -> Failed {
+    Trouble::not_this_way().into()
+}
+
 /// What a path names, read with its type's `parse`; text that no id can be names nothing.
 ///
 /// # Errors

@@ -27,6 +27,11 @@ use crate::visitor::Visitor;
 use crate::words::role_name;
 use crate::{Console, Stores};
 
+/// Where somebody signs out.
+pub const SIGN_OUT: &str = "/sign-out";
+/// How the path begins by which somebody goes to another shop of theirs.
+pub const SWITCH: &str = "/shops/";
+
 /// Largest form that is taken from somebody who is not signed in.
 const FORM_MAX: usize = 8 * 1024;
 
@@ -64,16 +69,21 @@ struct ShopsPage {
 pub fn routes<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
     Router::new()
         .route("/sign-in", get(ask).post(with_key::<S, K>))
-        .route("/sign-in/mail", post(by_mail::<S, K>))
+        .route("/sign-in/mail", get(to_door).post(by_mail::<S, K>))
         .route("/sign-in/{token}", get(look::<S, K>).post(with_link::<S, K>))
 }
 
 /// For those who are.
 pub fn inside<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
     Router::new()
-        .route("/sign-out", post(sign_out::<S, K>))
+        .route(SIGN_OUT, post(sign_out::<S, K>))
         .route("/shops", get(shops::<S, K>))
         .route("/shops/{shop}", post(go::<S, K>))
+}
+
+/// The address of a form that came back leads to the form.
+async fn to_door() -> Response {
+    to("/sign-in")
 }
 
 async fn ask(fields: Fields) -> Answer {

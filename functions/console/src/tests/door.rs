@@ -60,6 +60,69 @@ async fn a_session_ends_by_time_by_signing_out_and_with_its_key() {
 }
 
 #[tokio::test]
+async fn both_answers_to_a_sign_out_that_is_sent_twice_take_the_session_away() {
+    let world = World::new().await;
+    let page = world.get("/orders").await;
+    let (csrf, once) = (page.value("csrf"), page.value("once"));
+    let signed_in = world.cookies.lock().unwrap().clone();
+    for _ in 0..2 {
+        // The second was on its way before the answer to the first had come.
+        *world.cookies.lock().unwrap() = signed_in.clone();
+        let seen = world.post_as_it_is("/sign-out", &[("csrf", &csrf), ("once", &once)]).await;
+        assert_eq!(seen.to(), "/sign-in");
+        let cookie = seen.headers[header::SET_COOKIE].to_str().unwrap();
+        assert!(cookie.starts_with("__Host-stagepost=;") && cookie.contains("Max-Age=0"), "{cookie}");
+    }
+    assert_eq!(world.get("/orders").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn what_a_script_sends_while_somebody_types_takes_nobody_to_the_door() {
+    let world = World::outside();
+    let path = "/settings/notifications/preview";
+    let seen = world.send(Request::post(path).header("HX-Request", "true"), Body::from("subject=a")).await;
+    assert_eq!(seen.status, StatusCode::UNAUTHORIZED);
+    assert!(!seen.headers.contains_key("hx-redirect") && seen.body.is_empty());
+    // Sent by hand, its page is the one to come back to.
+    let sent = Request::post(path).header(header::REFERER, "https://console.test/settings/notifications/new");
+    let seen = world.send(sent, Body::from("subject=a")).await;
+    assert_eq!(seen.to(), "/sign-in?next=%2Fsettings%2Fnotifications%2Fnew");
+}
+
+#[tokio::test]
+async fn an_address_that_only_a_form_goes_to_is_no_blank_page() {
+    let world = World::new().await;
+    let order = world.order(1001).await;
+    for path in [format!("/orders/{order}/hold"), "/sign-out".to_owned(), "/jobs/job_1/stop".to_owned()] {
+        let seen = world.get(&path).await;
+        assert_eq!(seen.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert!(seen.says("This address is not a page") && seen.says("Demo Shop"), "{path}");
+        assert_eq!(seen.headers[header::ALLOW], "POST", "{path}");
+    }
+    assert_eq!(world.post("/orders/board", &[]).await.status, StatusCode::METHOD_NOT_ALLOWED);
+    let package = format!("/orders/{order}/packages/pkg_1");
+    for (path, page) in [
+        (format!("/orders/{order}/packages"), format!("/orders/{order}")),
+        (package, format!("/orders/{order}")),
+        ("/sign-in/mail".to_owned(), "/sign-in".to_owned()),
+        ("/settings/flows/flow_main/preview".to_owned(), "/settings/flows/flow_main".to_owned()),
+        ("/settings/notifications/preview".to_owned(), "/settings/notifications".to_owned()),
+    ] {
+        let seen = world.get(&path).await;
+        assert_eq!((seen.status, seen.to()), (StatusCode::SEE_OTHER, page.as_str()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_outside_is_not_sent_twice_by_an_impatient_hand() {
+    let world = World::outside();
+    let seen = world.get("/sign-in").await;
+    assert!(seen.says("<script src=\"/assets/console."), "{}", seen.body);
+    let policy = seen.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+    assert!(policy.contains("script-src 'self';"));
+}
+
+#[tokio::test]
 async fn a_form_without_its_token_or_from_elsewhere_does_nothing() {
     let world = World::new().await;
     let page = world.get("/orders").await;
@@ -71,10 +134,15 @@ async fn a_form_without_its_token_or_from_elsewhere_does_nothing() {
         vec![("csrf", "forged"), ("once", once.as_str())],
         vec![("csrf", csrf.as_str())],
     ];
+    let hold = format!("/orders/{}/hold", world.order(1001).await);
     for fields in refused {
-        let seen = world.post_as_it_is("/sign-out", &fields).await;
-        assert_eq!(seen.status, StatusCode::FORBIDDEN, "{fields:?}");
-        assert!(seen.says("This form is not from this session"));
+        // Signing out needs no key: it is done as often as it is asked for.
+        let free = fields == [("csrf", csrf.as_str())];
+        for path in ["/sign-out", &hold].into_iter().filter(|path| *path == hold || !free) {
+            let seen = world.post_as_it_is(path, &fields).await;
+            assert_eq!(seen.status, StatusCode::FORBIDDEN, "{path} {fields:?}");
+            assert!(seen.says("This form is not from this session"));
+        }
     }
     let body = format!("csrf={csrf}&once={once}");
     for (name, value) in [

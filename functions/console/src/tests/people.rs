@@ -68,6 +68,20 @@ async fn the_list_says_who_came_who_did_not_and_who_one_is() {
 }
 
 #[tokio::test]
+async fn whoever_only_works_here_reads_nobodys_address() {
+    let world = World::new().await;
+    person(&world, "ann", Role::Viewer).await;
+    for role in [Role::Viewer, Role::Member] {
+        world.sign_in(&build::shop(), role).await;
+        let seen = world.get(PEOPLE).await;
+        assert!(seen.says("ann") && seen.says("<td>viewer</td>"), "{role:?}");
+        assert!(!seen.says("@people.test") && !seen.says("Invited"), "{role:?}");
+    }
+    world.sign_in(&build::shop(), Role::Admin).await;
+    assert!(world.get(PEOPLE).await.says("ann@people.test"));
+}
+
+#[tokio::test]
 async fn an_empty_list_says_what_an_invitation_is() {
     let world = World::new().await;
     let seen = world.get(PEOPLE).await;

@@ -2,6 +2,7 @@
 
 use axum::extract::Path;
 use http::HeaderMap;
+use serde::Deserialize;
 use stagepost_app::apply::{Outcome, apply};
 use stagepost_app::ports::Secrets;
 use stagepost_app::undo::{UndoRequest, undo, undo_until};
@@ -14,7 +15,7 @@ use stagepost_domain::run::RunState;
 use stagepost_domain::text::Invalid;
 
 use super::order::refused as form_back;
-use crate::answer::{Answer, back, to_say};
+use crate::answer::{Answer, back, to, to_say};
 use crate::error::{Failed, Trouble};
 use crate::fields::{Fields, Wrong};
 use crate::names::Flows;
@@ -28,6 +29,17 @@ use crate::{Console, Stores};
 /// The page of an order.
 fn place(order: &OrderId) -> String {
     format!("/orders/{order}")
+}
+
+/// The order that a path names, beside whatever else it names.
+#[derive(Deserialize)]
+pub struct OfOrder {
+    id: String,
+}
+
+/// The address of a form that came back leads to the order.
+pub async fn to_order(_: Visitor, Path(of): Path<OfOrder>) -> Answer {
+    Ok(to(&place(&id(OrderId::parse(&of.id), "order")?)))
 }
 
 /// Where a move was made: the board, or the order's page.

@@ -1,9 +1,10 @@
 //! Everybody who works with the shop.
 
 use askama::Template;
-use stagepost_app::config::{self, MemberShown};
+use stagepost_app::config;
 use stagepost_app::ports::Secrets;
 use stagepost_domain::id::MemberId;
+use stagepost_domain::member::Member as Person;
 
 use super::{INVITE, is_own};
 use crate::Stores;
@@ -26,7 +27,8 @@ struct ListPage {
 struct Row {
     id: MemberId,
     name: String,
-    email: String,
+    /// Where they are mailed; only those who invite see it.
+    email: Option<String>,
     role: &'static str,
     invited: Moment,
     /// When they signed in last; nothing if they never came.
@@ -39,23 +41,32 @@ struct Row {
 }
 
 pub async fn show<S: Stores, K: Secrets + 'static>(console: State<S, K>, visitor: Visitor) -> Answer {
-    let members = config::members(&console.core, &console.secrets, &visitor.shop).await?;
     let shell = visitor.shell(Area::People);
+    let rows = if shell.configures() {
+        let members = config::members(&console.core, &console.secrets, &visitor.shop).await?;
+        members.into_iter().map(|shown| row(shown.member, Some(shown.email), &visitor)).collect()
+    } else {
+        // Nobody's address is opened for those who only work here.
+        let mut members = console.core.store.members(&visitor.shop).await?;
+        members.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        members.into_iter().map(|member| row(member, None, &visitor)).collect()
+    };
     let empty = not_set_up(
         "Nobody is invited yet",
         "Everybody who works with this shop comes under their own name, with no more rights than they need. An \
          invitation is a mail with a link to sign in by.",
     );
     let empty = if shell.configures() { empty.next(INVITE, "Invite somebody") } else { empty };
-    let rows = members.into_iter().map(|shown| row(shown, &visitor)).collect();
     page(&ListPage { shell, rows, empty })
 }
 
-fn row(MemberShown { member, email }: MemberShown, visit: &Visit) -> Row {
+/// `email`: the address, if it is shown and can be read.
+fn row(member: Person, email: Option<Option<String>>, visit: &Visit) -> Row {
+    let unreadable = || "An address that cannot be read any more".to_owned();
     Row {
         own: is_own(&member.id, visit),
         below: member.role <= visit.role,
-        email: email.unwrap_or_else(|| "An address that cannot be read any more".to_owned()),
+        email: email.map(|email| email.unwrap_or_else(unreadable)),
         role: words::role_name(member.role),
         invited: Moment::new(member.created_at, visit.now),
         came: member.signed_in_at.map(|at| Moment::new(at, visit.now)),

@@ -58,6 +58,20 @@
     for (const id of opened) { const details = document.getElementById(id); if (details) details.open = true; }
     times();
   });
+  // Nor is what somebody is about to do there taken out of their hands: an order that moved on meanwhile refuses it.
+  const touched = (control) => {
+    if (control === document.activeElement) return true;
+    if (control.options) {
+      const chosen = [...control.options].findIndex((option) => option.defaultSelected);
+      return control.selectedIndex !== Math.max(chosen, 0);
+    }
+    if (control.type === "checkbox" || control.type === "radio") return control.checked !== control.defaultChecked;
+    return control.defaultValue !== undefined && control.value !== control.defaultValue;
+  };
+  document.addEventListener("htmx:oobBeforeSwap", (event) => {
+    if (event.target.id !== "standing") return;
+    if ([...event.target.querySelectorAll("button, input, select, textarea")].some(touched)) event.detail.shouldSwap = false;
+  });
   // Something to copy: without this file it is text that one marks.
   const copies = () => { for (const button of document.querySelectorAll("[data-copy][hidden]")) button.hidden = false; };
   document.addEventListener("click", async (event) => {
@@ -163,8 +177,10 @@
 
   // What was entered is not lost by leaving the page.
   for (const form of document.querySelectorAll("form[data-guard]")) {
-    let changed = false;
-    const tell = () => {
+    let changed = form.dataset.guard === "changed";
+    const tell = (event) => {
+      // What only looks at it changes nothing.
+      if (event.target.closest("[data-looks]")) return;
       changed = true;
       for (const note of form.querySelectorAll("[data-unsaved]")) note.hidden = false;
     };

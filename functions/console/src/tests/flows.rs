@@ -12,6 +12,7 @@ use super::World;
 
 const LIST: &str = "/settings/flows";
 const FLOW: &str = "/settings/flows/flow_main";
+const PREVIEW: &str = "/settings/flows/flow_main/preview";
 const PACKING: &str = "/settings/flows/flow_main/stages/stg_packing";
 const NEW: &str = "/settings/flows/flow_main/stages/stg_new";
 
@@ -165,7 +166,7 @@ async fn a_flow_is_saved_as_one_edit() {
 async fn arrows_put_stages_in_order_without_a_script_and_saving_keeps_it() {
     let world = World::new().await;
     let flow = world.flow().await;
-    let moved = world.post(FLOW, &lent(&with(form(&flow), "do", "up:stg_packing"))).await;
+    let moved = world.post(PREVIEW, &lent(&with(form(&flow), "do", "up:stg_packing"))).await;
     assert_eq!(moved.status, StatusCode::OK);
     let place = |id: &str| moved.body.find(&format!("data-row=\"{id}\"")).unwrap();
     assert!(place("stg_packing") < place("stg_new"));
@@ -184,10 +185,38 @@ async fn another_row_is_added_without_a_script() {
     let world = World::new().await;
     let flow = world.flow().await;
     let form = with(with(form(&flow), "stages[new-1].name", "Collected"), "do", "add");
-    let seen = world.post(FLOW, &lent(&form)).await;
+    let seen = world.post(PREVIEW, &lent(&form)).await;
     assert!(seen.says("value=\"Collected\"") && seen.says("stages[new-2].name"));
     assert!(seen.says("<option value=\"new-1\">Collected</option>"), "orders can go there already");
     assert_eq!(world.flow().await, flow);
+}
+
+#[tokio::test]
+async fn buttons_that_save_nothing_leave_the_forms_key_for_the_save() {
+    let world = World::new().await;
+    let flow = world.flow().await;
+    let page = world.get(FLOW).await;
+    let preview = format!("formaction=\"{PREVIEW}\"");
+    assert_eq!(
+        page.body.matches(&preview).count(),
+        2 * flow.stages.len() + 1,
+        "two arrows each, and the row"
+    );
+    let keys = [("csrf".to_owned(), page.value("csrf")), ("once".to_owned(), page.value("once"))];
+    let mut form = [&keys[..], &form(&flow)].concat();
+    for wish in ["add", "up:stg_packing", "down:stg_packing"] {
+        form = with(form, "do", wish);
+        let seen = world.post_as_it_is(PREVIEW, &lent(&form)).await;
+        assert_eq!(seen.status, StatusCode::OK, "{wish}");
+        assert!(seen.says("data-guard=\"changed\""), "{wish}");
+    }
+    let form = without(with(form, "name", "Prints"), "do");
+    assert_eq!(world.post_as_it_is(FLOW, &lent(&form)).await.to(), FLOW);
+    assert_eq!(world.flow().await.name, "Prints");
+    let stale = world.post(PREVIEW, &lent(&form)).await;
+    assert_eq!(stale.status, StatusCode::CONFLICT, "somebody has saved it since");
+    world.sign_in(&build::shop(), Role::Member).await;
+    assert_eq!(world.post(PREVIEW, &lent(&form)).await.status, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]

@@ -90,6 +90,7 @@ async fn a_mail_is_seen_with_a_real_order_before_it_is_saved() {
     let seen = world.post(PREVIEW, &sent).await;
     assert_eq!(seen.status, StatusCode::OK);
     assert!(seen.says("For Ada Example") && seen.says("&#60;p&#62;#1001&#60;/p&#62;"));
+    assert!(page.says("data-guard=\"\"") && seen.says("data-guard=\"changed\""), "it is not lost by leaving");
     let unsaved = template(&world, &build::template_id()).await.unwrap();
     assert_eq!(unsaved.version, 1, "a preview saves nothing");
 }

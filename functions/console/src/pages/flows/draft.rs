@@ -50,9 +50,8 @@ pub struct Draft {
     pub version: u64,
 }
 
-/// What a button of the form asks for.
+/// What a button of the form asks for that saves nothing.
 pub enum Wish<'a> {
-    Save,
     /// A row for the next stage.
     Add,
     Up(&'a str),
@@ -64,8 +63,7 @@ impl<'a> Wish<'a> {
         match fields.text("do").split_once(':') {
             Some(("up", key)) => Self::Up(key),
             Some(("down", key)) => Self::Down(key),
-            _ if fields.text("do") == "add" => Self::Add,
-            _ => Self::Save,
+            _ => Self::Add,
         }
     }
 }
@@ -100,7 +98,7 @@ impl Draft {
                 "first" => FulfilledWhen::First,
                 _ => FulfilledWhen::Complete,
             },
-            version: fields.text("version").parse().unwrap_or_default(),
+            version: fields.version().unwrap_or_default(),
         }
     }
 
@@ -110,7 +108,7 @@ impl Draft {
             Wish::Up(key) => self.step(key, false),
             Wish::Down(key) => self.step(key, true),
             // The row that was filled in is one of the form's by now, and the page gives the next.
-            Wish::Add | Wish::Save => {}
+            Wish::Add => {}
         }
     }
 

@@ -85,21 +85,13 @@ pub async fn save<S: Stores, K: Secrets + 'static>(
     Path(id): Path<String>,
     fields: Fields,
 ) -> Answer {
-    let (mut draft, wish) = (Draft::of_form(&fields), Wish::of(&fields));
+    let draft = Draft::of_form(&fields);
     for _ in 0..TRIES {
         let (flow, around) =
             tokio::join!(read(&console, &visitor, &id), Surroundings::read(&console, &visitor));
         let (flow, around) = (flow?, around?);
         if draft.version != flow.version {
-            let meanwhile = Meanwhile { differences: differences(&draft, &flow) };
-            draft.over(&flow);
-            let came = Came { unsaved: true, meanwhile: Some(meanwhile), ..Came::default() };
-            return shown(StatusCode::CONFLICT, &visitor, &flow, &around, draft, came);
-        }
-        if !matches!(wish, Wish::Save) {
-            draft.grant(&wish);
-            let came = Came { unsaved: true, ..Came::default() };
-            return shown(StatusCode::OK, &visitor, &flow, &around, draft, came);
+            return overtaken(&visitor, &flow, &around, draft);
         }
         let input = draft.input(&flow);
         let put = put_flow(&console.core, &visitor.shop, Some(&flow.id), &input, Some(flow.version));
@@ -116,6 +108,32 @@ pub async fn save<S: Stores, K: Secrets + 'static>(
         }
     }
     Err(busy())
+}
+
+/// Gives the form back with what one of its buttons asks for: a row for another stage, another order. Nothing is
+/// written by it, so the form keeps its key for when it is saved.
+pub async fn preview<S: Stores, K: Secrets + 'static>(
+    console: State<S, K>,
+    visitor: Visitor<Admin>,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Answer {
+    let (flow, around) = tokio::join!(read(&console, &visitor, &id), Surroundings::read(&console, &visitor));
+    let (flow, around, mut draft) = (flow?, around?, Draft::of_form(&fields));
+    if draft.version != flow.version {
+        return overtaken(&visitor, &flow, &around, draft);
+    }
+    draft.grant(&Wish::of(&fields));
+    let came = Came { unsaved: true, ..Came::default() };
+    shown(StatusCode::OK, &visitor, &flow, &around, draft, came)
+}
+
+/// The form over a flow that somebody else has saved meanwhile.
+fn overtaken(visit: &Visit, flow: &Flow, around: &Surroundings, mut draft: Draft) -> Answer {
+    let meanwhile = Meanwhile { differences: differences(&draft, flow) };
+    draft.over(flow);
+    let came = Came { unsaved: true, meanwhile: Some(meanwhile), ..Came::default() };
+    shown(StatusCode::CONFLICT, visit, flow, around, draft, came)
 }
 
 fn shown(

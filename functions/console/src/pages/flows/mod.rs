@@ -9,14 +9,17 @@ mod stage;
 mod stage_draft;
 
 use axum::Router;
+use axum::extract::Path;
+use axum::response::Response;
 use axum::routing::get;
 use stagepost_app::ports::{ConfigStore, OrderFilter, OrderStore, Secrets, StoreError};
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{FlowId, ShopId, StageId};
 
 use super::{Routes, id};
+use crate::answer::to;
 use crate::error::{Failed, Trouble};
-use crate::visitor::Visit;
+use crate::visitor::{Visit, Visitor};
 use crate::words::counted;
 use crate::{Console, Stores};
 
@@ -26,6 +29,7 @@ pub fn routes<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
         .route("/settings/flows", get(list::show::<S, K>).post(list::make::<S, K>))
         .route("/settings/flows/new", get(list::choose))
         .route("/settings/flows/{id}", get(edit::show::<S, K>).post(edit::save::<S, K>))
+        .route("/settings/flows/{id}/preview", get(back).post(edit::preview::<S, K>))
         .route("/settings/flows/{id}/archive", get(remove::ask::<S, K>).post(remove::archive::<S, K>))
         .route("/settings/flows/{id}/stages/{stage}", get(stage::show::<S, K>).post(stage::save::<S, K>))
         .route(
@@ -37,6 +41,11 @@ pub fn routes<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
 /// Where a flow is edited.
 fn path(flow: &FlowId) -> String {
     format!("/settings/flows/{flow}")
+}
+
+/// The address of a form that came back leads to the flow.
+async fn back(_: Visitor, Path(named): Path<String>) -> Result<Response, Failed> {
+    Ok(to(&path(&id(FlowId::parse(&named), "order flow")?)))
 }
 
 /// Where a stage is edited.

@@ -40,6 +40,8 @@ pub struct Draft {
     pub version: u64,
     /// How the mail is looked at.
     pub view: String,
+    /// Whether it came with a form: as it is, it is saved nowhere.
+    pub entered: bool,
 }
 
 impl Draft {
@@ -51,8 +53,9 @@ impl Draft {
             html: lines("html"),
             text: lines("text"),
             order: fields.text("order").to_owned(),
-            version: fields.text("version").parse().unwrap_or_default(),
+            version: fields.version().unwrap_or_default(),
             view: fields.text("view").to_owned(),
+            entered: true,
         }
     }
 
@@ -65,6 +68,7 @@ impl Draft {
             order: fields.text("order").to_owned(),
             version: template.version,
             view: fields.text("view").to_owned(),
+            entered: false,
         }
     }
 
@@ -121,6 +125,8 @@ struct EditorPage<'a> {
     wrong: Wrong,
     theirs: Option<EmailTemplate>,
     saved: Option<Moment>,
+    /// Whether the fields say what was entered and is not saved.
+    unsaved: bool,
     uses: Vec<Use>,
     seen: Seen,
     orders: Vec<(String, String)>,
@@ -150,6 +156,7 @@ async fn editor<S: Stores, K: Secrets>(
             action: id.map_or_else(|| NEW.to_owned(), |id| format!("{TEMPLATES}/{id}")),
             draft,
             wrong,
+            unsaved: draft.entered,
             theirs,
             saved,
             uses: id.map(|id| uses(&flows, id)).unwrap_or_default(),
@@ -306,7 +313,7 @@ pub async fn delete<S: Stores, K: Secrets + 'static>(
     fields: Fields,
 ) -> Answer {
     let id = template_id(&id)?;
-    let seen = fields.text("version").parse().ok();
+    let seen = fields.version();
     remove(&console.core, &visitor.shop, Removal::Template(&id), seen).await?;
     to_say(Area::Notifications.path(), Flash::done("The template is deleted."))
 }

@@ -9,15 +9,18 @@ mod trial;
 mod variables;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::response::Response;
+use axum::routing::get;
 use stagepost_app::ports::Secrets;
 use stagepost_domain::id::TemplateId;
 
 use super::Routes;
 use crate::Stores;
+use crate::answer::to;
 use crate::error::Failed;
 use crate::names::Use;
 use crate::shell::Area;
+use crate::visitor::Visitor;
 
 /// Where templates are.
 const TEMPLATES: &str = "/settings/notifications/templates";
@@ -33,7 +36,7 @@ pub fn routes<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
     Router::new()
         .route(Area::Notifications.path(), get(list::show::<S, K>))
         .route(NEW, get(editor::begin::<S, K>).post(editor::create::<S, K>))
-        .route("/settings/notifications/preview", post(editor::preview::<S, K>))
+        .route("/settings/notifications/preview", get(back).post(editor::preview::<S, K>))
         .route(
             "/settings/notifications/templates/{id}",
             get(editor::show::<S, K>).post(editor::update::<S, K>),
@@ -53,6 +56,11 @@ pub fn routes<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
             "/settings/notifications/suppressed/{id}/remove",
             get(suppressed::confirm::<S, K>).post(suppressed::remove::<S, K>),
         )
+}
+
+/// The address of a preview leads to the templates: which one it was of stands in its form alone.
+async fn back(_: Visitor) -> Response {
+    to(Area::Notifications.path())
 }
 
 /// A template's id, as a path names it.

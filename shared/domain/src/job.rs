@@ -221,6 +221,17 @@ pub enum JobState {
     },
 }
 
+impl JobState {
+    /// When the job ended, if it has.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Waiting { .. } | Self::Running { .. } => None,
+            Self::Done { at } | Self::Failed { at, .. } | Self::Cancelled { at } => Some(*at),
+        }
+    }
+}
+
 /// What a job came to so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -346,6 +357,15 @@ impl Job {
             JobState::Waiting { due } => Some(due),
             JobState::Running { until, .. } => Some(until),
             _ => None,
+        }
+    }
+
+    /// Why it failed, or why its last attempt did.
+    #[must_use]
+    pub fn error(&self) -> Option<&str> {
+        match &self.state {
+            JobState::Failed { error, .. } => Some(error),
+            _ => self.last_error.as_deref(),
         }
     }
 
@@ -582,6 +602,7 @@ mod tests {
         let stopped = running.cancelled(at(2)).unwrap();
         assert_eq!(stopped.version, running.version + 1, "the attempt's next write loses");
         assert_eq!(stopped.cancelled(at(3)), Err(InvalidStep::Ended));
+        assert_eq!((running.state.ended_at(), stopped.state.ended_at()), (None, Some(at(2))));
         assert_eq!(reconcile().cancelled(at(1)), Err(InvalidStep::Recurs));
         assert_eq!(running.hurried(at(2)), Err(InvalidStep::Held));
         assert!(reconcile().over(at(2)).ended(), "its channel is gone");

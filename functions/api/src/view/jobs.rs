@@ -83,12 +83,12 @@ pub struct JobView {
 
 impl From<Job> for JobView {
     fn from(job: Job) -> Self {
-        let (state, ended_at) = match job.state {
-            JobState::Waiting { .. } => (JobStateView::Waiting, None),
-            JobState::Running { .. } => (JobStateView::Running, None),
-            JobState::Done { at } => (JobStateView::Done, Some(at)),
-            JobState::Failed { at, .. } => (JobStateView::Failed, Some(at)),
-            JobState::Cancelled { at } => (JobStateView::Cancelled, Some(at)),
+        let state = match job.state {
+            JobState::Waiting { .. } => JobStateView::Waiting,
+            JobState::Running { .. } => JobStateView::Running,
+            JobState::Done { .. } => JobStateView::Done,
+            JobState::Failed { .. } => JobStateView::Failed,
+            JobState::Cancelled { .. } => JobStateView::Cancelled,
         };
         let kind = match job.kind {
             JobKind::Reconcile { .. } => KindView::Reconcile,
@@ -104,11 +104,11 @@ impl From<Job> for JobView {
         };
         Self {
             due: job.due(),
+            ended_at: job.state.ended_at(),
             id: job.id,
             kind,
             about: job.kind,
             state,
-            ended_at,
             progress: job.progress,
             last_error: job.last_error,
             created_at: job.created_at,

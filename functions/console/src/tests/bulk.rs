@@ -1,9 +1,9 @@
 //! Many orders at once.
 
 use http::StatusCode;
-use stagepost_app::ports::{JobStore, OrderStore};
+use stagepost_app::ports::{ConfigChange, JobStore, OrderStore};
 use stagepost_domain::id::JobId;
-use stagepost_domain::job::{JobKind, Selection};
+use stagepost_domain::job::{Job, JobKind, Selection};
 use stagepost_domain::shop::Role;
 use stagepost_testkit::build;
 
@@ -57,6 +57,22 @@ async fn nothing_chosen_says_so_and_nonsense_is_not_there() {
     assert!(world.get("/orders").await.says("Choose the orders first"));
     assert_eq!(world.get("/orders/move?to=x&order=y").await.status, StatusCode::NOT_FOUND);
     assert_eq!(world.get("/jobs/job_1").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_job_of_another_kind_has_its_page_in_activity() {
+    let world = World::new().await;
+    let kind = JobKind::Backfill { channel: build::channel_id(), since: build::seconds(-60) };
+    let job = Job::new(JobId::parse("job_1").unwrap(), build::shop(), kind, build::seconds(0));
+    let channel = ConfigChange::Channel(build::channel(&build::shop()));
+    world.save(&build::shop(), channel.with_jobs(vec![job])).await;
+    assert!(world.get("/activity/jobs/job_1").await.status.is_success());
+    assert_eq!(world.get("/jobs/job_1").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(world.part("/jobs/job_1/progress").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(world.post("/jobs/job_1/stop", &[]).await.status, StatusCode::NOT_FOUND);
+    assert!(
+        !world.store.job(&build::shop(), &JobId::parse("job_1").unwrap()).await.unwrap().unwrap().ended()
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use http::HeaderMap;
 use stagepost_app::jobs::{self, JobRequestError};
 use stagepost_app::ports::Secrets;
 use stagepost_domain::id::JobId;
-use stagepost_domain::job::{Job, JobKind, JobState};
+use stagepost_domain::job::{Job, JobKind};
 
 use super::{JOBS, paged};
 use crate::Stores;
@@ -65,11 +65,6 @@ struct View {
 
 impl View {
     fn of(job: &Job, visit: &Visit) -> Self {
-        let (ended, error) = match &job.state {
-            JobState::Waiting { .. } | JobState::Running { .. } => (None, None),
-            JobState::Done { at } | JobState::Cancelled { at } => (Some(*at), None),
-            JobState::Failed { at, error } => (Some(*at), Some(error)),
-        };
         // A bulk move has a page of its own, which knows the stage.
         let path = match &job.kind {
             JobKind::Move { .. } => format!("/jobs/{}", job.id),
@@ -81,9 +76,9 @@ impl View {
             title: words::job(&job.kind),
             badge: words::job_badge(&job.state),
             progress: progress(job),
-            error: error.or(job.last_error.as_ref()).cloned().unwrap_or_default(),
+            error: job.error().unwrap_or_default().to_owned(),
             begun: Moment::new(job.created_at, visit.now),
-            ended: ended.map(|at| Moment::new(at, visit.now)),
+            ended: job.state.ended_at().map(|at| Moment::new(at, visit.now)),
             next: job.due().filter(|_| recurs).map(|at| Moment::new(at, visit.now)),
             open: !job.ended() && !recurs,
         }

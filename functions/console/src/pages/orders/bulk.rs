@@ -7,7 +7,7 @@ use stagepost_app::jobs::{self, FORESEEN_MAX, Foreseen, JobRequestError, MoveReq
 use stagepost_app::ports::Secrets;
 use stagepost_domain::event::Action;
 use stagepost_domain::id::{JobId, OrderId, StageId};
-use stagepost_domain::job::{Job, JobKind, JobState, Selection};
+use stagepost_domain::job::{Job, JobKind, Selection};
 
 use crate::Stores;
 use crate::answer::{Answer, from_script, last_of, page, to, to_say};
@@ -18,7 +18,7 @@ use crate::pages::id;
 use crate::shell::{Area, Flash, Shell};
 use crate::state::State;
 use crate::time::Moment;
-use crate::ui::{Badge, Confirm, Tone};
+use crate::ui::{Badge, Confirm};
 use crate::visitor::{Member, Visit, Visitor};
 use crate::words::{self, Names, counted};
 
@@ -168,8 +168,8 @@ struct JobView {
     began: Moment,
     ended: Option<Moment>,
     error: String,
-    asks: bool,
-    stops: bool,
+    /// Whether it goes on, and can be stopped.
+    open: bool,
     back: String,
 }
 
@@ -177,8 +177,8 @@ struct JobView {
 async fn found<S: Stores, K>(console: &State<S, K>, visit: &Visit, named: &str) -> Result<JobView, Failed> {
     let named = id(JobId::parse(named), "job")?;
     let (job, flows) = tokio::join!(console.core.store.job(&visit.shop, &named), console.flows(visit));
-    let job = job?.ok_or_else(|| Trouble::not_found("job"))?;
-    Ok(view(&job, &Flows(flows?), visit))
+    let (job, flows) = (job?, Flows(flows?));
+    Ok(job.and_then(|job| view(&job, &flows, visit)).ok_or_else(|| Trouble::not_found("job"))?)
 }
 
 pub async fn show<S: Stores, K: Secrets + 'static>(
@@ -200,9 +200,9 @@ pub async fn progress<S: Stores, K: Secrets + 'static>(
     if !from_script(&headers) {
         return Ok(to(&format!("/jobs/{}", job.id)));
     }
-    let asks = job.asks;
+    let open = job.open;
     let part = JobPart { shell: visitor.fragment(Area::Orders), job };
-    if asks { page(&part) } else { last_of(&part) }
+    if open { page(&part) } else { last_of(&part) }
 }
 
 pub async fn stop<S: Stores, K: Secrets + 'static>(
@@ -210,7 +210,7 @@ pub async fn stop<S: Stores, K: Secrets + 'static>(
     visitor: Visitor<Member>,
     Path(named): Path<String>,
 ) -> Answer {
-    let named = id(JobId::parse(&named), "job")?;
+    let (named, _) = (id(JobId::parse(&named), "job")?, found(&console, &visitor, &named).await?);
     let flash = match jobs::cancel(&console.core, &visitor.shop, &named).await {
         Ok(_) => Flash::done("Stopped. What was done by then stands."),
         Err(JobRequestError::Step(step)) => Flash::note(format!("Not stopped: {step}.")),
@@ -219,46 +219,29 @@ pub async fn stop<S: Stores, K: Secrets + 'static>(
     to_say(&format!("/jobs/{named}"), flash)
 }
 
-fn view(job: &Job, flows: &Flows, visit: &Visit) -> JobView {
-    let (badge, ended, error) = state(job);
-    let open = job.due().is_some();
-    let (title, back, total) = match &job.kind {
-        JobKind::Move { to, selection, .. } => {
-            let total = match selection {
-                Selection::Orders { orders } => u64::try_from(orders.len()).ok(),
-                Selection::Stage { .. } => None,
-            };
-            (format!("Moving orders to {}", flows.stage(to)), format!("/orders?stage={to}"), total)
-        }
-        other => (format!("Job: {}", other.code()), "/activity".to_owned(), None),
+/// A bulk move as its page shows it: every other job has its page in Activity.
+fn view(job: &Job, flows: &Flows, visit: &Visit) -> Option<JobView> {
+    let JobKind::Move { to, selection, .. } = &job.kind else { return None };
+    let total = match selection {
+        Selection::Orders { orders } => u64::try_from(orders.len()).ok(),
+        Selection::Stage { .. } => None,
     };
     let (seen, changed, refused) = (job.progress.seen, job.progress.changed, job.progress.refused);
-    JobView {
+    Some(JobView {
         id: job.id.to_string(),
-        title,
-        badge,
+        title: format!("Moving orders to {}", flows.stage(to)),
+        badge: words::job_badge(&job.state),
         seen,
         changed,
         refused,
         same: seen.saturating_sub(changed).saturating_sub(refused),
         total,
         began: Moment::new(job.created_at, visit.now),
-        ended: ended.map(|at| Moment::new(at, visit.now)),
-        error: error.or_else(|| job.last_error.clone()).unwrap_or_default(),
-        asks: open && !job.kind.recurs(),
-        stops: open && !job.kind.recurs(),
-        back,
-    }
-}
-
-fn state(job: &Job) -> (Badge, Option<stagepost_domain::Timestamp>, Option<String>) {
-    match &job.state {
-        JobState::Waiting { .. } => (Badge::new(Tone::Busy, "Waiting"), None, None),
-        JobState::Running { .. } => (Badge::new(Tone::Busy, "In progress"), None, None),
-        JobState::Done { at } => (Badge::new(Tone::Good, "Done"), Some(*at), None),
-        JobState::Failed { at, error } => (Badge::new(Tone::Bad, "Failed"), Some(*at), Some(error.clone())),
-        JobState::Cancelled { at } => (Badge::new(Tone::Warn, "Stopped"), Some(*at), None),
-    }
+        ended: job.state.ended_at().map(|at| Moment::new(at, visit.now)),
+        error: job.error().unwrap_or_default().to_owned(),
+        open: !job.ended(),
+        back: format!("/orders?stage={to}"),
+    })
 }
 
 #[cfg(test)]

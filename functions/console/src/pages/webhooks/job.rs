@@ -6,10 +6,10 @@ use http::HeaderMap;
 use stagepost_app::attempt::AttemptOf;
 use stagepost_app::jobs::{self, test_endpoint};
 use stagepost_app::ports::Secrets;
+use stagepost_domain::SignedDuration;
 use stagepost_domain::id::{EndpointId, JobId};
 use stagepost_domain::job::{Job, JobKind, JobState};
 use stagepost_domain::run::later;
-use stagepost_domain::{SignedDuration, Timestamp};
 
 use super::attempt::{Numbers, Row};
 use super::{endpoint_id, path, there};
@@ -120,8 +120,8 @@ impl Part {
     fn new(job: &Job, endpoint: &EndpointId, row: Option<Row>, visit: &Visit) -> Self {
         let is_test = matches!(job.kind, JobKind::Test { .. });
         // The log is read from an index, which may be a moment behind the job.
-        let behind =
-            is_test && row.is_none() && ended(&job.state).is_some_and(|at| later(at, BEHIND) > visit.now);
+        let just_ended = job.state.ended_at().is_some_and(|at| later(at, BEHIND) > visit.now);
+        let behind = is_test && row.is_none() && just_ended;
         let open = !job.ended() || behind;
         let meaning = if is_test { test_meaning(&job.state) } else { recovery_meaning(&job.state) };
         let seen =
@@ -143,13 +143,6 @@ impl Part {
             open,
             row,
         }
-    }
-}
-
-fn ended(state: &JobState) -> Option<Timestamp> {
-    match state {
-        JobState::Done { at } | JobState::Failed { at, .. } => Some(*at),
-        JobState::Waiting { .. } | JobState::Running { .. } | JobState::Cancelled { .. } => None,
     }
 }
 

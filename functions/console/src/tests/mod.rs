@@ -1,5 +1,6 @@
 //! The console as a browser meets it: requests in, pages out, on the in-memory store.
 
+mod access;
 mod activity;
 mod bulk;
 mod door;

@@ -175,6 +175,37 @@
     list.addEventListener("dragend", () => { if (row) { row.classList.remove("dragged"); row = null; sorted(); } });
   }
 
+  // The shop's logo is read here and sent as text; it and the colour are shown before they are saved.
+  const brand = document.querySelector("form[data-brand]");
+  if (brand) {
+    const file = brand.querySelector("input[type=file]"), text = brand.querySelector("[name=logo]");
+    const pick = brand.querySelector("input[type=color]"), color = brand.querySelector("[name=color]");
+    const said = brand.querySelector("[data-said]"), shop = document.querySelector("[data-logo]");
+    for (const part of brand.querySelectorAll("[data-scripted]")) part.hidden = false;
+    file.addEventListener("change", () => {
+      const picture = file.files[0], most = Number(file.dataset.most);
+      const fits = picture && picture.size <= most;
+      said.textContent = picture && !fits ? "This one has " + Math.ceil(picture.size / 1024) + " KB. " : "";
+      if (!fits) { file.value = ""; return; }
+      const reader = new FileReader();
+      reader.addEventListener("load", () => {
+        const shown = new Image();
+        shown.alt = shop.dataset.logo;
+        shown.src = text.value = reader.result;
+        shop.replaceChildren(shown);
+      });
+      reader.readAsDataURL(picture);
+    });
+    const paint = (value) => {
+      for (const part of document.querySelectorAll("[data-color]")) part.setAttribute("fill", value);
+    };
+    pick.addEventListener("input", () => { color.value = pick.value; paint(pick.value); });
+    color.addEventListener("input", () => {
+      const value = color.value.trim().toLowerCase();
+      if (/^#[0-9a-f]{6}$/.test(value)) { pick.value = value; paint(value); }
+    });
+  }
+
   // What was entered is not lost by leaving the page.
   for (const form of document.querySelectorAll("form[data-guard]")) {
     let changed = form.dataset.guard === "changed";

@@ -22,6 +22,8 @@ pub enum Area {
     Flows,
     /// `/settings/notifications`
     Notifications,
+    /// `/settings/brand`
+    Brand,
     /// `/settings/webhooks`
     Webhooks,
     /// `/settings/integrations`
@@ -38,8 +40,15 @@ impl Area {
     /// Those of daily work.
     pub const WORK: [Self; 3] = [Self::Orders, Self::Simulate, Self::Activity];
     /// Those of the set-up.
-    pub const SETTINGS: [Self; 6] =
-        [Self::Flows, Self::Notifications, Self::Webhooks, Self::Integrations, Self::Keys, Self::People];
+    pub const SETTINGS: [Self; 7] = [
+        Self::Flows,
+        Self::Notifications,
+        Self::Brand,
+        Self::Webhooks,
+        Self::Integrations,
+        Self::Keys,
+        Self::People,
+    ];
 
     /// As the navigation calls it.
     #[must_use]
@@ -50,6 +59,7 @@ impl Area {
             Self::Activity => "Activity",
             Self::Flows => "Order Flows",
             Self::Notifications => "Notifications",
+            Self::Brand => "Tracking Page",
             Self::Webhooks => "Webhooks",
             Self::Integrations => "Integrations",
             Self::Keys => "API Keys",
@@ -67,6 +77,7 @@ impl Area {
             Self::Activity => "/activity",
             Self::Flows => "/settings/flows",
             Self::Notifications => "/settings/notifications",
+            Self::Brand => "/settings/brand",
             Self::Webhooks => "/settings/webhooks",
             Self::Integrations => "/settings/integrations",
             Self::Keys => "/settings/keys",
@@ -75,7 +86,7 @@ impl Area {
         }
     }
 
-    /// Its icon, by the name that `macros.html` knows.
+    /// Its icon, by the name that `ui/icon.html` knows.
     #[must_use]
     pub fn icon(self) -> &'static str {
         match self {
@@ -84,6 +95,7 @@ impl Area {
             Self::Activity => "pulse",
             Self::Flows => "flow",
             Self::Notifications => "mail",
+            Self::Brand => "eye",
             Self::Webhooks => "hook",
             Self::Integrations => "plug",
             Self::Keys => "key",

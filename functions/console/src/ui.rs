@@ -37,7 +37,7 @@ impl Tone {
         }
     }
 
-    /// Its icon, by the name that `macros.html` knows.
+    /// Its icon, by the name that `ui/icon.html` knows.
     #[must_use]
     pub fn icon(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 //! # Adding a page
 //!
 //! 1. **Where.** Each area has a file here with a `routes()` that [`all`] merges: `flows`, `notifications`,
-//!    `webhooks`, `integrations`, `keys`, `people`, `activity`, `simulate`. If yours grows,
+//!    `brand`, `webhooks`, `integrations`, `keys`, `people`, `activity`, `simulate`. If yours grows,
 //!    make it a folder with a `mod.rs`. Paths begin with [`crate::shell::Area::path`]. Templates go to `templates/{area}/`.
 //!    Nothing else has to be touched.
 //! 2. **The handler.** Its arguments say what it needs, in this order, each only if needed:
@@ -33,6 +33,7 @@
 //!    it should be, empty, another shop's id (404), a role too low (403), a name called `<script>`.
 
 pub mod activity;
+pub mod brand;
 pub mod flows;
 pub mod integrations;
 pub mod keys;
@@ -67,6 +68,7 @@ pub fn all<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
         .merge(activity::routes())
         .merge(flows::routes())
         .merge(notifications::routes())
+        .merge(brand::routes())
         .merge(webhooks::routes())
         .merge(integrations::routes())
         .merge(keys::routes())

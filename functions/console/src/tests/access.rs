@@ -44,7 +44,7 @@ fn pieces(mut html: &str) -> Vec<Piece<'_>> {
                 html = after;
                 break;
             }
-            let end = rest.find(|c: char| c.is_whitespace() || c == '>' || c == '=').unwrap();
+            let end = rest.find(|c: char| c.is_whitespace() || "/>=".contains(c)).unwrap();
             let (name, after) = rest.split_at(end);
             let quoted = after.strip_prefix("=\"").map(|value| (value, '"'));
             let quoted = quoted.or_else(|| after.strip_prefix("='").map(|value| (value, '\'')));
@@ -214,6 +214,7 @@ async fn full() -> (World, Vec<String>) {
     let endpoint = build::endpoint_id();
     let mut paths = vec![
         format!("/orders/{order}"),
+        format!("/orders/{order}/renew-link"),
         format!("/orders/move?to=stg_ready&order={order}"),
         format!("/simulate?order={order}&step=move:stg_shipped"),
         format!("/settings/notifications/templates/{template}"),
@@ -248,6 +249,7 @@ async fn full() -> (World, Vec<String>) {
         "/settings/notifications/new?starter=blank",
         "/settings/notifications/sending",
         "/settings/notifications/suppressed",
+        "/settings/brand",
         "/settings/webhooks",
         "/settings/webhooks/new",
         "/settings/integrations",
@@ -307,7 +309,15 @@ async fn a_page_of_which_nothing_is_set_up_has_no_barrier_either() {
 #[tokio::test]
 async fn a_form_that_comes_back_says_why_where_it_can_be_heard() {
     let ((world, _), mut walk) = (full().await, Walk::default());
-    let wrong = [("name", ""), ("url", "x"), ("header_name", "Host"), ("header_value", "a"), ("sent", "yes")];
+    let wrong = [
+        ("color", "red"),
+        ("logo", "x"),
+        ("name", ""),
+        ("url", "x"),
+        ("header_name", "Host"),
+        ("header_value", "a"),
+        ("sent", "yes"),
+    ];
     for path in [
         "/settings/webhooks/new",
         "/settings/keys/new",
@@ -316,6 +326,7 @@ async fn a_form_that_comes_back_says_why_where_it_can_be_heard() {
         "/settings/integrations/channels/chan_store",
         "/settings/notifications/new",
         "/settings/notifications/sending",
+        "/settings/brand",
     ] {
         let seen = world.post(path, &wrong).await;
         assert!(seen.status.is_client_error(), "{path}");

@@ -2,6 +2,7 @@
 
 mod access;
 mod activity;
+mod brand;
 mod bulk;
 mod door;
 mod flows;

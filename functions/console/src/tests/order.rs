@@ -279,6 +279,36 @@ async fn law_20_another_shops_order_is_not_there_whatever_is_tried() {
 }
 
 #[tokio::test]
+async fn a_new_tracking_link_ends_the_one_before_after_a_page_that_says_so() {
+    let world = World::new().await;
+    let id = world.order(1001).await;
+    let (page, renew) = (format!("/orders/{id}"), format!("/orders/{id}/renew-link"));
+    let link = |body: &str| {
+        let (_, rest) = body.split_once("https://console.test/t/").unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let before = link(&world.get(&page).await.body);
+    let asked = world.get(&renew).await;
+    assert!(asked.says("Links in mails that were sent stop working"));
+    assert_eq!(link(&world.get(&page).await.body), before, "asking does nothing");
+    assert_eq!(world.post(&renew, &[]).await.to(), page);
+    let now = world.get(&page).await;
+    assert!(link(&now.body) != before && now.says("The tracking link is new."));
+    world.sign_in(&build::shop(), Role::Viewer).await;
+    assert!(!world.get(&page).await.says("New tracking link"));
+    world.bare(&build::other_shop()).await;
+    for (shop, role, status) in [
+        (build::shop(), Role::Viewer, StatusCode::FORBIDDEN),
+        (build::other_shop(), Role::Owner, StatusCode::NOT_FOUND),
+    ] {
+        world.sign_in(&shop, role).await;
+        assert_eq!(world.get(&renew).await.status, status);
+        assert_eq!(world.post(&renew, &[]).await.status, status);
+    }
+    assert_eq!(world.store.order(&id).await.unwrap().unwrap().links, 1);
+}
+
+#[tokio::test]
 async fn a_viewer_sees_everything_and_changes_nothing() {
     let world = World::with(Role::Viewer, |_| {}).await;
     let id = world.order(1001).await;

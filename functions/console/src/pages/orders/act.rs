@@ -15,13 +15,14 @@ use stagepost_domain::run::RunState;
 use stagepost_domain::text::Invalid;
 
 use super::order::refused as form_back;
-use crate::answer::{Answer, back, to, to_say};
+use crate::answer::{Answer, back, page, to, to_say};
 use crate::error::{Failed, Trouble};
 use crate::fields::{Fields, Wrong};
 use crate::names::Flows;
 use crate::pages::id;
-use crate::shell::{Flash, Undo};
+use crate::shell::{Area, Flash, Undo};
 use crate::state::State;
+use crate::ui::Confirm;
 use crate::visitor::{Member, Visit, Visitor};
 use crate::words::{self, counted};
 use crate::{Console, Stores};
@@ -220,6 +221,46 @@ pub async fn resume<S: Stores, K: Secrets + 'static>(
             moved(&console, &visitor, &changes).await?.without_undo()
         }
         Outcome::Changed(_) => Flash::done("Released: its runs go on."),
+        other => unchanged(&other),
+    };
+    to_say(&place(&order), flash)
+}
+
+pub async fn ask_renew_link<S: Stores, K: Secrets + 'static>(
+    console: State<S, K>,
+    visitor: Visitor<Member>,
+    Path(named): Path<String>,
+) -> Answer {
+    let order = id(OrderId::parse(&named), "order")?;
+    let found = console.core.store.order(&order).await?.filter(|order| order.shop == visitor.shop);
+    let found = found.ok_or_else(|| Trouble::not_found("order"))?;
+    page(&Confirm {
+        shell: visitor.shell(Area::Orders),
+        title: format!("Make a new tracking link for {}?", found.number),
+        what: vec![
+            "Links in mails that were sent stop working: whoever opens one finds nothing.".to_owned(),
+            "The customer is not told. Mails that leave from now on have the new link.".to_owned(),
+            "The link before cannot be brought back.".to_owned(),
+        ],
+        action: format!("{}/renew-link", place(&order)),
+        fields: Vec::new(),
+        verb: "Make a new link".to_owned(),
+        danger: true,
+        back: place(&order),
+    })
+}
+
+pub async fn renew_link<S: Stores, K: Secrets + 'static>(
+    console: State<S, K>,
+    visitor: Visitor<Member>,
+    Path(named): Path<String>,
+) -> Answer {
+    let order = id(OrderId::parse(&named), "order")?;
+    let fact = Fact::RenewLink { actor: visitor.actor.clone() };
+    let flash = match applied(&console, &visitor, &order, fact).await? {
+        Outcome::Changed(_) => {
+            Flash::done("The tracking link is new. Links in mails that were sent do not work any more.")
+        }
         other => unchanged(&other),
     };
     to_say(&place(&order), flash)

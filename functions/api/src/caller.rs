@@ -13,9 +13,10 @@ use stagepost_domain::id::{ShopId, token_hash};
 use stagepost_domain::shop::{ApiKey, Role};
 use stagepost_domain::{SignedDuration, Timestamp};
 use stagepost_lambda::http::{Problem, header};
+pub use stagepost_lambda::role::{Admin, AtLeast, Member, Viewer};
 
 use crate::failed::{Failed, problem};
-use crate::openapi::{Describe, Operation, role_name};
+use crate::openapi::{Describe, Operation};
 use crate::{Api, Stores};
 
 /// Longest key that is looked up.
@@ -24,33 +25,6 @@ const TOKEN_MAX: usize = 200;
 /// How old a look at a key may be for a request that changes nothing. A revoked key reads for this long at
 /// most, and writes not at all.
 const READ_WITHIN: SignedDuration = SignedDuration::from_secs(5);
-
-/// A role as a type, so that a handler's arguments say whom it serves.
-pub trait AtLeast: Send + Sync {
-    /// The lowest role that is served.
-    const ROLE: Role;
-}
-
-macro_rules! roles {
-    ($($(#[$doc:meta])* $name:ident;)+) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy)]
-        pub struct $name;
-
-        impl AtLeast for $name {
-            const ROLE: Role = Role::$name;
-        }
-    )+};
-}
-
-roles! {
-    /// Reads.
-    Viewer;
-    /// Works with orders.
-    Member;
-    /// Changes configuration.
-    Admin;
-}
 
 /// An authenticated key whose role is `R` or above. A key below it is answered 403 before anything else is
 /// read.
@@ -126,7 +100,7 @@ async fn note_use<S: Stores, K>(api: &Api<S, K>, key: &ApiKey, now: Timestamp) {
 
 fn forbidden(least: Role) -> Response {
     let title = "This key may not do that";
-    let detail = format!("The key's role is below {}.", role_name(least));
+    let detail = format!("The key's role is below {}.", least.as_str());
     problem(&Problem::new(StatusCode::FORBIDDEN, "forbidden", title).detail(detail))
 }
 

@@ -14,61 +14,16 @@ use std::sync::Arc;
 use axum::Router;
 use stagepost_app::Core;
 use stagepost_app::mail::TrackingLinks;
-use stagepost_app::mail::ports::{AskedMailStore, SuppressionStore, TallyStore, Unchecked};
-use stagepost_app::people::ports::PeopleStore;
-use stagepost_app::ports::{
-    AttemptStore, CallStore, ConfigStore, GovernorStore, HealthStore, InboundStore, JobStore, OrderStore,
-    RunStore, SearchStore, Secrets,
-};
+use stagepost_app::mail::ports::Unchecked;
+use stagepost_app::ports::Secrets;
 use stagepost_domain::search::SearchKey;
 use stagepost_domain::shop::ApiKey;
 use stagepost_lambda::cache::Warm;
 use url::Url;
 
+pub use stagepost_app::ShopStores as Stores;
 pub use stagepost_lambda::queue::Queue;
 pub use stagepost_lambda::senders::Senders;
-
-/// The stores that the API needs.
-pub trait Stores:
-    OrderStore
-    + RunStore
-    + InboundStore
-    + ConfigStore
-    + CallStore
-    + JobStore
-    + GovernorStore
-    + SearchStore
-    + SuppressionStore
-    + TallyStore
-    + AskedMailStore
-    + AttemptStore
-    + HealthStore
-    + PeopleStore
-    + Clone
-    + 'static
-{
-}
-
-impl<T> Stores for T where
-    T: OrderStore
-        + RunStore
-        + InboundStore
-        + ConfigStore
-        + CallStore
-        + JobStore
-        + GovernorStore
-        + SearchStore
-        + SuppressionStore
-        + TallyStore
-        + AskedMailStore
-        + AttemptStore
-        + HealthStore
-        + PeopleStore
-        + PeopleStore
-        + Clone
-        + 'static
-{
-}
 
 /// What the API needs.
 pub struct Api<S, K> {

@@ -16,7 +16,7 @@ use stagepost_domain::text::Invalid;
 
 use crate::answer::html;
 use crate::shell::Shell;
-use crate::words::{no_entry, role_name};
+use crate::words::no_entry;
 
 /// Seconds after which it is worth trying again when the store is away or busy.
 const RETRY_AFTER: u32 = 2;
@@ -79,7 +79,7 @@ impl Trouble {
     /// The role is too low.
     pub fn forbidden(least: Role) -> Self {
         let advice =
-            format!("Ask somebody who is {} or above to do it, or to give you that role.", role_name(least));
+            format!("Ask somebody who is {} or above to do it, or to give you that role.", least.as_str());
         Self::new(StatusCode::FORBIDDEN, "Your role does not allow that", NOTHING_DONE, advice)
     }
 

@@ -28,14 +28,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get};
-use stagepost_app::Core;
 use stagepost_app::mail::TrackingLinks;
-use stagepost_app::mail::ports::{AskedMailStore, SuppressionStore, TallyStore, Unchecked};
-use stagepost_app::people::ports::{LinkStore, PeopleStore};
-use stagepost_app::ports::{
-    AttemptStore, CallStore, ConfigStore, GovernorStore, HealthStore, InboundStore, JobStore, OrderStore,
-    RunStore, SearchStore, Secrets,
-};
+use stagepost_app::mail::ports::Unchecked;
+use stagepost_app::people::ports::LinkStore;
+use stagepost_app::ports::Secrets;
+use stagepost_app::{Core, ShopStores};
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::ShopId;
 use stagepost_lambda::cache::Warm;
@@ -45,48 +42,10 @@ pub use sealed::Keys;
 pub use stagepost_lambda::queue::Queue;
 pub use stagepost_lambda::senders::Senders;
 
-/// The stores that the console needs.
-pub trait Stores:
-    OrderStore
-    + RunStore
-    + InboundStore
-    + ConfigStore
-    + CallStore
-    + JobStore
-    + GovernorStore
-    + SearchStore
-    + SuppressionStore
-    + TallyStore
-    + AskedMailStore
-    + AttemptStore
-    + HealthStore
-    + PeopleStore
-    + LinkStore
-    + Clone
-    + 'static
-{
-}
+/// The stores that the console needs: a shop's, and the links that people sign in by.
+pub trait Stores: ShopStores + LinkStore {}
 
-impl<T> Stores for T where
-    T: OrderStore
-        + RunStore
-        + InboundStore
-        + ConfigStore
-        + CallStore
-        + JobStore
-        + GovernorStore
-        + SearchStore
-        + SuppressionStore
-        + TallyStore
-        + AskedMailStore
-        + AttemptStore
-        + HealthStore
-        + PeopleStore
-        + LinkStore
-        + Clone
-        + 'static
-{
-}
+impl<T: ShopStores + LinkStore> Stores for T {}
 
 /// A shop at a version of its configuration: what was read then stays true under it.
 type Configured = (ShopId, u64);

@@ -221,12 +221,6 @@ impl Shell {
         self.role >= Role::Admin
     }
 
-    /// The role as people read it.
-    #[must_use]
-    pub fn role_name(&self) -> &'static str {
-        crate::words::role_name(self.role)
-    }
-
     /// Whether one is there.
     #[must_use]
     pub fn is(&self, area: &Area) -> bool {

@@ -33,6 +33,15 @@ pub fn exactly(at: Timestamp) -> String {
     at.strftime("%-d %b %Y, %H:%M UTC").to_string()
 }
 
+/// How long a call took: `999 ms`, `1.2 s`
+#[must_use]
+pub fn took(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        _ => format!("{}.{} s", ms / 1_000, (ms % 1_000) / 100),
+    }
+}
+
 fn ago(at: Timestamp, now: Timestamp) -> String {
     let passed = now.duration_since(at).as_secs();
     let (seconds, future) = (passed.abs(), passed < 0);
@@ -69,6 +78,7 @@ mod tests {
         ] {
             assert_eq!(ago(seconds(0), seconds(passed)), text, "{passed}");
         }
+        assert_eq!((took(0), took(999), took(1_290)), ("0 ms".into(), "999 ms".into(), "1.2 s".into()));
         assert_eq!(ago(seconds(0), seconds(10_000_000)), "1 Mar 2026");
         let moment = Moment::new(seconds(61), seconds(61));
         assert_eq!(

@@ -117,10 +117,13 @@ pub struct Dot<'a> {
 
 impl HtmlSafe for Dot<'_> {}
 
+/// The colour of a stage that none was chosen for.
+pub const GREY: &str = "#8a8f98";
+
 /// The dot of a stage.
 #[must_use]
 pub fn dot(color: Option<&str>) -> Dot<'_> {
-    Dot { color: color.unwrap_or("#8a8f98") }
+    Dot { color: color.unwrap_or(GREY) }
 }
 
 /// The same for a colour that is owned.

@@ -15,7 +15,7 @@ use stagepost_app::people;
 use stagepost_app::people::ports::PeopleStore;
 use stagepost_app::ports::{Secrets, StoreError};
 use stagepost_domain::Timestamp;
-use stagepost_domain::shop::Role;
+pub use stagepost_lambda::role::{Admin, AtLeast, Member, Viewer};
 use url::form_urlencoded::byte_serialize;
 
 use crate::answer::{back, from_script, local};
@@ -24,33 +24,6 @@ use crate::sealed::Keys;
 use crate::session::{FLASH, Jar, session, session_cookie};
 use crate::shell::{Area, Flash, Shell};
 use crate::{Console, Stores, csrf, once};
-
-/// A role as a type, so that a handler's arguments say whom it serves.
-pub trait AtLeast: Send + Sync {
-    /// The lowest role that is served.
-    const ROLE: Role;
-}
-
-macro_rules! roles {
-    ($($(#[$doc:meta])* $name:ident;)+) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy)]
-        pub struct $name;
-
-        impl AtLeast for $name {
-            const ROLE: Role = Role::$name;
-        }
-    )+};
-}
-
-roles! {
-    /// Reads.
-    Viewer;
-    /// Works with orders.
-    Member;
-    /// Changes configuration.
-    Admin;
-}
 
 /// What one request knows of who made it: the person with their shop, role and name, and the page's own part.
 pub struct Visit {

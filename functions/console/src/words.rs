@@ -49,17 +49,6 @@ pub fn no_entry(why: NoEntry) -> &'static str {
     }
 }
 
-/// A role.
-#[must_use]
-pub fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Viewer => "viewer",
-        Role::Member => "member",
-        Role::Admin => "admin",
-        Role::Owner => "owner",
-    }
-}
-
 /// What a role may do; each may what those before it may.
 #[must_use]
 pub fn role_meaning(role: Role) -> &'static str {
@@ -74,19 +63,17 @@ pub fn role_meaning(role: Role) -> &'static str {
 /// The roles that somebody of the role `by` may give, lowest first, as choices.
 #[must_use]
 pub fn roles(by: Role) -> Vec<(String, String)> {
-    let given = ROLES.into_iter().filter(|role| *role <= by);
-    given
-        .map(|role| (role_name(role).to_owned(), format!("{}: {}", role_name(role), role_meaning(role))))
-        .collect()
+    let given = Role::ALL.into_iter().filter(|role| *role <= by);
+    let choice =
+        |role: Role| (role.as_str().to_owned(), format!("{}: {}", role.as_str(), role_meaning(role)));
+    given.map(choice).collect()
 }
 
 /// A role by its name.
 #[must_use]
 pub fn role(name: &str) -> Option<Role> {
-    ROLES.into_iter().find(|role| role_name(*role) == name)
+    Role::ALL.into_iter().find(|role| role.as_str() == name)
 }
-
-const ROLES: [Role; 4] = [Role::Viewer, Role::Member, Role::Admin, Role::Owner];
 
 /// Why a run was decided against.
 #[must_use]
@@ -382,17 +369,6 @@ pub fn job(kind: &JobKind) -> &'static str {
     }
 }
 
-/// What a webhook tells of.
-#[must_use]
-pub fn told_of(event: EventType) -> &'static str {
-    match event {
-        EventType::Created => "order.created",
-        EventType::Updated => "order.updated",
-        EventType::StageEntered => "order.stage_entered",
-        EventType::Delivered => "order.delivered",
-    }
-}
-
 /// When a message of this kind is sent.
 #[must_use]
 pub fn event_meaning(event: EventType) -> &'static str {
@@ -432,6 +408,16 @@ pub fn run_badge(action: Action, state: &RunState) -> Badge {
         RunState::Skipped { .. } => Badge::new(Tone::Plain, "Skipped"),
         RunState::Failed { .. } => Badge::new(Tone::Bad, "Failed"),
         RunState::Uncertain { .. } => Badge::new(Tone::Warn, "Uncertain"),
+    }
+}
+
+/// What a call of an endpoint came to: `counted` if it was taken.
+#[must_use]
+pub fn attempt_badge(status: Option<u16>, counted: bool) -> Badge {
+    match (status, counted) {
+        (Some(status), true) => Badge::new(Tone::Good, format!("{status} Taken")),
+        (Some(status), false) => Badge::new(Tone::Bad, format!("{status} Refused")),
+        (None, _) => Badge::new(Tone::Bad, "No answer"),
     }
 }
 
@@ -669,14 +655,30 @@ pub fn mended_at(what: &Surprise) -> Option<(String, &'static str)> {
     }
 }
 
-/// The automations of a stage that are on, each with its icon.
+/// The automations of a stage that are on: icon, word and what each does.
 #[must_use]
-pub fn automations(all: &Automations) -> Vec<(&'static str, &'static str)> {
+pub fn automations(all: &Automations) -> Vec<(&'static str, &'static str, &'static str)> {
+    let Automations { email, webhook, fulfill, advance_on_delivery } = all;
     let on = [
-        (all.email.as_ref().is_some_and(|a| a.enabled), ("mail", "Mail")),
-        (all.webhook.as_ref().is_some_and(|a| a.enabled), ("hook", "Webhook")),
-        (all.advance_on_delivery.as_ref().is_some_and(|a| a.enabled), ("truck", "On delivery")),
-        (all.fulfill.as_ref().is_some_and(|a| a.enabled), ("check", "Fulfills")),
+        (email.as_ref().is_some_and(|a| a.enabled), ("mail", "Mail", "Mails the customer")),
+        (webhook.as_ref().is_some_and(|a| a.enabled), ("hook", "Webhook", "Calls a webhook")),
+        (fulfill.as_ref().is_some_and(|a| a.enabled), ("check", "Fulfills", "Fulfills on the sales channel")),
+        (
+            advance_on_delivery.as_ref().is_some_and(|a| a.enabled),
+            ("truck", "On delivery", "Orders come here when they are delivered"),
+        ),
     ];
-    on.into_iter().filter(|(on, _)| *on).map(|(_, word)| word).collect()
+    on.into_iter().filter(|(on, _)| *on).map(|(_, words)| words).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_back_is_an_icon_and_words() {
+        assert_eq!(attempt_badge(Some(204), true), Badge::new(Tone::Good, "204 Taken"));
+        assert_eq!(attempt_badge(Some(500), false), Badge::new(Tone::Bad, "500 Refused"));
+        assert_eq!(attempt_badge(None, false), Badge::new(Tone::Bad, "No answer"));
+    }
 }

@@ -29,9 +29,55 @@ pub mod webhook;
 
 use std::sync::Arc;
 
-use ports::{Clock, Entropy};
+use mail::ports::{AskedMailStore, SuppressionStore, TallyStore};
+use people::ports::PeopleStore;
+use ports::{
+    AttemptStore, CallStore, Clock, ConfigStore, Entropy, GovernorStore, HealthStore, InboundStore, JobStore,
+    OrderStore, RunStore, SearchStore,
+};
 use stagepost_domain::Timestamp;
 use stagepost_domain::id::AttemptId;
+
+/// The stores of a shop, for what serves all of its work: the API, the console.
+pub trait ShopStores:
+    OrderStore
+    + RunStore
+    + InboundStore
+    + ConfigStore
+    + CallStore
+    + JobStore
+    + GovernorStore
+    + SearchStore
+    + SuppressionStore
+    + TallyStore
+    + AskedMailStore
+    + AttemptStore
+    + HealthStore
+    + PeopleStore
+    + Clone
+    + 'static
+{
+}
+
+impl<T> ShopStores for T where
+    T: OrderStore
+        + RunStore
+        + InboundStore
+        + ConfigStore
+        + CallStore
+        + JobStore
+        + GovernorStore
+        + SearchStore
+        + SuppressionStore
+        + TallyStore
+        + AskedMailStore
+        + AttemptStore
+        + HealthStore
+        + PeopleStore
+        + Clone
+        + 'static
+{
+}
 
 /// What every use case needs: a store, the time, and ids.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{CarrierId, PackageId};
-use crate::text::tidy;
+use crate::text::{Invalid, tidy};
 
 /// Most packages that one order may have.
 pub const PACKAGES_MAX: usize = 50;
@@ -130,6 +130,26 @@ pub struct PackagePatch {
 }
 
 impl PackagePatch {
+    /// Reads what somebody writes; what is left out stays, and none takes away.
+    ///
+    /// # Errors
+    /// A number without letters or digits, or what is no link.
+    pub fn parse(
+        number: Option<Option<String>>,
+        url: Option<Option<String>>,
+        carrier: Option<Option<String>>,
+    ) -> Result<Self, Vec<Invalid>> {
+        let usable = |number, url| PackageSeen::parse(number, url, None).is_some();
+        let mut wrong = Vec::new();
+        if number.iter().flatten().any(|number| !usable(Some(number), None)) {
+            wrong.push(Invalid::new("number", "must have letters or digits"));
+        }
+        if url.iter().flatten().any(|url| !usable(None, Some(url))) {
+            wrong.push(Invalid::new("url", format!("must be an http(s) URL of at most {URL_MAX} bytes")));
+        }
+        if wrong.is_empty() { Ok(Self { number, url, carrier }) } else { Err(wrong) }
+    }
+
     /// The parcel as corrected; `None` when neither a number nor a link is left.
     pub(crate) fn of(&self, seen: &PackageSeen) -> Option<PackageSeen> {
         let number = self.number.clone().unwrap_or_else(|| seen.number.clone());
@@ -298,5 +318,21 @@ impl Rollup {
     #[must_use]
     pub fn all_delivered(self) -> bool {
         self.total > 0 && self.delivered == self.total && !self.more
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_says_what_stays_what_goes_and_what_cannot_be() {
+        let some = |text: &str| Some(Some(text.to_owned()));
+        let patch = PackagePatch::parse(some("1Z1"), Some(None), None).unwrap();
+        assert_eq!(patch, PackagePatch { number: some("1Z1"), url: Some(None), carrier: None });
+        let wrong = PackagePatch::parse(some(" - "), some("javascript:alert(1)"), some("UPS")).unwrap_err();
+        assert_eq!(wrong.iter().map(|wrong| wrong.field.as_str()).collect::<Vec<_>>(), ["number", "url"]);
+        let long = format!("https://a.test/{}", "a".repeat(URL_MAX));
+        assert!(PackagePatch::parse(None, some(&long), None).is_err());
     }
 }

@@ -10,6 +10,7 @@ pub mod http;
 pub mod inbound;
 pub mod links;
 pub mod queue;
+pub mod role;
 pub mod runner;
 pub mod senders;
 pub mod sqs;

@@ -12,7 +12,7 @@ mod schemas;
 mod tests;
 
 pub use document::{Entry, document};
-pub use operation::{Operation, role_name};
+pub use operation::Operation;
 pub use schemas::Schemas;
 
 /// A part of a handler that says what it adds to the handler's operation.

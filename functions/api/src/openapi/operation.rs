@@ -101,7 +101,7 @@ impl<'a> Operation<'a> {
         }
         let mut description: Vec<String> = about.detail.map(str::to_owned).into_iter().collect();
         if let Some(role) = self.role {
-            description.push(format!("Role: {} or above.", role_name(role)));
+            description.push(format!("Role: {} or above.", role.as_str()));
         }
         let security = if self.role.is_some() { json!([{"key": []}]) } else { json!([]) };
         let mut operation = json!({
@@ -126,16 +126,6 @@ fn add_header(answer: &mut Value, name: &str, required: bool, description: &str)
     let header = json!({"required": required, "schema": {"type": "string"}, "description": description});
     if let Some(headers) = headers.as_object_mut() {
         headers.insert(name.to_owned(), header);
-    }
-}
-
-/// As in keys and JSON.
-pub fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Viewer => "viewer",
-        Role::Member => "member",
-        Role::Admin => "admin",
-        Role::Owner => "owner",
     }
 }
 

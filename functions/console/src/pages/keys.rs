@@ -75,7 +75,7 @@ fn row(key: ApiKey, visit: &Visit) -> Row {
     Row {
         own: is_own(&key, visit),
         below: key.role <= visit.role,
-        role: words::role_name(key.role),
+        role: key.role.as_str(),
         made: Moment::new(key.created_at, visit.now),
         used: key.last_used_at.map(|at| Moment::new(at, visit.now)),
         id: key.id,
@@ -138,7 +138,7 @@ async fn create<S: Stores, K: Secrets + 'static>(
         Ok((key, token)) => page(&MadePage {
             shell: visitor.shell(Area::Keys),
             name: &key.name,
-            role: words::role_name(key.role),
+            role: key.role.as_str(),
             meaning: words::role_meaning(key.role),
             token: &token,
         }),

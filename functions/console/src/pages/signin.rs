@@ -24,7 +24,6 @@ use crate::fields::{Fields, Wrong};
 use crate::session::{Jar, SESSION, session_cookie};
 use crate::shell::{Area, Shell};
 use crate::visitor::Visitor;
-use crate::words::role_name;
 use crate::{Console, Stores};
 
 /// Where somebody signs out.
@@ -141,7 +140,7 @@ async fn look<S: Stores, K: Secrets + 'static>(
     let member = look_at_link(&console.core, &token).await?;
     let settings = console.core.store.settings(&member.shop).await?;
     let shop = settings.map(|settings| settings.name).unwrap_or_default();
-    page(&LinkPage { token: &token, name: member.name, role: role_name(member.role), shop })
+    page(&LinkPage { token: &token, name: member.name, role: member.role.as_str(), shop })
 }
 
 async fn with_link<S: Stores, K: Secrets + 'static>(

@@ -6,7 +6,7 @@ use stagepost_domain::Timestamp;
 use stagepost_domain::fact::{FulfillmentSeen, OrderFact, Origin};
 use stagepost_domain::id::FlowId;
 use stagepost_domain::order::{Customer, FIELD_MAX, LINES_MAX, Lifecycle, Line, Platform, Snapshot, Source};
-use stagepost_domain::package::{PACKAGES_MAX, PackagePatch, PackageSeen, URL_MAX};
+use stagepost_domain::package::{PACKAGES_MAX, PackagePatch, PackageSeen};
 use stagepost_domain::text::{Invalid, required_name, tidy};
 
 /// An order as somebody writes it.
@@ -109,20 +109,7 @@ fn said<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D
 impl PackagePatchInput {
     /// As a patch.
     pub fn patch(self) -> Result<PackagePatch, Vec<Invalid>> {
-        let mut wrong = Vec::new();
-        let given = |field: &Option<Option<String>>| field.clone().flatten();
-        let usable =
-            |number: Option<&str>, url: Option<&str>| PackageSeen::parse(number, url, None).is_some();
-        if given(&self.number).is_some_and(|number| !usable(Some(&number), None)) {
-            wrong.push(Invalid::new("number", "must have letters or digits"));
-        }
-        if given(&self.url).is_some_and(|url| !usable(None, Some(&url))) {
-            wrong.push(Invalid::new("url", format!("must be an http(s) URL of at most {URL_MAX} bytes")));
-        }
-        if !wrong.is_empty() {
-            return Err(wrong);
-        }
-        Ok(PackagePatch { number: self.number, url: self.url, carrier: self.carrier })
+        PackagePatch::parse(self.number, self.url, self.carrier)
     }
 }
 

@@ -212,7 +212,7 @@ fn row(event: &Event, key: &RunKey, run: &Run, called: &Called, visit: &Visit) -
 fn with(target: &Target, called: &Called) -> String {
     let name = called.targets.get(target.name()).map_or("one that is gone", String::as_str);
     match target {
-        Target::Webhook(_, told) => format!("{name} ({})", words::told_of(*told)),
+        Target::Webhook(_, told) => format!("{name} ({})", told.as_str()),
         Target::Fulfill(None) => String::new(),
         Target::Email(_) | Target::Fulfill(Some(_)) | Target::RegisterTracker(..) => name.to_owned(),
     }

@@ -7,9 +7,7 @@ use stagepost_domain::flow::{Automations, Flow, FulfilledWhen, Stage};
 use stagepost_domain::id::StageId;
 
 use crate::fields::Fields;
-
-/// Colour of a stage that none was chosen for.
-pub const GREY: &str = "#8a8f98";
+use crate::ui::GREY;
 
 /// A row: a stage that is there, or a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,13 +8,14 @@ use stagepost_app::ports::Secrets;
 use stagepost_domain::flow::{Automations, Flow, FulfilledWhen};
 
 use super::around::{Surroundings, Told};
-use super::draft::{Draft, GREY, Row, Wish};
+use super::draft::{Draft, Row, Wish};
 use super::{busy, path, read, stage_path};
 use crate::Stores;
 use crate::answer::{Answer, page_as, to_say};
 use crate::fields::{Fields, Wrong};
 use crate::shell::{Area, Flash, Shell};
 use crate::state::State;
+use crate::ui::GREY;
 use crate::visitor::{Admin, Visit, Visitor};
 use crate::words::automations;
 
@@ -50,7 +51,8 @@ struct RowShown {
     wrong_color: Option<String>,
     /// Where the stage is set up; nothing for one that is not saved yet.
     setup: Option<String>,
-    on: Vec<(&'static str, &'static str)>,
+    /// Its automations that are on: icon, word and what each does.
+    on: Vec<(&'static str, &'static str, &'static str)>,
     hidden: bool,
     warnings: usize,
 }

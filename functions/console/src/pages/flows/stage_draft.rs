@@ -7,8 +7,9 @@ use stagepost_domain::flow::{
 use stagepost_domain::id::{EndpointId, TemplateId};
 use stagepost_domain::text::Invalid;
 
-use super::draft::{GREY, flow_input, stage_input};
+use super::draft::{flow_input, stage_input};
 use crate::fields::Fields;
+use crate::ui::GREY;
 
 /// What the form says.
 #[derive(Debug, Clone, PartialEq, Eq)]

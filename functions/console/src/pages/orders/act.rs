@@ -10,7 +10,7 @@ use stagepost_domain::decide::{Changeset, Refused};
 use stagepost_domain::event::{Action, Event};
 use stagepost_domain::fact::{AssignFact, Assigner, Fact, Follows, MoveFact, PackageEdit};
 use stagepost_domain::id::{FlowId, OrderId, PackageId, StageId};
-use stagepost_domain::package::{PackagePatch, PackageSeen, URL_MAX};
+use stagepost_domain::package::{PackagePatch, PackageSeen};
 use stagepost_domain::run::RunState;
 use stagepost_domain::text::Invalid;
 
@@ -290,18 +290,10 @@ pub async fn correct_package<S: Stores, K: Secrets + 'static>(
     let order = id(OrderId::parse(&named), "order")?;
     let package = id(PackageId::parse(&package), "package")?;
     let said = |name: &str| Some(fields.some(name).map(str::to_owned));
-    let usable = |number, url| PackageSeen::parse(number, url, None).is_some();
-    let mut wrong = Vec::new();
-    if fields.some("number").is_some_and(|number| !usable(Some(number), None)) {
-        wrong.push(Invalid::new("number", "must have letters or digits"));
-    }
-    if fields.some("url").is_some_and(|url| !usable(None, Some(url))) {
-        wrong.push(Invalid::new("url", format!("must be an http(s) URL of at most {URL_MAX} bytes")));
-    }
-    if !wrong.is_empty() {
-        return form_back(&console, &visitor, &order, &fields, Wrong(wrong)).await;
-    }
-    let patch = PackagePatch { number: said("number"), url: said("url"), carrier: said("carrier") };
+    let patch = match PackagePatch::parse(said("number"), said("url"), said("carrier")) {
+        Ok(patch) => patch,
+        Err(wrong) => return form_back(&console, &visitor, &order, &fields, Wrong(wrong)).await,
+    };
     edited(&console, &visitor, &order, PackageEdit::Correct(package, patch), &fields, "Package saved.").await
 }
 

@@ -15,7 +15,7 @@ use crate::shell::{Area, Shell};
 use crate::state::State;
 use crate::ui::Badge;
 use crate::visitor::{Visit, Visitor};
-use crate::{Console, Stores};
+use crate::{Console, Stores, words};
 
 /// Cards of one column; the others are in the list.
 const CARDS: usize = 20;
@@ -39,8 +39,8 @@ struct Column {
     count: String,
     cards: Vec<Card>,
     more: Option<String>,
-    /// What entering it does, in words.
-    does: Vec<(&'static str, &'static str)>,
+    /// Its automations that are on: icon, word and what each does.
+    does: Vec<(&'static str, &'static str, &'static str)>,
 }
 
 /// A flow to choose.
@@ -113,7 +113,7 @@ async fn columns<S: Stores, K>(
             count: format!("{}{}", page.items.len(), if page.next.is_some() { "+" } else { "" }),
             cards: cards.collect(),
             more: more.then(|| format!("/orders?stage={}", stage.id)),
-            does: does(stage),
+            does: words::automations(&stage.automations),
         }
     };
     Ok(flow.stages.iter().zip(pages).map(column).collect())
@@ -126,18 +126,6 @@ fn card(order: &Order, snapshot: Option<&Snapshot>, flows: &Flows, visit: &Visit
     let more = snapshot.map_or(0, |snapshot| snapshot.line_count.saturating_sub(1));
     let items = if more > 0 { format!("{items} +{more}") } else { items };
     Card { row: Row::new(&known, flows, visit.now), seq: order.seq, items }
-}
-
-/// The automations of a stage that are switched on: an icon and what it says.
-fn does(stage: &Stage) -> Vec<(&'static str, &'static str)> {
-    let automations = &stage.automations;
-    let all = [
-        ("mail", "Mails the customer", automations.email.as_ref().is_some_and(|a| a.enabled)),
-        ("hook", "Calls a webhook", automations.webhook.as_ref().is_some_and(|a| a.enabled)),
-        ("box", "Fulfills on the sales channel", automations.fulfill.as_ref().is_some_and(|a| a.enabled)),
-        ("truck", "Orders come here when they are delivered", stage.advances_on_delivery()),
-    ];
-    all.into_iter().filter(|(.., on)| *on).map(|(icon, words, _)| (icon, words)).collect()
 }
 
 impl Card {

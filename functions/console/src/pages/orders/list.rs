@@ -16,7 +16,7 @@ use crate::fields::Fields;
 use crate::names::{Flows, Group};
 use crate::shell::{Area, Shell};
 use crate::state::State;
-use crate::ui::{Empty, not_set_up, nothing_found, nothing_yet};
+use crate::ui::{Empty, GREY, not_set_up, nothing_found, nothing_yet};
 use crate::visitor::{Visit, Visitor};
 use crate::{Console, Stores};
 
@@ -220,7 +220,7 @@ fn stage_tabs(flow: &Flow, asked: &Asked<'_>) -> Vec<Tab> {
         path: format!("/orders?stage={}", stage.id),
         here: here(&stage.id),
         count: String::new(),
-        color: Some(stage.color.clone().unwrap_or_else(|| "#8a8f98".to_owned())),
+        color: Some(stage.color.clone().unwrap_or_else(|| GREY.to_owned())),
     };
     std::iter::once(all).chain(flow.stages.iter().map(tab)).collect()
 }

@@ -12,7 +12,7 @@ use stagepost_domain::run::{Run, RunId, RunKey, RunState, Target};
 use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::names::Flows;
-use crate::time::Moment;
+use crate::time::{Moment, took};
 use crate::ui::{Badge, Tone};
 use crate::words::{self, Names};
 
@@ -255,7 +255,7 @@ fn with(target: &Target, called: &Called) -> String {
         Target::Email(id) => called.templates.get(id).cloned().unwrap_or_default(),
         Target::Webhook(id, told) => {
             let endpoint = called.endpoints.get(id).map_or("an endpoint that is gone", String::as_str);
-            format!("{endpoint} ({})", words::told_of(*told))
+            format!("{endpoint} ({})", told.as_str())
         }
         Target::Fulfill(_) => called.platform.label().to_owned(),
         Target::RegisterTracker(..) => String::new(),
@@ -308,16 +308,11 @@ fn may_go_again(event: &Event, key: &RunKey, run: &Run) -> bool {
 }
 
 fn attempt_line(attempt: &Attempt, now: Timestamp) -> AttemptLine {
-    let text = match attempt.status {
-        Some(status) => format!("HTTP {status}"),
-        None => "No answer".to_owned(),
-    };
-    let tone = if attempt.error.is_none() { Tone::Good } else { Tone::Bad };
     AttemptLine {
         number: attempt.number,
-        badge: Badge::new(tone, text),
+        badge: words::attempt_badge(attempt.status, attempt.error.is_none()),
         at: Moment::new(attempt.at, now),
-        took: format!("{} ms", attempt.took_ms),
+        took: took(attempt.took_ms),
         error: attempt.error.clone().unwrap_or_default(),
         sent: attempt.sent.clone(),
         got: attempt.got.clone(),

@@ -59,7 +59,7 @@ pub async fn show<S: Stores, K: Secrets + 'static>(
     let member = there(&console, &visitor, &member_id(&text)?).await?;
     // What would be refused is not asked.
     may_give(visitor.role, member.role).map_err(ConfigError::from)?;
-    let draft = (member.name.as_str(), words::role_name(member.role), member.version);
+    let draft = (member.name.as_str(), member.role.as_str(), member.version);
     form(&visitor, &member, draft, false, Wrong::default())
 }
 

@@ -14,7 +14,6 @@ use crate::state::State;
 use crate::time::Moment;
 use crate::ui::{Badge, Empty, Tone, not_set_up};
 use crate::visitor::{Visit, Visitor};
-use crate::words;
 
 #[derive(Template)]
 #[template(path = "people/list.html")]
@@ -67,7 +66,7 @@ fn row(member: Person, email: Option<Option<String>>, visit: &Visit) -> Row {
         own: is_own(&member.id, visit),
         below: member.role <= visit.role,
         email: email.map(|email| email.unwrap_or_else(unreadable)),
-        role: words::role_name(member.role),
+        role: member.role.as_str(),
         invited: Moment::new(member.created_at, visit.now),
         came: member.signed_in_at.map(|at| Moment::new(at, visit.now)),
         never: Badge::new(Tone::Warn, "Invited, not yet signed in"),

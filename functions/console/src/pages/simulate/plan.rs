@@ -255,7 +255,7 @@ impl Setting {
                     |e| format!("{} ({})", e.name, e.url),
                 );
                 let asked = if run.subscribed { ", which subscribes to it" } else { "" };
-                ("hook", format!("{} to {place}{asked}", words::told_of(*event)))
+                ("hook", format!("{} to {place}{asked}", event.as_str()))
             }
             Target::Fulfill(channel) => {
                 let channel = self.channels.iter().find(|c| Some(&c.id) == channel.as_ref());

@@ -15,8 +15,8 @@ use crate::error::Trouble;
 use crate::fields::Fields;
 use crate::shell::Flash;
 use crate::state::State;
-use crate::time::Moment;
-use crate::ui::{Badge, Tone};
+use crate::time::{Moment, took};
+use crate::ui::Badge;
 use crate::visitor::{Member, Visit, Visitor};
 use crate::words;
 use crate::{Console, Stores};
@@ -83,9 +83,9 @@ impl Row {
         let run = of_run(&attempt);
         let number = |id: &OrderId| numbers.get(id).cloned().unwrap_or_else(|| "an order".to_owned());
         Self {
-            badge: badge(attempt.status, attempt.error.is_none()),
+            badge: words::attempt_badge(attempt.status, attempt.error.is_none()),
             what: match run.map(|run| &run.key.target) {
-                Some(Target::Webhook(_, event)) => words::told_of(*event),
+                Some(Target::Webhook(_, event)) => event.as_str(),
                 _ => "Test message",
             },
             order: run.map(|run| (format!("/orders/{}", run.order), number(&run.order))),
@@ -99,21 +99,6 @@ impl Row {
             body: attempt.body,
             cut: attempt.cut,
         }
-    }
-}
-
-fn badge(status: Option<u16>, counted: bool) -> Badge {
-    match (status, counted) {
-        (Some(status), true) => Badge::new(Tone::Good, format!("{status} Taken")),
-        (Some(status), false) => Badge::new(Tone::Bad, format!("{status} Refused")),
-        (None, _) => Badge::new(Tone::Bad, "No answer"),
-    }
-}
-
-fn took(ms: u64) -> String {
-    match ms {
-        0..1_000 => format!("{ms} ms"),
-        _ => format!("{}.{} s", ms / 1_000, (ms % 1_000) / 100),
     }
 }
 
@@ -138,17 +123,4 @@ pub async fn resend<S: Stores, K: Secrets + 'static>(
         Err(why) => Flash::note(words::not_again(why)),
     };
     to_say(&path(&endpoint), flash)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_came_back_is_an_icon_and_words() {
-        assert_eq!(badge(Some(204), true), Badge::new(Tone::Good, "204 Taken"));
-        assert_eq!(badge(Some(500), false), Badge::new(Tone::Bad, "500 Refused"));
-        assert_eq!(badge(None, false), Badge::new(Tone::Bad, "No answer"));
-        assert_eq!((took(0), took(999), took(1_290)), ("0 ms".into(), "999 ms".into(), "1.2 s".into()));
-    }
 }

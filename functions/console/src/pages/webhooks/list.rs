@@ -13,7 +13,6 @@ use crate::shell::{Area, Shell};
 use crate::state::State;
 use crate::ui::{Empty, not_set_up};
 use crate::visitor::Visitor;
-use crate::words;
 
 #[derive(Template)]
 #[template(path = "webhooks/list.html")]
@@ -42,7 +41,7 @@ pub async fn show<S: Stores, K: Secrets + 'static>(console: State<S, K>, visitor
         Row {
             path: path(&endpoint.id),
             standing: Standing::of(&endpoint, &health, visitor.now),
-            events: endpoint.events.iter().map(|event| words::told_of(*event)).collect(),
+            events: endpoint.events.iter().map(|event| event.as_str()).collect(),
             uses: uses(&flows, &endpoint.id),
             url: endpoint.url.to_string(),
             name: endpoint.name,

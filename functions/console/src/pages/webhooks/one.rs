@@ -20,7 +20,7 @@ use crate::shell::{Area, Flash, Shell};
 use crate::state::State;
 use crate::ui::Confirm;
 use crate::visitor::{Admin, Visit, Visitor};
-use crate::words::{self, counted};
+use crate::words::counted;
 
 /// Attempts of one page.
 const PAGE: usize = 25;
@@ -61,7 +61,7 @@ pub async fn show<S: Stores, K: Secrets + 'static>(
         shell: visitor.shell(Area::Webhooks),
         path: path(&id),
         standing: Standing::of(&endpoint, &health, now),
-        events: endpoint.events.iter().map(|event| words::told_of(*event)).collect(),
+        events: endpoint.events.iter().map(|event| event.as_str()).collect(),
         uses: uses(&flows, &id),
         former: former(&endpoint, now),
         endpoint,

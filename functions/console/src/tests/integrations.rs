@@ -4,8 +4,9 @@ use http::StatusCode;
 use stagepost_app::config::reconciliation_of;
 use stagepost_app::jobs::{check_of_carrier, check_of_channel};
 use stagepost_app::ports::{ConfigChange, ConfigStore, JobStore};
+use stagepost_domain::SignedDuration;
 use stagepost_domain::id::{AttemptId, JobId};
-use stagepost_domain::job::{Connection, Job, JobKind, JobState};
+use stagepost_domain::job::{Connection, Job, JobKind, JobState, PageDone, Progress};
 use stagepost_domain::shop::{CarrierIntegration, Channel, Role, Sealed};
 use stagepost_testkit::build;
 
@@ -222,6 +223,7 @@ async fn a_carrier_key_is_tried_out_too_and_can_be_taken_away() {
     let check = check_of_carrier(&carrier).unwrap();
     worked(&world, &check, None).await;
     assert!(world.get(PARCELS).await.says("Works"));
+    assert!(world.get(ALL).await.says("checked <span"), "when we called it last");
     let sent = [("version", "1"), ("name", "Parcels"), ("forget", "on")];
     assert_eq!(world.post(PARCELS, &sent).await.to(), PARCELS);
     let page = world.get(PARCELS).await;
@@ -285,6 +287,23 @@ async fn a_store_is_asked_now_and_its_past_is_taken_over_silently() {
     let id = JobId::parse(begun.to().rsplit('/').next().unwrap()).unwrap();
     assert!(matches!(job(&world, &id).await.kind, JobKind::Backfill { .. }));
     assert!(world.get(begun.to()).await.status.is_success());
+}
+
+#[tokio::test]
+async fn the_list_says_when_a_store_was_asked_last_and_what_was_new_there() {
+    let world = World::new().await;
+    connected(&world).await;
+    assert!(!world.get(ALL).await.says("asked <span") && world.get(ALL).await.says("None yet"));
+    let now = world.clock.advance(SignedDuration::from_mins(10));
+    let asking = reconciliation_of(&build::channel_id()).unwrap();
+    let running = job(&world, &asking).await.claimed(&AttemptId::from_body("one").unwrap(), now).unwrap();
+    world.store.update_job(&running).await.unwrap();
+    let through = PageDone { progress: Progress::default(), next: None, newest: Some(build::seconds(540)) };
+    let done = running.advanced(through, now);
+    world.store.update_job(&done).await.unwrap();
+    let seen = world.get(ALL).await;
+    assert!(seen.says("asked <span") && seen.says("1 Mar 2026, 10:10 UTC"), "{}", seen.body);
+    assert!(seen.says("1 Mar 2026, 10:09 UTC"), "and the newest change");
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub struct Check {
     /// What that means, and what to do.
     pub meaning: String,
     /// When that was found.
-    at: Option<Moment>,
+    pub at: Option<Moment>,
     /// Whether there is something to check.
     has_credentials: bool,
     /// Whether it is being found out.

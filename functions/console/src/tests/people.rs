@@ -56,8 +56,7 @@ async fn the_list_says_who_came_who_did_not_and_who_one_is() {
     let (world, kim) = as_owner().await;
     person(&world, "ann", Role::Viewer).await;
     let ben = person(&world, "ben", Role::Member).await;
-    let came = Member { signed_in_at: Some(seconds(-86_400)), ..ben.clone() };
-    world.save(&build::shop(), ConfigChange::Member(came)).await;
+    world.store.note_sign_in(&ben, seconds(-86_400)).await.unwrap();
     let seen = world.get(PEOPLE).await;
     assert!(seen.says("kim@shop.test") && seen.says("ann@people.test") && seen.says("<td>viewer</td>"));
     assert!(seen.says("28 Feb 2026, 10:00 UTC"));

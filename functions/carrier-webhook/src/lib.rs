@@ -5,10 +5,12 @@ use lambda_http::{Body, Request, Response};
 use serde_json::json;
 use stagepost_app::Core;
 use stagepost_app::carrier::{Tracked, track_received};
+use stagepost_app::contact::{ContactStore, Contacts};
 use stagepost_app::inbound::{Arrival, Proof, Route, TrackingReading};
 use stagepost_app::ports::{
     ConfigStore, InboundQueue, InboundStore, OrderStore, SecretKind, Secrets, StoreError,
 };
+use stagepost_domain::contact::{FarEnd, Way};
 use stagepost_domain::id::CarrierId;
 use stagepost_domain::shop::{CarrierIntegration, CarrierKind};
 use stagepost_domain::signing::{EasypostHeaders, WebhookHeaders, easypost_matches, webhook_matches};
@@ -39,16 +41,17 @@ pub struct Carriers<S, K> {
     core: Core<S>,
     secrets: K,
     integrations: Warm<CarrierId, Armed>,
+    contacts: Contacts,
 }
 
 impl<S, K> Carriers<S, K>
 where
-    S: OrderStore + ConfigStore + InboundStore,
+    S: OrderStore + ConfigStore + InboundStore + ContactStore,
     K: Secrets,
 {
     /// Ready to take reports.
     pub fn new(core: Core<S>, secrets: K) -> Self {
-        Self { core, secrets, integrations: Warm::default() }
+        Self { core, secrets, integrations: Warm::default(), contacts: Contacts::default() }
     }
 
     async fn arm(&self, id: &CarrierId) -> Result<Option<Armed>, StoreError> {
@@ -75,6 +78,12 @@ where
     /// Nobody's route, a wrong signature; or later.
     pub async fn take(&self, id: &CarrierId, arrival: &Arrival) -> Taken {
         let carrier = self.authentic(id, arrival).await?;
+        let (core, far, at) = (&self.core, FarEnd::Carrier(carrier.id.clone()), arrival.received_at);
+        let noting = self.contacts.note(core, &carrier.shop, far, Way::Inbound, at);
+        tokio::join!(self.decided(&carrier, arrival), noting).0
+    }
+
+    async fn decided(&self, carrier: &CarrierIntegration, arrival: &Arrival) -> Taken {
         let reading = match carrier.kind {
             CarrierKind::Easypost => stagepost_carriers::read_easypost(&arrival.body),
             CarrierKind::Generic => stagepost_carriers::read_generic(&arrival.body),

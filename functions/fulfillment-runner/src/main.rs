@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use stagepost_app::contact::Contacts;
 use stagepost_app::platform::Platforms;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_fulfillment_runner::{FulfillmentRunner, handle};
@@ -25,6 +26,7 @@ async fn main() -> Result<(), Error> {
     let core = system::core(store);
     let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
     let function = &Arc::new(FulfillmentRunner {
+        contacts: Contacts::default(),
         core,
         secrets,
         platforms: Platforms {

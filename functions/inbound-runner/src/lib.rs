@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use serde_json::Value;
 use stagepost_app::Core;
+use stagepost_app::contact::ContactStore;
 use stagepost_app::inbound::{Arrival, Proof, Route, UnpackError};
 use stagepost_app::ports::{ConfigStore, DeadLetters, InboundStore, OrderStore, Secrets};
 use stagepost_app::quarantine;
@@ -37,7 +38,7 @@ pub struct InboundRunner<S, K, D> {
 
 impl<S, K, D> InboundRunner<S, K, D>
 where
-    S: OrderStore + ConfigStore + InboundStore + Clone,
+    S: OrderStore + ConfigStore + InboundStore + ContactStore + Clone,
     K: Secrets + Clone,
 {
     /// A runner over these ports.
@@ -51,7 +52,7 @@ where
 /// that nobody wrote goes to the dead letters.
 pub async fn handle<S, K, D>(runner: &Arc<InboundRunner<S, K, D>>, event: SqsEvent) -> SqsBatchResponse
 where
-    S: OrderStore + ConfigStore + InboundStore + 'static,
+    S: OrderStore + ConfigStore + InboundStore + ContactStore + 'static,
     K: Secrets + 'static,
     D: DeadLetters + 'static,
 {
@@ -64,7 +65,7 @@ where
 
 impl<S, K, D> InboundRunner<S, K, D>
 where
-    S: OrderStore + ConfigStore + InboundStore,
+    S: OrderStore + ConfigStore + InboundStore + ContactStore,
     K: Secrets,
     D: DeadLetters,
 {

@@ -5,6 +5,7 @@
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
+use stagepost_app::contact::ContactStore;
 use stagepost_app::inbound::{Arrival, Route};
 use stagepost_app::ports::{ConfigStore, InboundQueue, InboundStore, OrderStore, Secrets};
 use stagepost_domain::id::ChannelId;
@@ -20,7 +21,7 @@ const STORE: &str = "x-shopify-shop-domain";
 /// Answers one notification.
 pub async fn handle<S, K, Q>(inbound: &Inbound<S, K>, intake: &Intake<Q>, request: Request) -> Response<Body>
 where
-    S: OrderStore + ConfigStore + InboundStore,
+    S: OrderStore + ConfigStore + InboundStore + ContactStore,
     K: Secrets,
     Q: InboundQueue,
 {
@@ -41,7 +42,7 @@ where
 /// Nobody's route, a wrong signature; or later.
 pub async fn take<S, K>(inbound: &Inbound<S, K>, channel: &ChannelId, arrival: &Arrival) -> Taken
 where
-    S: OrderStore + ConfigStore + InboundStore,
+    S: OrderStore + ConfigStore + InboundStore + ContactStore,
     K: Secrets,
 {
     let signed = |armed: &Armed| signed(armed, arrival);

@@ -5,6 +5,7 @@
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
+use stagepost_app::contact::ContactStore;
 use stagepost_app::inbound::{Arrival, Route};
 use stagepost_app::ports::{ConfigStore, InboundQueue, InboundStore, OrderStore, Secrets};
 use stagepost_domain::id::ChannelId;
@@ -19,7 +20,7 @@ const SIGNATURE: &str = "x-wc-webhook-signature";
 /// Answers one notification.
 pub async fn handle<S, K, Q>(inbound: &Inbound<S, K>, intake: &Intake<Q>, request: Request) -> Response<Body>
 where
-    S: OrderStore + ConfigStore + InboundStore,
+    S: OrderStore + ConfigStore + InboundStore + ContactStore,
     K: Secrets,
     Q: InboundQueue,
 {
@@ -43,7 +44,7 @@ where
 /// Nobody's route, a wrong signature; or later.
 pub async fn take<S, K>(inbound: &Inbound<S, K>, channel: &ChannelId, arrival: &Arrival) -> Taken
 where
-    S: OrderStore + ConfigStore + InboundStore,
+    S: OrderStore + ConfigStore + InboundStore + ContactStore,
     K: Secrets,
 {
     let signed = |armed: &Armed| signed(armed, arrival);
@@ -66,7 +67,7 @@ fn is_ping(request: &Request) -> bool {
 /// A ping means nothing, so it needs no store: one that is away must not count as a failure.
 async fn pinged<S, K>(inbound: &Inbound<S, K>, channel: &ChannelId) -> Response<Body>
 where
-    S: OrderStore + ConfigStore + InboundStore,
+    S: OrderStore + ConfigStore + InboundStore + ContactStore,
     K: Secrets,
 {
     match inbound.channel(channel, Platform::Woocommerce).await {

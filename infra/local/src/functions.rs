@@ -8,6 +8,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_http::{Request, service_fn};
 use stagepost_api::{Api, Queue};
 use stagepost_app::Core;
+use stagepost_app::contact::Contacts;
 use stagepost_app::jobs::JOB_TIMEOUT;
 use stagepost_app::mail::PostOffice;
 use stagepost_app::platform::Platforms;
@@ -251,6 +252,7 @@ impl Ports {
             woocommerce: WooClient::new(self.http.clone()),
         };
         let runner = Arc::new(FulfillmentRunner {
+            contacts: Contacts::default(),
             core: self.core.clone(),
             secrets: self.secrets.clone(),
             platforms,

@@ -8,6 +8,7 @@ pub mod apply;
 pub mod attempt;
 pub mod carrier;
 pub mod config;
+pub mod contact;
 pub mod dispatch;
 pub mod envelope;
 pub mod governor;
@@ -29,6 +30,7 @@ pub mod webhook;
 
 use std::sync::Arc;
 
+use contact::ContactStore;
 use mail::ports::{AskedMailStore, SuppressionStore, TallyStore};
 use people::ports::PeopleStore;
 use ports::{
@@ -54,6 +56,7 @@ pub trait ShopStores:
     + AttemptStore
     + HealthStore
     + PeopleStore
+    + ContactStore
     + Clone
     + 'static
 {
@@ -74,6 +77,7 @@ impl<T> ShopStores for T where
         + AttemptStore
         + HealthStore
         + PeopleStore
+        + ContactStore
         + Clone
         + 'static
 {

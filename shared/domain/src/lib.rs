@@ -7,6 +7,7 @@
 pub mod again;
 pub mod backoff;
 pub mod brand;
+pub mod contact;
 pub mod decide;
 pub mod disposition;
 pub mod event;

@@ -12,12 +12,14 @@ use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 use stagepost_app::Core;
 use stagepost_app::apply::{ApplyError, Outcome, apply_received};
+use stagepost_app::contact::{ContactStore, Contacts};
 use stagepost_app::inbound::{Arrival, Proof, Reading, Route};
 use stagepost_app::ports::{
     ConfigStore, InboundQueue, InboundStore, OrderStore, SecretKind, Secrets, StoreError,
 };
 use stagepost_app::quarantine::{self, QuarantineError};
 use stagepost_domain::Timestamp;
+use stagepost_domain::contact::{FarEnd, Way};
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::id::{ChannelId, ShopId};
 use stagepost_domain::keyring::Keyring;
@@ -173,16 +175,17 @@ pub struct Inbound<S, K> {
     core: Core<S>,
     secrets: K,
     channels: Warm<ChannelId, Armed>,
+    contacts: Contacts,
 }
 
 impl<S, K> Inbound<S, K>
 where
-    S: OrderStore + ConfigStore + InboundStore,
+    S: OrderStore + ConfigStore + InboundStore + ContactStore,
     K: Secrets,
 {
     /// Ready to take notifications.
     pub fn new(core: Core<S>, secrets: K) -> Self {
-        Self { core, secrets, channels: Warm::default() }
+        Self { core, secrets, channels: Warm::default(), contacts: Contacts::default() }
     }
 
     /// The use cases' core.
@@ -243,6 +246,12 @@ where
     /// # Errors
     /// Later, if the store is away or the order stays busy.
     pub async fn take(&self, channel: &Channel, arrival: &Arrival, reading: Reading) -> Taken {
+        let (core, far, at) = (&self.core, FarEnd::Channel(channel.id.clone()), arrival.received_at);
+        let noting = self.contacts.note(core, &channel.shop, far, Way::Inbound, at);
+        tokio::join!(self.decided(channel, arrival, reading), noting).0
+    }
+
+    async fn decided(&self, channel: &Channel, arrival: &Arrival, reading: Reading) -> Taken {
         let shop = &channel.shop;
         let (outcome, order) = match reading {
             Reading::UnknownTopic => (json!({"outcome": "no_op", "reason": "unknown_topic"}), None),

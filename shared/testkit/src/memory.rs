@@ -3,6 +3,7 @@
 mod attempts;
 mod calls;
 mod config;
+mod contact;
 mod governor;
 mod inbound;
 mod jobs;
@@ -21,6 +22,7 @@ use stagepost_app::ports::{
     CallRecord, CommitError, IgnoredFact, Indexed, ParkedFact, Quarantined, StoreError,
 };
 use stagepost_domain::brand::Brand;
+use stagepost_domain::contact::{Contact, FarEnd};
 use stagepost_domain::event::Event;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::governor::{Governor, Tally};
@@ -110,6 +112,7 @@ struct State {
     governors: BTreeMap<ShopId, Governor>,
     attempts: Vec<Attempt>,
     healths: BTreeMap<(ShopId, EndpointId), Health>,
+    contacts: BTreeMap<(ShopId, FarEnd), Contact>,
     brands: BTreeMap<ShopId, Brand>,
     mails: BTreeMap<(ShopId, i64), u64>,
     suppressions: BTreeMap<(ShopId, SuppressionId), Suppression>,

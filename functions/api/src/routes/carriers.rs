@@ -1,5 +1,7 @@
 //! Carrier integrations.
 
+use std::collections::BTreeMap;
+
 use stagepost_app::config::{self, CarrierInput, CarrierPatch, Removal};
 use stagepost_app::jobs;
 use stagepost_app::ports::Secrets;
@@ -18,8 +20,10 @@ pub async fn list<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
 ) -> Answer<Found<List<CarrierView>>> {
-    let carriers = api.core.store.carriers(caller.shop()).await?;
-    Ok(List::whole(carriers.into_iter().map(CarrierView::from)))
+    let store = &api.core.store;
+    let (carriers, contacts) =
+        tokio::try_join!(store.carriers(caller.shop()), store.contacts(caller.shop()))?;
+    Ok(List::whole(carriers.into_iter().map(|one| CarrierView::new(one, &contacts))))
 }
 
 pub async fn read<S: Stores, K: Secrets + 'static>(
@@ -27,8 +31,11 @@ pub async fn read<S: Stores, K: Secrets + 'static>(
     caller: Caller,
     Named(id): Named<CarrierId>,
 ) -> Answer<Current<CarrierView>> {
-    let carrier = api.core.store.carrier(&id).await?.filter(|c| c.shop == *caller.shop());
-    Ok(Current(carrier.ok_or_else(|| Problem::not_found("carrier"))?.into()))
+    let store = &api.core.store;
+    let (carrier, contacts) = tokio::try_join!(store.carrier(&id), store.contacts(caller.shop()))?;
+    let carrier =
+        carrier.filter(|c| c.shop == *caller.shop()).ok_or_else(|| Problem::not_found("carrier"))?;
+    Ok(Current(CarrierView::new(carrier, &contacts)))
 }
 
 pub async fn create<S: Stores, K: Secrets + 'static>(
@@ -37,7 +44,7 @@ pub async fn create<S: Stores, K: Secrets + 'static>(
     Payload(input): Payload<CarrierInput>,
 ) -> Answer<MadeCurrent<CarrierView>> {
     let create = config::create_carrier(&api.core, &api.secrets, caller.shop(), &input);
-    Ok(MadeCurrent(create.await?.into()))
+    Ok(MadeCurrent(CarrierView::new(create.await?, &BTreeMap::new())))
 }
 
 pub async fn update<S: Stores, K: Secrets + 'static>(
@@ -48,7 +55,8 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
     Payload(patch): Payload<CarrierPatch>,
 ) -> Answer<Current<CarrierView>> {
     let update = config::update_carrier(&api.core, &api.secrets, caller.shop(), &id, &patch, expected);
-    Ok(Current(update.await?.into()))
+    let contacts = api.core.store.contacts(caller.shop()).await?;
+    Ok(Current(CarrierView::new(update.await?, &contacts)))
 }
 
 pub async fn check<S: Stores, K: Secrets + 'static>(

@@ -1,5 +1,7 @@
 //! Sales channels.
 
+use std::collections::BTreeMap;
+
 use stagepost_app::config::{self, ChannelInput, ChannelPatch, Removal};
 use stagepost_app::jobs;
 use stagepost_app::ports::Secrets;
@@ -18,8 +20,10 @@ pub async fn list<S: Stores, K: Secrets + 'static>(
     api: State<S, K>,
     caller: Caller,
 ) -> Answer<Found<List<ChannelView>>> {
-    let channels = api.core.store.channels(caller.shop()).await?;
-    Ok(List::whole(channels.into_iter().map(ChannelView::from)))
+    let store = &api.core.store;
+    let (channels, contacts) =
+        tokio::try_join!(store.channels(caller.shop()), store.contacts(caller.shop()))?;
+    Ok(List::whole(channels.into_iter().map(|one| ChannelView::new(one, &contacts))))
 }
 
 pub async fn read<S: Stores, K: Secrets + 'static>(
@@ -27,8 +31,11 @@ pub async fn read<S: Stores, K: Secrets + 'static>(
     caller: Caller,
     Named(id): Named<ChannelId>,
 ) -> Answer<Current<ChannelView>> {
-    let channel = api.core.store.channel(&id).await?.filter(|c| c.shop == *caller.shop());
-    Ok(Current(channel.ok_or_else(|| Problem::not_found("channel"))?.into()))
+    let store = &api.core.store;
+    let (channel, contacts) = tokio::try_join!(store.channel(&id), store.contacts(caller.shop()))?;
+    let channel =
+        channel.filter(|c| c.shop == *caller.shop()).ok_or_else(|| Problem::not_found("channel"))?;
+    Ok(Current(ChannelView::new(channel, &contacts)))
 }
 
 pub async fn create<S: Stores, K: Secrets + 'static>(
@@ -37,7 +44,7 @@ pub async fn create<S: Stores, K: Secrets + 'static>(
     Payload(input): Payload<ChannelInput>,
 ) -> Answer<MadeCurrent<ChannelView>> {
     let create = config::create_channel(&api.core, &api.secrets, caller.shop(), &input, api.check_url);
-    Ok(MadeCurrent(create.await?.into()))
+    Ok(MadeCurrent(ChannelView::new(create.await?, &BTreeMap::new())))
 }
 
 pub async fn update<S: Stores, K: Secrets + 'static>(
@@ -48,7 +55,8 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
     Payload(patch): Payload<ChannelPatch>,
 ) -> Answer<Current<ChannelView>> {
     let update = config::update_channel(&api.core, &api.secrets, caller.shop(), &id, &patch, expected);
-    Ok(Current(update.await?.into()))
+    let contacts = api.core.store.contacts(caller.shop()).await?;
+    Ok(Current(ChannelView::new(update.await?, &contacts)))
 }
 
 pub async fn check<S: Stores, K: Secrets + 'static>(

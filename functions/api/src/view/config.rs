@@ -1,11 +1,14 @@
 //! Configuration, without its secrets.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use stagepost_app::config::MemberShown;
 use stagepost_app::jobs::{check_of_carrier, check_of_channel};
 use stagepost_domain::Timestamp;
 use stagepost_domain::brand::Brand;
+use stagepost_domain::contact::{Contact, FarEnd};
 use stagepost_domain::event::Actor;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::flow::warnings::Warning;
@@ -130,14 +133,22 @@ pub struct ChannelView {
     check: Option<JobId>,
     /// Where the platform sends its notifications.
     inbound_path: String,
+    /// Its last authentic notification, to five minutes; null if none ever came.
+    last_inbound_at: Option<Timestamp>,
+    /// When it last took a fulfillment, to five minutes; null if it never did.
+    last_outbound_at: Option<Timestamp>,
     /// Counts edits, from 1.
     version: u64,
 }
 
-impl From<Channel> for ChannelView {
-    fn from(c: Channel) -> Self {
+impl ChannelView {
+    /// A channel with when it was last in contact.
+    pub fn new(c: Channel, contacts: &BTreeMap<FarEnd, Contact>) -> Self {
         let check = check_of_channel(&c);
+        let contact = contacts.get(&FarEnd::Channel(c.id.clone())).copied().unwrap_or_default();
         Self {
+            last_inbound_at: contact.inbound,
+            last_outbound_at: contact.outbound,
             inbound_path: format!("/webhooks/{}/{}", c.platform.as_str(), c.id),
             id: c.id,
             platform: c.platform,
@@ -168,16 +179,21 @@ pub struct CarrierView {
     check: Option<JobId>,
     /// Where the service sends its notifications.
     inbound_path: String,
+    /// Its last authentic notification, to five minutes; null if none ever came.
+    last_inbound_at: Option<Timestamp>,
     /// Counts edits, from 1.
     version: u64,
 }
 
-impl From<CarrierIntegration> for CarrierView {
-    fn from(c: CarrierIntegration) -> Self {
+impl CarrierView {
+    /// An integration with when it was last in contact.
+    pub fn new(c: CarrierIntegration, contacts: &BTreeMap<FarEnd, Contact>) -> Self {
+        let contact = contacts.get(&FarEnd::Carrier(c.id.clone())).copied().unwrap_or_default();
         let inbound_path = format!("/webhooks/carriers/{}", c.id);
         let (has_credentials, check) = (c.credentials.is_some(), check_of_carrier(&c));
         let CarrierIntegration { id, kind, name, version, .. } = c;
-        Self { id, kind, name, has_credentials, check, inbound_path, version }
+        let last_inbound_at = contact.inbound;
+        Self { id, kind, name, has_credentials, check, inbound_path, last_inbound_at, version }
     }
 }
 

@@ -2,9 +2,11 @@
 
 use http::StatusCode;
 use stagepost_app::config::reconciliation_of;
+use stagepost_app::contact::ContactStore;
 use stagepost_app::jobs::{check_of_carrier, check_of_channel};
 use stagepost_app::ports::{ConfigChange, ConfigStore, JobStore};
 use stagepost_domain::SignedDuration;
+use stagepost_domain::contact::{FarEnd, Way};
 use stagepost_domain::id::{AttemptId, JobId};
 use stagepost_domain::job::{Connection, Job, JobKind, JobState, PageDone, Progress};
 use stagepost_domain::shop::{CarrierIntegration, Channel, Role, Sealed};
@@ -304,6 +306,25 @@ async fn the_list_says_when_a_store_was_asked_last_and_what_was_new_there() {
     let seen = world.get(ALL).await;
     assert!(seen.says("asked <span") && seen.says("1 Mar 2026, 10:10 UTC"), "{}", seen.body);
     assert!(seen.says("1 Mar 2026, 10:09 UTC"), "and the newest change");
+}
+
+#[tokio::test]
+async fn what_is_connected_says_when_it_was_last_in_contact() {
+    let world = World::new().await;
+    connected(&world).await;
+    assert!(world.get(STORE).await.says("<dt>Last one that came</dt><dd>None yet</dd>"));
+    let channel = FarEnd::Channel(build::channel_id());
+    let carrier = FarEnd::Carrier(build::carrier_id());
+    for (far, way, at) in
+        [(&channel, Way::Inbound, 60), (&channel, Way::Outbound, 120), (&carrier, Way::Inbound, 180)]
+    {
+        world.store.note_contact(&build::shop(), far, way, build::seconds(at)).await.unwrap();
+    }
+    let (store, parcels, all) = (world.get(STORE).await, world.get(PARCELS).await, world.get(ALL).await);
+    for page in [&store, &all] {
+        assert!(page.says("1 Mar 2026, 10:01 UTC") && page.says("1 Mar 2026, 10:02 UTC"), "{}", page.body);
+    }
+    assert!(parcels.says("1 Mar 2026, 10:03 UTC") && all.says("1 Mar 2026, 10:03 UTC"));
 }
 
 #[tokio::test]

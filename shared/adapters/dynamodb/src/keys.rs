@@ -96,6 +96,11 @@ pub(crate) fn call(shop: &ShopId, id: &str) -> Key {
     Key::new(format!("CALL#{shop}#{id}"), "CALL")
 }
 
+/// Where it stands when far ends of a shop were last in contact.
+pub(crate) fn seen_pk(shop: &ShopId) -> String {
+    format!("SEEN#{shop}")
+}
+
 pub(crate) fn shop_pk(shop: &ShopId) -> String {
     format!("SHOP#{shop}")
 }

@@ -44,6 +44,7 @@ mod calls;
 mod client;
 mod commit;
 mod config;
+mod contact;
 mod error;
 mod event_item;
 mod expression;

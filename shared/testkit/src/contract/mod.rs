@@ -6,6 +6,7 @@
 pub mod attempts;
 pub mod calls;
 pub mod config;
+pub mod contact;
 pub mod governor;
 pub mod inbound;
 pub mod jobs;
@@ -84,6 +85,9 @@ macro_rules! store_contract {
             an_attempt_is_kept_for_thirty_days
             health_is_replaced_over_the_version_that_was_read
             an_endpoint_is_read_with_its_health_and_goes_with_it
+        }
+        $crate::store_contract! { @laws contact $make;
+            the_last_contact_of_each_way_is_kept
         }
         $crate::store_contract! { @laws governor $make;
             a_governor_is_replaced_over_the_version_that_was_read

@@ -8,7 +8,7 @@ use stagepost_app::ports::SecretKind;
 use super::document::{functions, items, leaves, named, of_type, texts};
 
 /// What partition keys of the table begin with.
-const PREFIXES: [&str; 13] = [
+const PREFIXES: [&str; 14] = [
     "ORDER",
     "TRACK",
     "SHOP",
@@ -22,6 +22,7 @@ const PREFIXES: [&str; 13] = [
     "PERSON",
     "ASKED",
     "SIGNIN",
+    "SEEN",
 ];
 /// Found without a shop: whoever writes one decides whose notifications and whose keys are whose, and who works with
 /// a shop.

@@ -5,11 +5,12 @@ use axum::extract::Path;
 use stagepost_app::config::{CarrierPatch, ConfigError, Plain, Removal, remove, update_carrier};
 use stagepost_app::jobs::check_of_carrier;
 use stagepost_app::ports::Secrets;
+use stagepost_domain::contact::FarEnd;
 use stagepost_domain::shop::CarrierIntegration;
 
 use super::check::{Check, job};
 use super::service::Service;
-use super::{Lost, Standing, carrier, carrier_path, carrier_url};
+use super::{Heard, Lost, Standing, carrier, carrier_path, carrier_url};
 use crate::answer::{Answer, page, page_as, to_say};
 use crate::fields::{Fields, Wrong};
 use crate::shell::{Area, Flash, Shell};
@@ -29,6 +30,7 @@ struct CarrierPage<'a> {
     check: Check,
     /// Whether new parcels are registered with it.
     registers: bool,
+    heard: Heard,
     url: String,
     after: Vec<String>,
     /// Until when the secret before this one counts, too.
@@ -46,7 +48,11 @@ async fn shown<S: Stores, K>(
     carrier: &CarrierIntegration,
     standing: Standing<'_>,
 ) -> Answer {
-    let check = job(console, visit, check_of_carrier(carrier)).await?;
+    let (check, contacts) = tokio::join!(
+        job(console, visit, check_of_carrier(carrier)),
+        console.core.store.contacts(&visit.shop)
+    );
+    let (check, contacts) = (check?, contacts?);
     let service = Service::of_carrier(carrier.kind);
     let (has, path) = (carrier.credentials.is_some(), carrier_path(&carrier.id));
     let registrar = visit.settings.registrar.as_ref();
@@ -54,6 +60,7 @@ async fn shown<S: Stores, K>(
         shell: visit.shell(Area::Integrations),
         check: Check::new(service, has, check.as_ref(), path.clone(), visit),
         registers: registrar.is_some_and(|registrar| registrar.carrier == carrier.id),
+        heard: Heard::new(contacts.get(&FarEnd::Carrier(carrier.id.clone())), visit),
         url: carrier_url(&console.public, carrier),
         after: service.after(),
         former: carrier.webhook_secrets.at(visit.now).find_map(|(_, until)| until).map(exactly),

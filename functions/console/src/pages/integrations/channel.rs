@@ -7,6 +7,7 @@ use stagepost_app::config::{
 };
 use stagepost_app::jobs::{self, JobRequestError, check_of_channel};
 use stagepost_app::ports::Secrets;
+use stagepost_domain::contact::FarEnd;
 use stagepost_domain::id::FlowId;
 use stagepost_domain::job::{Job, JobKind, JobState, RECONCILE_EVERY};
 use stagepost_domain::shop::Channel;
@@ -14,7 +15,7 @@ use stagepost_domain::text::Invalid;
 
 use super::check::{Check, job};
 use super::service::Service;
-use super::{Lost, Standing, channel, channel_path, channel_url, flow_choices};
+use super::{Heard, Lost, Standing, channel, channel_path, channel_url, flow_choices};
 use crate::answer::{Answer, page, page_as, to_say};
 use crate::error::Failed;
 use crate::fields::{Fields, Wrong};
@@ -67,6 +68,7 @@ struct ChannelPage<'a> {
     channel: &'a Channel,
     check: Check,
     asked: Option<Asked>,
+    heard: Heard,
     url: String,
     after: Vec<String>,
     /// Until when the secret before this one counts, too.
@@ -86,12 +88,13 @@ async fn shown<S: Stores, K>(
     channel: &Channel,
     standing: Standing<'_>,
 ) -> Answer {
-    let (check, asking, flows) = tokio::join!(
+    let (check, asking, flows, contacts) = tokio::join!(
         job(console, visit, check_of_channel(channel)),
         job(console, visit, reconciliation_of(&channel.id).ok()),
-        console.flows(visit)
+        console.flows(visit),
+        console.core.store.contacts(&visit.shop)
     );
-    let (check, asking, flows) = (check?, asking?, flows?);
+    let (check, asking, flows, contacts) = (check?, asking?, flows?, contacts?);
     let service = Service::of_channel(channel.platform).unwrap_or(Service::Shopify);
     let (has, path) = (channel.credentials.is_some(), channel_path(&channel.id));
     let stored = channel.default_flow.as_ref().map(FlowId::as_str).unwrap_or_default();
@@ -99,6 +102,7 @@ async fn shown<S: Stores, K>(
         shell: visit.shell(Area::Integrations),
         check: Check::new(service, has, check.as_ref(), path.clone(), visit),
         asked: asking.filter(|_| has).map(|job| asked(&job, visit)),
+        heard: Heard::new(contacts.get(&FarEnd::Channel(channel.id.clone())), visit),
         url: channel_url(&console.public, channel),
         after: service.after(),
         former: channel.webhook_secrets.at(visit.now).find_map(|(_, until)| until).map(exactly),

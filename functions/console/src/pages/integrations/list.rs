@@ -5,13 +5,14 @@ use futures_util::future::try_join_all;
 use stagepost_app::config::reconciliation_of;
 use stagepost_app::jobs::{check_of_carrier, check_of_channel};
 use stagepost_app::ports::Secrets;
+use stagepost_domain::contact::FarEnd;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::shop::{CarrierIntegration, Channel};
 
 use super::channel::{Asked, asked};
 use super::check::{Check, job};
 use super::service::Service;
-use super::{carrier_path, channel_path};
+use super::{Heard, carrier_path, channel_path};
 use crate::answer::{Answer, page};
 use crate::error::Failed;
 use crate::shell::{Area, Shell};
@@ -28,6 +29,7 @@ struct Row {
     /// Where its new orders go; none of a carrier's.
     flow: Option<String>,
     asked: Option<Asked>,
+    contact: Heard,
 }
 
 #[derive(Template)]
@@ -41,11 +43,22 @@ struct ListPage {
 
 pub async fn show<S: Stores, K: Secrets + 'static>(console: State<S, K>, visitor: Visitor) -> Answer {
     let (store, shop) = (&console.core.store, &visitor.shop);
-    let (channels, carriers, flows) =
-        tokio::join!(store.channels(shop), store.carriers(shop), console.flows(&visitor));
-    let (channels, carriers, flows) = (channels?, carriers?, flows?);
-    let of_channels = channels.into_iter().map(|channel| channel_row(&console, &visitor, channel, &flows));
-    let of_carriers = carriers.into_iter().map(|carrier| carrier_row(&console, &visitor, carrier));
+    let (channels, carriers, flows, contacts) = tokio::join!(
+        store.channels(shop),
+        store.carriers(shop),
+        console.flows(&visitor),
+        store.contacts(shop)
+    );
+    let (channels, carriers, flows, contacts) = (channels?, carriers?, flows?, contacts?);
+    let heard = |far: FarEnd| Heard::new(contacts.get(&far), &visitor);
+    let of_channels = channels.into_iter().map(|channel| {
+        let heard = heard(FarEnd::Channel(channel.id.clone()));
+        channel_row(&console, &visitor, channel, &flows, heard)
+    });
+    let of_carriers = carriers.into_iter().map(|carrier| {
+        let heard = heard(FarEnd::Carrier(carrier.id.clone()));
+        carrier_row(&console, &visitor, carrier, heard)
+    });
     let (channels, carriers) = tokio::join!(try_join_all(of_channels), try_join_all(of_carriers));
     page(&ListPage {
         shell: visitor.shell(Area::Integrations),
@@ -60,6 +73,7 @@ async fn channel_row<S: Stores, K>(
     visit: &Visit,
     channel: Channel,
     flows: &[Flow],
+    contact: Heard,
 ) -> Result<Row, Failed> {
     let (check, asking) = tokio::join!(
         job(console, visit, check_of_channel(&channel)),
@@ -78,6 +92,7 @@ async fn channel_row<S: Stores, K>(
         service,
         flow: Some(flow.map_or_else(|| "Untriaged".to_owned(), |flow| flow.name.clone())),
         asked: asking.filter(|_| has).map(|job| asked(&job, visit)),
+        contact,
     })
 }
 
@@ -85,6 +100,7 @@ async fn carrier_row<S: Stores, K>(
     console: &Console<S, K>,
     visit: &Visit,
     carrier: CarrierIntegration,
+    contact: Heard,
 ) -> Result<Row, Failed> {
     let check = job(console, visit, check_of_carrier(&carrier)).await?;
     let service = Service::of_carrier(carrier.kind);
@@ -104,5 +120,6 @@ async fn carrier_row<S: Stores, K>(
         service,
         flow: None,
         asked: None,
+        contact,
     })
 }

@@ -10,6 +10,8 @@ mod service;
 use axum::Router;
 use axum::routing::{get, post};
 use stagepost_app::ports::Secrets;
+use stagepost_domain::Timestamp;
+use stagepost_domain::contact::Contact;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{CarrierId, ChannelId};
 use stagepost_domain::shop::{CarrierIntegration, Channel};
@@ -20,6 +22,7 @@ use super::Routes;
 use crate::error::{Failed, Trouble};
 use crate::fields::{Fields, Wrong};
 use crate::shell::Area;
+use crate::time::Moment;
 use crate::visitor::Visit;
 use crate::{Console, Stores};
 
@@ -43,6 +46,21 @@ pub fn routes<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
         )
         .nest("/settings/integrations/channels", channels)
         .nest("/settings/integrations/carriers", carriers)
+}
+
+/// When something that is connected was last in contact.
+#[derive(Default)]
+struct Heard {
+    inbound: Option<Moment>,
+    outbound: Option<Moment>,
+}
+
+impl Heard {
+    fn new(contact: Option<&Contact>, visit: &Visit) -> Self {
+        let moment = |at: Option<Timestamp>| at.map(|at| Moment::new(at, visit.now));
+        let contact = contact.copied().unwrap_or_default();
+        Self { inbound: moment(contact.inbound), outbound: moment(contact.outbound) }
+    }
 }
 
 /// Secrets that came with a form: the page that shows the form again does not hold them.

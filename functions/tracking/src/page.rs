@@ -3,7 +3,7 @@
 use askama::Template;
 use jiff::Timestamp;
 use jiff::tz::Offset;
-use stagepost_domain::brand::Brand;
+use stagepost_domain::brand::{Brand, COLOR};
 use stagepost_domain::flow::Flow;
 use stagepost_domain::order::{Lifecycle, Order};
 use stagepost_domain::package::{Checkpoint, Package, TrackingStatus};
@@ -101,7 +101,7 @@ pub fn order(language: Language, seen: &Seen<'_>) -> String {
         shop,
         number: &order.number,
         headline: headline(language, order, &shown, here),
-        color: brand.color.as_ref().map_or("#2563eb", |color| color.as_str()),
+        color: brand.color.as_ref().map_or(COLOR, |color| color.as_str()),
         logo: brand.logo.as_ref().map(|logo| logo.data_url()).unwrap_or_default(),
         notices: notices(words, order, &shown),
         steps,

@@ -20,6 +20,9 @@ pub struct Brand {
     pub logo: Option<Logo>,
 }
 
+/// The colour of a tracking page whose shop chose none.
+pub const COLOR: &str = "#2563eb";
+
 /// `#rrggbb` in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

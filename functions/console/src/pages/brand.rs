@@ -5,7 +5,7 @@ use axum::Router;
 use axum::routing::get;
 use stagepost_app::config::{BrandInput, ConfigError, update_brand};
 use stagepost_app::ports::Secrets;
-use stagepost_domain::brand::{Brand, Color, LOGO_MAX, Logo};
+use stagepost_domain::brand::{Brand, COLOR, Color, LOGO_MAX, Logo};
 
 use super::Routes;
 use crate::Stores;
@@ -14,9 +14,6 @@ use crate::fields::{Fields, Wrong};
 use crate::shell::{Area, Flash, Shell};
 use crate::state::State;
 use crate::visitor::{Admin, Visit, Visitor};
-
-/// The colour that the tracking page of a shop has that chose none.
-const COLOR: &str = "#2563eb";
 
 /// Its routes.
 pub fn routes<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {

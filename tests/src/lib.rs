@@ -204,7 +204,7 @@ impl Api {
 }
 
 /// Ids of what the setup made.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Ids {
     /// The template of every mail.
     pub template: String,
@@ -272,10 +272,10 @@ pub fn flow(template: &str, endpoint: &str) -> Value {
         "name": "Paper boats",
         "stages": [
             {"name": "New", "automations": {"email": mail}},
-            {"name": "Printing", "automations": {"webhook": call}},
-            {"name": "Ready", "automations": {"fulfill": {"enabled": true}, "email": mail}},
-            {"name": "Shipped", "automations": {"email": mail, "fulfill": {"enabled": true}}},
-            {"name": "Delivered", "automations": {"email": mail, "advance_on_delivery": {"enabled": true}}},
+            {"name": "Printing", "color": "#2563eb", "automations": {"webhook": call}},
+            {"name": "Ready", "color": "#9333ea", "automations": {"fulfill": {"enabled": true}, "email": mail}},
+            {"name": "Shipped", "color": "#ea580c", "automations": {"email": mail, "fulfill": {"enabled": true}}},
+            {"name": "Delivered", "color": "#16a34a", "automations": {"email": mail, "advance_on_delivery": {"enabled": true}}},
         ],
         "default_stage": "New",
         "fulfilled_stage": "Shipped",
@@ -290,6 +290,20 @@ impl World {
 
     /// The same, its host configured otherwise.
     pub async fn start_with(edit: impl FnOnce(&mut HostConfig)) -> Self {
+        let mut world = Self::bare(edit).await;
+        world.ids = set_up(&world.api, &world.woo.url(), &world.receiver.url()).await;
+        // The stores' credentials are tried out before a test begins: no fault and no count of it is theirs.
+        world.settle().await;
+        world.clock.advance(SignedDuration::from_secs(60));
+        world
+    }
+
+    /// A shop with nothing in it but an owner's key. Who connects something to it puts its id into `ids`.
+    pub async fn empty() -> Self {
+        Self::bare(|_| {}).await
+    }
+
+    async fn bare(edit: impl FnOnce(&mut HostConfig)) -> Self {
         let clock = ManualClock::new(start_time());
         let time: Arc<dyn Clock> = Arc::new(clock.clone());
         let shopify = ShopifyStore::start(SHOPIFY_DOMAIN, "shpat_test", SHOPIFY_SECRET, Arc::clone(&time));
@@ -310,18 +324,21 @@ impl World {
         let shop = ShopId::parse("shop_paperboat").unwrap();
         let key = create_shop(host.core(), &shop, "Paper Boat", "hello@paperboat.example").await.unwrap();
         let api = Api::new(&host.base_url(), &key);
-        let ids = set_up(&api, &woo.url(), &receiver.url()).await;
+        let ids = Ids::default();
         let courier = Courier::new(&host.base_url());
         let easypost = EasyPost::new(EASYPOST_SECRET);
-        // The stores' credentials are tried out before a test begins: no fault and no count of it is theirs.
-        assert!(host.settle(PATIENCE).await, "the host does not come to rest");
-        clock.advance(SignedDuration::from_secs(60));
         Self { host, clock, api, shop, shopify, woo, easypost, parcels, receiver, courier, ids }
     }
 
     /// Lets everything come to rest at the present time.
     pub async fn settle(&self) {
         assert!(self.host.settle(PATIENCE).await, "the host does not come to rest");
+    }
+
+    /// The present time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Moves the clock on and lets everything come to rest.

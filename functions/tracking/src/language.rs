@@ -169,9 +169,11 @@ impl Language {
         let (hours, days) = (minutes / 60, minutes / (24 * 60));
         match self {
             _ if minutes < 0 => String::new(),
+            Self::English if minutes == 0 => "just now".to_owned(),
             Self::English if minutes < 60 => format!("{minutes} min ago"),
             Self::English if hours < 48 => format!("{hours} h ago"),
             Self::English => format!("{days} days ago"),
+            Self::German if minutes == 0 => "gerade eben".to_owned(),
             Self::German if minutes < 60 => format!("vor {minutes} Min."),
             Self::German if hours < 48 => format!("vor {hours} Std."),
             Self::German => format!("vor {days} Tagen"),

@@ -10,7 +10,7 @@ use stagepost_app::people::link_url;
 use stagepost_domain::id::ShopId;
 use stagepost_lambda::env;
 use stagepost_local::bootstrap::{NewShop, Place, bootstrap, owner_key, shop_id, sign_in};
-use stagepost_local::seed::{Seeded, demo_link, seed};
+use stagepost_local::seed::{DEMO_OWNER, Seeded, demo_link, seed};
 use stagepost_local::{HostConfig, start};
 use stagepost_smtp::Relay;
 use tracing_subscriber::EnvFilter;
@@ -334,16 +334,14 @@ async fn serve(options: Serve) -> Done {
     };
     let host = start(config).await?;
     let base = host.base_url();
-    print(&format!("Stagepost listens on {base}, its data is in {}\n", folder.display()))?;
-    if let Some(seeded) = seed(host.core()).await? {
-        print(&welcome(&base, &seeded))?;
-    }
+    let seeded = seed(host.core()).await?;
+    let mut said = format!("Stagepost listens on {base}, its data is in {}\n", folder.display());
     if let Some(token) = demo_link(&host).await? {
-        print(&format!(
-            "Console: {base}/sign-in/{token}\n         signs you in once, within 15 minutes; later ones come into the mailbox\n"
-        ))?;
+        said.push_str(&open_here(&base, &token));
     }
-    print(&format!("Captured mail: {base}/_local/mailbox\n"))?;
+    said.push_str(&format!("Captured mail: {base}/_local/mailbox\n"));
+    said.extend(seeded.map(|seeded| welcome(&base, &seeded)));
+    print(&said)?;
     stopped().await?;
     host.stop().await;
     Ok(())
@@ -363,12 +361,26 @@ async fn stopped() -> std::io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
+/// The way into the console, and the way there when that is used up.
+fn open_here(base: &str, token: &str) -> String {
+    format!(
+        "
+Open this in a browser; it signs you in to the console once, within 15 minutes:
+
+  {base}/sign-in/{token}
+
+Later ask for a link at {base}/sign-in with {DEMO_OWNER}: it comes into the captured mail.
+
+"
+    )
+}
+
 /// What a first start says, ready to be pasted into a shell.
 fn welcome(base: &str, seeded: &Seeded) -> String {
     let (key, flow) = (&seeded.key, &seeded.flow.id);
     format!(
         r#"
-A demo shop is ready. Its API key is shown this once:
+The demo shop's API key is shown this once:
 
   export STAGEPOST_API_KEY={key}
 

@@ -222,6 +222,7 @@ impl Scene {
             origin: Origin::Live,
             armed_at: None,
             default_flow: self.known.playbook.as_ref().map(|p| p.flow.id.clone()),
+            by: None,
         }
     }
 

@@ -1,13 +1,17 @@
 //! Facts: what the outside says is so, normalised. State, not events: a notification's topic proves
 //! nothing, its payload's own update time does.
 
+mod written;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::event::Actor;
+use crate::event::{Actor, Cause};
 use crate::id::{FlowId, StageId};
 use crate::order::{Lifecycle, Snapshot, Source};
 use crate::package::{Checkpoint, PackagePatch, PackageSeen, TrackingStatus};
+
+pub use written::{EXTERNAL_ID_MAX, WrittenOrder};
 
 /// Identity of one fulfillment on its platform: Shopify's fulfillment id, or for WooCommerce, which has
 /// none, the completion time (`completed@…`).
@@ -110,6 +114,18 @@ pub struct OrderFact {
     pub armed_at: Option<Timestamp>,
     /// The flow for an order without one.
     pub default_flow: Option<crate::id::FlowId>,
+    /// Who wrote it by hand; nobody where a platform or a program tells of it.
+    pub by: Option<Actor>,
+}
+
+impl OrderFact {
+    /// What brought it about.
+    pub(crate) fn cause(&self) -> Cause {
+        match &self.by {
+            Some(actor) => Cause::Manual { actor: actor.clone() },
+            None => Cause::Platform { channel: self.source.channel.clone() },
+        }
+    }
 }
 
 /// One fulfillment of an order, told on its own (Shopify `fulfillments/*`).

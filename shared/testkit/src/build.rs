@@ -344,6 +344,7 @@ pub fn order_fact(external_id: u64, updated: i64) -> OrderFact {
         origin: Origin::Live,
         armed_at: Some(at("2026-01-01T00:00:00Z")),
         default_flow: Some(flow_id()),
+        by: None,
     }
 }
 

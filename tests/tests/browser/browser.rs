@@ -4,11 +4,15 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use fantoccini::elements::Element;
+use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use url::Url;
 
 /// A screen.
 #[derive(Debug, Clone, Copy)]
@@ -24,9 +28,15 @@ pub const PHONE: Screen = Screen { width: 375, height: 800, dark: true };
 /// Longest wait for what a page is to show.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Whether somebody wants pictures: `STAGEPOST_SHOTS` names a folder for them.
+pub fn takes_pictures() -> bool {
+    std::env::var_os("STAGEPOST_SHOTS").is_some()
+}
+
 /// A browser with its driver; both end with it.
 pub struct Browser {
     pub client: Client,
+    screen: Screen,
     base: String,
     axe: String,
     _driver: Child,
@@ -68,7 +78,14 @@ impl Browser {
             .await
             .expect("chromium and chromium-driver must be installed");
         let axe = std::fs::read_to_string(axe_file()).expect("`make browser` fetches axe-core");
-        Self { client, base: base.trim_end_matches('/').to_owned(), axe, _driver: driver, _profile: profile }
+        Self {
+            client,
+            screen,
+            base: base.trim_end_matches('/').to_owned(),
+            axe,
+            _driver: driver,
+            _profile: profile,
+        }
     }
 
     /// Goes to a page.
@@ -109,12 +126,18 @@ impl Browser {
         panic!("\"{words}\" is not on {}:\n{shown}", self.path().await);
     }
 
-    /// Clicks the link or button with these words.
+    /// The same, on a page without a barrier.
+    pub async fn sees_well(&self, words: &str) {
+        self.sees(words).await;
+        self.is_accessible().await;
+    }
+
+    /// Clicks the link or button with these words, or with these in bold.
     pub async fn click(&self, words: &str) {
         let quoted = format!("'{}'", words.replace('\'', "\\'"));
         let find = format!(
             "//*[self::a or self::button or self::summary or self::label][normalize-space(.)={quoted} or \
-             @aria-label={quoted} or @title={quoted}]"
+             strong[normalize-space(.)={quoted}] or @aria-label={quoted} or @title={quoted}]"
         );
         self.shown(&find, words).await.click().await.unwrap();
     }
@@ -162,32 +185,27 @@ impl Browser {
             axe.run(document, {runOnly: tags}).then(found => done(found.violations.map(v =>
                 ({id: v.id, help: v.help, nodes: v.nodes.slice(0, 5).map(n => n.html + ' ' + n.failureSummary)}))))";
         let found = self.client.execute_async(run, Vec::new()).await.unwrap();
-        assert_eq!(found, json!([]), "{path}");
+        let none = found.as_array().is_some_and(Vec::is_empty);
+        assert!(none, "{path}: {}", serde_json::to_string_pretty(&found).unwrap());
         let wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
         let wide = self.client.execute(wide, Vec::new()).await.unwrap();
         assert!(wide.as_i64() <= Some(0), "{path} is {wide} pixels too wide");
     }
 
-    /// A picture of the whole page, where `STAGEPOST_SHOTS` names a folder for them.
+    /// A picture of the whole page, as `NAME-WIDTH-LIGHT.png`, if somebody wants pictures.
     pub async fn shot(&self, name: &str) {
-        let Some(folder) = std::env::var_os("STAGEPOST_SHOTS") else { return };
-        let height = "return Math.min(document.documentElement.scrollHeight, 4000)";
-        let height = self.client.execute(height, Vec::new()).await.unwrap().as_u64().unwrap_or(900);
-        let size = self.client.get_window_size().await.unwrap();
-        let _too_small = self
-            .client
-            .set_window_size(
-                u32::try_from(size.0).unwrap_or(1280),
-                u32::try_from(height + 140).unwrap_or(900),
-            )
-            .await;
-        let png = self.client.screenshot().await.unwrap();
+        let Some(folder) = std::env::var_os("STAGEPOST_SHOTS").map(PathBuf::from) else { return };
+        let Screen { width, height, dark } = self.screen;
+        let whole =
+            self.ask("return document.documentElement.scrollHeight").await.as_u64().unwrap_or_default();
+        let clip =
+            json!({"x": 0, "y": 0, "width": width, "height": whole.clamp(height.into(), 4_000), "scale": 1});
+        let taken = Picture(json!({"captureBeyondViewport": true, "clip": clip}));
+        let taken = self.client.issue_cmd(taken).await.unwrap();
+        let png = BASE64_STANDARD.decode(taken["data"].as_str().unwrap()).unwrap();
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(PathBuf::from(folder).join(format!("{name}.png")), png).unwrap();
-        let _as_before = self
-            .client
-            .set_window_size(u32::try_from(size.0).unwrap_or(1280), u32::try_from(size.1).unwrap_or(900))
-            .await;
+        let light = if dark { "dark" } else { "light" };
+        std::fs::write(folder.join(format!("{name}-{width}-{light}.png")), png).unwrap();
     }
 
     /// Presses keys where the focus is.
@@ -210,13 +228,38 @@ impl Browser {
     }
 }
 
+/// Chromium's own command for a picture of more than the window shows.
+#[derive(Debug)]
+struct Picture(Value);
+
+impl WebDriverCompatibleCommand for Picture {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (http::Method, Option<String>) {
+        let body = json!({"cmd": "Page.captureScreenshot", "params": self.0});
+        (http::Method::POST, Some(body.to_string()))
+    }
+}
+
 /// Where axe-core is.
 fn axe_file() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/tools/axe.min.js")
 }
 
-/// A driver on a free port.
+/// A driver on a free port. It takes one that is free for IPv4 and gives up where IPv6 has lost it meanwhile: then
+/// another is started.
 async fn driver() -> (Child, u16) {
+    for _ in 0..5 {
+        if let Some(started) = started().await {
+            return started;
+        }
+    }
+    panic!("chromedriver says no port");
+}
+
+async fn started() -> Option<(Child, u16)> {
     let mut driver = Command::new("chromedriver")
         .arg("--port=0")
         .stdout(Stdio::piped())
@@ -224,13 +267,13 @@ async fn driver() -> (Child, u16) {
         .kill_on_drop(true)
         .spawn()
         .expect("chromium and chromium-driver must be installed: `make browser`");
-    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-    while let Some(line) = lines.next_line().await.unwrap() {
+    let mut lines = BufReader::new(driver.stdout.take()?).lines();
+    while let Some(line) = lines.next_line().await.ok()? {
         if let Some((_, port)) = line.split_once("successfully on port ") {
-            let port = port.trim_end_matches('.').parse().unwrap();
+            let port = port.trim_end_matches('.').parse().ok()?;
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return (driver, port);
+            return Some((driver, port));
         }
     }
-    panic!("chromedriver says no port");
+    None
 }

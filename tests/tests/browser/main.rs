@@ -8,5 +8,6 @@
 )]
 
 mod browser;
+mod from_nothing;
 mod pages;
 mod scenarios;

@@ -4,19 +4,29 @@ use fantoccini::key::Key;
 use stagepost_domain::Timestamp;
 use stagepost_tests::{World, boats};
 
-use super::browser::{Browser, DESK};
+use super::browser::{Browser, DESK, Screen};
 
 /// Signed in at a desk with this key, at the browser's time: what counts down on a page does so by its clock.
-async fn signed_in(world: &World, key: &str) -> Browser {
-    let browser = Browser::open(&world.host.base_url(), DESK).await;
-    let now = browser.ask("return Date.now()").await.as_i64().unwrap();
-    world.clock.set(Timestamp::from_millisecond(now).unwrap());
+pub async fn signed_in(world: &World, key: &str) -> Browser {
+    signed_in_at(world, key, DESK).await
+}
+
+/// The same at another screen.
+pub async fn signed_in_at(world: &World, key: &str, screen: Screen) -> Browser {
+    let browser = Browser::open(&world.host.base_url(), screen).await;
+    now_as_in(&browser, world).await;
     browser.go("/sign-in").await;
     browser.click("Sign in with an API key").await;
     browser.write("API key", key).await;
     browser.click("Sign in").await;
-    browser.sees("Order Flows").await;
+    browser.sees("Orders").await;
     browser
+}
+
+/// Sets the world's time to the browser's, unless it is ahead of it.
+pub async fn now_as_in(browser: &Browser, world: &World) {
+    let now = browser.ask("return Date.now()").await.as_i64().unwrap();
+    world.clock.set(Timestamp::from_millisecond(now).unwrap().max(world.now()));
 }
 
 #[tokio::test]
@@ -30,6 +40,7 @@ async fn a_move_is_taken_back_within_its_grace_and_nobody_is_mailed() {
     let mailed = world.mails().len();
     browser.go(&format!("/orders/{order}")).await;
     browser.choose("Move to", "Delivered").await;
+    now_as_in(&browser, &world).await;
     browser.click("Move").await;
     browser.sees("Undo").await;
     assert_eq!(world.stage(&order).await, "Delivered");
@@ -54,7 +65,7 @@ async fn a_platforms_fulfillment_moves_the_order_and_the_outbound_skip_is_explai
     browser.go(&format!("/orders/{order}")).await;
     browser.sees("fulfilled").await;
     assert_eq!(world.stage(&order).await, "Shipped");
-    browser.shot("fulfilled-by-hand-1280").await;
+    browser.shot("fulfilled-by-hand").await;
     let words = browser.words().await;
     assert!(words.contains("Skipped") && words.contains("Shopify"), "{words}");
 }
@@ -73,6 +84,7 @@ async fn the_keyboard_alone_moves_an_order() {
     for _ in 0..10 {
         browser.press(&Key::Tab.to_string()).await;
         if browser.focus().await.starts_with("Move to Printing") {
+            now_as_in(&browser, &world).await;
             browser.press(&Key::Enter.to_string()).await;
             browser.sees("Undo").await;
             assert_eq!(world.stage(&order).await, "Printing");

@@ -231,6 +231,7 @@ async fn full() -> (World, Vec<String>) {
     let fixed = [
         "/orders",
         "/orders/board",
+        "/orders/new",
         "/orders?q=nothing",
         "/simulate?flow=flow_main&go=true",
         "/simulate?existing=true",
@@ -319,6 +320,7 @@ async fn a_form_that_comes_back_says_why_where_it_can_be_heard() {
         ("sent", "yes"),
     ];
     for path in [
+        "/orders",
         "/settings/webhooks/new",
         "/settings/keys/new",
         "/settings/people/invite",

@@ -41,3 +41,52 @@ async fn another_shops_orders_are_not_in_the_list() {
         assert!(!world.get(path).await.says("#1001"), "{path}");
     }
 }
+
+#[tokio::test]
+async fn an_order_is_added_by_hand_and_begins_like_any_other() {
+    let world = World::new().await;
+    let form = world.get("/orders/new").await;
+    assert!(form.says("Add an order") && form.says("flow_main"));
+    let said = [
+        ("external_id", "#T-1"),
+        ("flow", "flow_main"),
+        ("customer.name", "Ada <b>Example"),
+        ("customer.email", "ada@customer.example"),
+        ("item", "Paper boat"),
+        ("package", "1Z1"),
+    ];
+    let made = world.post("/orders", &said).await;
+    let order = world.get(made.to()).await;
+    assert!(
+        order.says("#T-1 is in New.") && order.says("by ") && !order.says("by the API"),
+        "{}",
+        order.body
+    );
+    assert!(order.says("Paper boat") && order.says("1Z1") && order.says("Ada &#60;b&#62;Example"));
+    let again = world.post("/orders", &said).await;
+    assert_eq!(again.status, http::StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(again.says("is that of an order that is here already"));
+}
+
+#[tokio::test]
+async fn an_order_that_is_not_one_comes_back_with_what_was_entered() {
+    let world = World::new().await;
+    let wrong = [("external_id", ""), ("flow", "flow_main"), ("customer.email", "ada"), ("item", "Boat")];
+    let seen = world.post("/orders", &wrong).await;
+    assert_eq!(seen.status, http::StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(seen.says("Order number must not be empty") && seen.says("must be an e-mail address"));
+    assert!(seen.says("value=\"Boat\""));
+    let gone = world.post("/orders", &[("external_id", "1"), ("flow", "flow_gone")]).await;
+    assert!(gone.says("is gone: choose another"));
+    let untriaged = world.post("/orders", &[("external_id", "1"), ("flow", "")]).await;
+    assert!(world.get(untriaged.to()).await.says("1 is here, in no flow yet."));
+}
+
+#[tokio::test]
+async fn whoever_only_reads_adds_no_order() {
+    let world = World::with(stagepost_domain::shop::Role::Viewer, |_| {}).await;
+    assert_eq!(world.get("/orders/new").await.status, http::StatusCode::FORBIDDEN);
+    let made = world.post("/orders", &[("external_id", "1")]).await;
+    assert_eq!(made.status, http::StatusCode::FORBIDDEN);
+    assert!(!world.get("/orders").await.says("Add order"));
+}

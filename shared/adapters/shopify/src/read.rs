@@ -97,6 +97,7 @@ fn order(channel: &Channel, payload: Payload<'_>) -> Read {
         origin: Origin::Live,
         armed_at: Some(channel.armed_at),
         default_flow: channel.default_flow.clone(),
+        by: None,
         source: source.clone(),
     };
     Ok((source, Fact::Order(Box::new(fact))))

@@ -73,6 +73,7 @@ fn fact(json: &Value, order: &Order<'_>, channel: &Channel, source: &Source, now
         origin: Origin::Live,
         armed_at: Some(channel.armed_at),
         default_flow: channel.default_flow.clone(),
+        by: None,
     }
 }
 

@@ -85,8 +85,7 @@ fn first_sighting(context: Context<'_>, order: Order, fact: &OrderFact) -> Decis
     } else {
         staleness(fact.updated_at, context.received_at)
     };
-    let cause = Cause::Platform { channel: fact.source.channel.clone() };
-    let mut draft = Draft::new(context, order, cause, fact.updated_at);
+    let mut draft = Draft::new(context, order, fact.cause(), fact.updated_at);
     fulfillment.reports.retain(|id, _| !packages.named.contains(id));
     draft.set_packages(packages.changed);
     draft.order.packages.more = packages.overflow;
@@ -133,8 +132,7 @@ fn again(context: Context<'_>, known: &Order, fact: &OrderFact) -> Decision {
         told.unwrap_or(Change::Packages)
     });
     let change = what_changed(known, lifecycle, &observed, about_packages);
-    let cause = Cause::Platform { channel: fact.source.channel.clone() };
-    let mut draft = Draft::new(context, known.clone(), cause, fact.updated_at);
+    let mut draft = Draft::new(context, known.clone(), fact.cause(), fact.updated_at);
     draft.set_packages(packages.changed);
     draft.order.packages.more = more;
     draft.order.mark = draft.order.mark.max(fact.updated_at);

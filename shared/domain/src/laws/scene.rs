@@ -362,6 +362,7 @@ pub fn shopify(at: i64) -> Seen {
         origin: Origin::Live,
         armed_at: Some(t(0)),
         default_flow: None,
+        by: None,
     })
 }
 

@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use stagepost_domain::Timestamp;
-use stagepost_domain::fact::{FulfillmentSeen, OrderFact, Origin};
+use stagepost_domain::fact::{OrderFact, WrittenOrder};
 use stagepost_domain::id::FlowId;
-use stagepost_domain::order::{Customer, FIELD_MAX, LINES_MAX, Lifecycle, Line, Platform, Snapshot, Source};
+use stagepost_domain::order::{Customer, FIELD_MAX, LINES_MAX, Line, Snapshot};
 use stagepost_domain::package::{PACKAGES_MAX, PackagePatch, PackageSeen};
-use stagepost_domain::text::{Invalid, required_name, tidy};
+use stagepost_domain::text::{Invalid, tidy};
 
 /// An order as somebody writes it.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -117,39 +117,25 @@ impl OrderInput {
     /// As a fact, told now.
     pub fn fact(&self, now: Timestamp) -> Result<OrderFact, Vec<Invalid>> {
         let mut wrong = Vec::new();
-        let external_id = required_name("external_id", &self.external_id, 100);
         let packages = self.packages(&mut wrong);
         if self.lines.len() > LINES_MAX {
             wrong.push(Invalid::new("lines", format!("at most {LINES_MAX} are taken")));
         }
-        if self.customer.email.as_deref().is_some_and(|e| !e.contains('@') || e.contains(char::is_whitespace))
-        {
-            wrong.push(Invalid::new("customer.email", "must be an e-mail address"));
-        }
-        let external_id = match external_id {
-            Ok(id) if wrong.is_empty() => id,
-            other => {
-                wrong.extend(other.err());
-                return Err(wrong);
-            }
-        };
-        let number =
-            self.number.as_deref().and_then(|n| tidy(n, FIELD_MAX)).unwrap_or_else(|| external_id.clone());
-        let source = Source { platform: Platform::Api, store: "api".into(), external_id, channel: None };
-        Ok(OrderFact {
-            source,
-            // Not our clock's word: of two calls the one that is decided last is the newer.
-            updated_at: None,
-            created_at: now,
-            number,
-            lifecycle: Lifecycle::Open,
+        let written = WrittenOrder {
+            external_id: self.external_id.clone(),
+            number: self.number.clone(),
             snapshot: self.snapshot(),
-            fulfillment: FulfillmentSeen { packages, ..FulfillmentSeen::default() },
-            draft: false,
-            origin: Origin::Live,
-            armed_at: None,
-            default_flow: self.flow.clone(),
-        })
+            packages,
+            flow: self.flow.clone(),
+            by: None,
+        };
+        match written.fact(now) {
+            Ok(fact) if wrong.is_empty() => Ok(fact),
+            other => {
+                wrong.extend(other.err().unwrap_or_default());
+                Err(wrong)
+            }
+        }
     }
 
     fn packages(&self, wrong: &mut Vec<Invalid>) -> Option<Vec<PackageSeen>> {

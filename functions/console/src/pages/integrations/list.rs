@@ -38,7 +38,9 @@ struct ListPage {
     shell: Shell,
     channels: Vec<Row>,
     carriers: Vec<Row>,
-    services: [Service; 4],
+    /// What can be connected: stores, and those that tell of parcels.
+    stores: Vec<Service>,
+    feeds: Vec<Service>,
 }
 
 pub async fn show<S: Stores, K: Secrets + 'static>(console: State<S, K>, visitor: Visitor) -> Answer {
@@ -60,11 +62,13 @@ pub async fn show<S: Stores, K: Secrets + 'static>(console: State<S, K>, visitor
         carrier_row(&console, &visitor, carrier, heard)
     });
     let (channels, carriers) = tokio::join!(try_join_all(of_channels), try_join_all(of_carriers));
+    let (stores, feeds) = Service::ALL.into_iter().partition(|service| service.is_channel());
     page(&ListPage {
         shell: visitor.shell(Area::Integrations),
         channels: channels?,
         carriers: carriers?,
-        services: Service::ALL,
+        stores,
+        feeds,
     })
 }
 

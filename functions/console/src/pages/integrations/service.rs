@@ -73,6 +73,14 @@ impl Service {
         }
     }
 
+    /// As people call it amid a sentence.
+    pub fn called(self) -> &'static str {
+        match self {
+            Self::Generic => "your own feed",
+            other => other.name(),
+        }
+    }
+
     /// What one has of it.
     pub fn gives(self) -> &'static str {
         match self {

@@ -28,7 +28,7 @@ use crate::words::{self, counted};
 use crate::{Console, Stores};
 
 /// The page of an order.
-fn place(order: &OrderId) -> String {
+pub fn place(order: &OrderId) -> String {
     format!("/orders/{order}")
 }
 
@@ -126,7 +126,7 @@ async fn moved<S: Stores, K>(
 }
 
 /// What follows from an event, in words.
-fn follows(event: &Event, flows: &Flows) -> String {
+pub fn follows(event: &Event, flows: &Flows) -> String {
     let open =
         |action| event.runs.iter().filter(|(key, run)| key.action() == action && run.is_open()).count();
     let (mails, calls, fulfillments) = (open(Action::Email), open(Action::Webhook), open(Action::Fulfill));

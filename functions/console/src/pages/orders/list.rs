@@ -266,7 +266,8 @@ fn empty(asked: &Asked<'_>, flows: &Flows) -> Empty<'static> {
         .next("/orders", "Show all stages"),
         Asked::Flow => nothing_yet(
             "No orders yet",
-            "Orders appear here as soon as a connected store or the API tells of one.",
+            "Orders appear here as soon as a connected store or the API tells of one. To see what a flow does, add one \
+             by hand.",
         )
         .next("/settings/integrations", "Connect a store"),
     }

@@ -1,6 +1,7 @@
 //! Orders: the list, the board, one order, many at once.
 
 mod act;
+mod add;
 mod board;
 mod bulk;
 mod list;
@@ -19,7 +20,8 @@ use crate::Stores;
 /// Its routes.
 pub fn routes<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
     Router::new()
-        .route("/orders", get(list::show::<S, K>))
+        .route("/orders", get(list::show::<S, K>).post(add::make::<S, K>))
+        .route("/orders/new", get(add::ask::<S, K>))
         .route("/orders/move", get(bulk::ask::<S, K>).post(bulk::begin::<S, K>))
         .route("/jobs/{id}", get(bulk::show::<S, K>))
         .route("/jobs/{id}/progress", get(bulk::progress::<S, K>))

@@ -25,6 +25,9 @@ pub struct Screen {
 pub const DESK: Screen = Screen { width: 1280, height: 900, dark: false };
 pub const PHONE: Screen = Screen { width: 375, height: 800, dark: true };
 
+/// Height of what a window of Chromium has around a page.
+const FRAME: u32 = 143;
+
 /// Longest wait for what a page is to show.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -198,10 +201,13 @@ impl Browser {
         let Screen { width, height, dark } = self.screen;
         let whole =
             self.ask("return document.documentElement.scrollHeight").await.as_u64().unwrap_or_default();
-        let clip =
-            json!({"x": 0, "y": 0, "width": width, "height": whole.clamp(height.into(), 4_000), "scale": 1});
+        let whole = u32::try_from(whole).unwrap().clamp(height, 4_000);
+        // A window that shows all of it has its navigation down to the end; a phone's is not changed by that.
+        self.client.set_window_size(width, whole + FRAME).await.unwrap();
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": whole, "scale": 1});
         let taken = Picture(json!({"captureBeyondViewport": true, "clip": clip}));
         let taken = self.client.issue_cmd(taken).await.unwrap();
+        self.client.set_window_size(width, height).await.unwrap();
         let png = BASE64_STANDARD.decode(taken["data"].as_str().unwrap()).unwrap();
         std::fs::create_dir_all(&folder).unwrap();
         let light = if dark { "dark" } else { "light" };

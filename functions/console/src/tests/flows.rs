@@ -586,3 +586,12 @@ async fn a_flow_called_script_is_text() {
         assert!(!seen.says("<script>") && seen.says("&#60;script&#62;"), "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_starter_that_is_taken_twice_is_told_from_the_first_by_its_name() {
+    let world = World::new().await;
+    for name in ["Pickup is there", "Pickup 2 is there", "Pickup 3 is there"] {
+        let made = world.post("/settings/flows", &[("starter", "pickup")]).await;
+        assert!(world.get(made.to()).await.says(name), "{name}");
+    }
+}

@@ -89,7 +89,11 @@ pub async fn make<S: Stores, K: Secrets + 'static>(
     fields: Fields,
 ) -> Answer {
     let input = match fields.some("starter") {
-        Some(key) => of_starter(starter(key).ok_or_else(|| Trouble::not_found("starter flow"))?),
+        Some(key) => {
+            let starter = starter(key).ok_or_else(|| Trouble::not_found("starter flow"))?;
+            let name = free_name(starter.name, &console.flows(&visitor).await?);
+            FlowInput { name, ..of_starter(starter) }
+        }
         None => blank(fields.text("name")),
     };
     match put_flow(&console.core, &visitor.shop, None, &input, None).await {
@@ -147,6 +151,13 @@ fn stage(name: &str, color: &str) -> StageInput {
         customer_visible: true,
         automations: Automations::default(),
     }
+}
+
+/// The name, or with a number behind it if there is a flow of that name: one tells them apart where one chooses.
+fn free_name(name: &str, flows: &[Flow]) -> String {
+    let numbered = (2..).map(|n| format!("{name} {n}"));
+    let mut names = std::iter::once(name.to_owned()).chain(numbered.take(flows.len()));
+    names.find(|name| flows.iter().all(|flow| flow.name != *name)).unwrap_or_else(|| name.to_owned())
 }
 
 fn of_starter(starter: &Starter) -> FlowInput {

@@ -17,6 +17,8 @@ use crate::Trouble;
 
 /// Longest that a start may take: the data of a killed host are checked first.
 const START_MAX: Duration = Duration::from_secs(60);
+/// How long after a start that failed the next one is tried.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 const READY: &str = "ready";
 
 /// The machine's clock, so far ahead.
@@ -83,28 +85,37 @@ impl Mortal {
         self.ahead
     }
 
+    /// Starts it; again, while somebody else has its port: what it was killed on is anybody's until it is back.
     async fn launch(&mut self) -> Result<(), Trouble> {
+        let started = async {
+            loop {
+                match self.try_launch().await? {
+                    Some(child) => return Ok::<_, Trouble>(child),
+                    None => tokio::time::sleep(AGAIN_AFTER).await,
+                }
+            }
+        };
+        self.child = Some(tokio::time::timeout(START_MAX, started).await??);
+        Ok(())
+    }
+
+    /// One start; `None` if it ended before it was ready, which it says why itself.
+    async fn try_launch(&self) -> Result<Option<Child>, Trouble> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg("host")
             .arg(&self.folder)
             .args([self.port.to_string(), self.ahead.to_string()])
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
         let out = child.stdout.take().ok_or("the host has no output")?;
         let mut lines = BufReader::new(out).lines();
-        let ready = async {
-            while let Some(line) = lines.next_line().await? {
-                if line.starts_with(READY) {
-                    return Ok::<_, Trouble>(());
-                }
+        while let Some(line) = lines.next_line().await? {
+            if line.starts_with(READY) {
+                return Ok(Some(child));
             }
-            Err("the host ended before it was ready".into())
-        };
-        tokio::time::timeout(START_MAX, ready).await??;
-        self.child = Some(child);
-        Ok(())
+        }
+        Ok(None)
     }
 }
 

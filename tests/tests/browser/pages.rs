@@ -2,7 +2,7 @@
 //! `STAGEPOST_SHOTS` they are gone through by the other light, too, so that there is a picture of each.
 
 use serde_json::json;
-use stagepost_tests::{World, boats};
+use stagepost_tests::{EASYPOST_KEY, World, boats};
 
 use super::browser::{Browser, DESK, PHONE, Screen, takes_pictures};
 use super::scenarios::signed_in_at;
@@ -31,6 +31,8 @@ async fn orders(world: &World) -> String {
         ("Barbara Example", &[]),
         ("Alan Example", &[]),
     ];
+    let key = json!({"credentials": EASYPOST_KEY}).to_string().into_bytes();
+    world.api.send("PATCH", &format!("/v1/carriers/{}", world.ids.carrier), Some(key)).await.ok();
     let mut ids = Vec::new();
     for (name, stages) in customers {
         let order = world.shopify_order(&world.shopify.create_order(&boats(name, "ada@customer.example")));

@@ -9,8 +9,14 @@ ARCH ?= arm64
 PROFILE ?= release
 TOOLS := target/tools
 FUNCTIONS := $(notdir $(wildcard functions/*))
+# A rehearsal's own: an AWS stand-in, and functions that may call this machine.
+E2E := target/e2e
+E2E_TOOLS := target/e2e-tools
+REHEARSED := api console fulfillment-runner job-runner tracker-runner webhook-runner
+empty :=
+comma := ,
 
-.PHONY: run demo test fmt lint tls unit browser fuzz bench build template deploy doc clean
+.PHONY: run demo test fmt lint tls unit browser fuzz bench build e2e e2e-build template deploy doc clean
 
 ## Serve everything on http://127.0.0.1:8787 from one process
 run:
@@ -74,6 +80,25 @@ $(TOOLS)/installed: infra/deploy/requirements.txt
 build: $(TOOLS)/installed
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo lambda build --profile $(PROFILE) \
 		$(if $(filter arm64,$(ARCH)),--arm64,--x86-64) $(foreach f,$(FUNCTIONS),--package stagepost-$(f))
+
+$(E2E_TOOLS)/installed: infra/e2e/requirements.txt
+	python3 -m venv $(E2E_TOOLS)
+	$(E2E_TOOLS)/bin/pip --quiet --disable-pip-version-check install -r $<
+	touch $@
+
+# Beside target/lambda, never in it: `make deploy` cannot take these (docs/adr/0020).
+e2e-build: $(TOOLS)/installed
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo lambda build --profile quick --lambda-dir $(E2E)/target/lambda \
+		$(if $(filter aarch64 arm64,$(shell uname -m)),--arm64,--x86-64) $(foreach f,$(FUNCTIONS),--package stagepost-$(f)) \
+		--features $(subst $(empty) $(empty),$(comma),$(REHEARSED:%=stagepost-%/rehearsal))
+
+## The template deployed to a stand-in of AWS on this machine, and the main job through it
+e2e: e2e-build $(E2E_TOOLS)/installed
+	cargo build --quiet
+	cargo test --quiet --no-run --package stagepost-tests --features e2e --test main_flow --test deployed
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(E2E_TOOLS)/bin/python infra/e2e/run.py $(E2E) \
+		cargo test --quiet --package stagepost-tests --features e2e --test main_flow --test deployed \
+		-- --test-threads=1 $(TESTARGS)
 
 ## The template, held against CloudFormation's and SAM's own rules
 template: $(TOOLS)/installed

@@ -1,13 +1,17 @@
-//! What the black-box suites share: a host in memory with a clock that is driven, stand-ins for the far
-//! ends, a shop set up over HTTP, and words for what a test wants to see.
+//! What the black-box suites share: stand-ins for the far ends, a shop set up over HTTP, and words for what a test
+//! wants to see. A [`World`] is a host in memory with a clock that is driven; a [`Trial`] runs in real time on
+//! whatever deployment there is.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a test library: what does not hold ends the test"
 )]
 
+pub mod deployment;
 pub mod signed;
+mod trial;
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +26,8 @@ use stagepost_standins::{
     WooStore,
 };
 use stagepost_testkit::{ManualClock, SeededEntropy};
+
+pub use trial::{Trial, until};
 
 /// Longest that anything may take to come to rest, in real time.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -87,6 +93,13 @@ impl Reply {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test's client for a loopback host")]
+fn client() -> reqwest::Client {
+    // Another client of this process may have been first.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap()
+}
+
 /// A client of the API with one key.
 #[derive(Clone)]
 pub struct Api {
@@ -98,12 +111,8 @@ pub struct Api {
 impl Api {
     /// A client for a host and a key.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "a test's client for a loopback host")]
     pub fn new(base: &str, key: &str) -> Self {
-        // Another client of this process may have been first.
-        let _installed = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-        Self { base: base.to_owned(), key: key.to_owned(), http }
+        Self { base: base.to_owned(), key: key.to_owned(), http: client() }
     }
 
     /// The same host with another key.
@@ -222,16 +231,12 @@ pub struct Ids {
     pub carrier: String,
 }
 
-/// A running host with its surroundings.
+/// A shop with its surroundings, wherever it is served.
 ///
 /// The flow: New (mail) → Printing (webhook) → Ready (fulfill, mail) → Shipped (mail, fulfill, and the
 /// fulfilled stage: both directions) → Delivered (mail, advance on delivery).
-pub struct World {
-    /// The host.
-    pub host: Host,
-    /// Its time.
-    pub clock: ManualClock,
-    /// Its API with the owner's key.
+pub struct Scene {
+    /// The API with the owner's key.
     pub api: Api,
     /// The shop.
     pub shop: ShopId,
@@ -249,6 +254,29 @@ pub struct World {
     pub courier: Courier,
     /// What was set up.
     pub ids: Ids,
+}
+
+/// A shop on a host in memory whose clock is driven.
+pub struct World {
+    /// The host.
+    pub host: Host,
+    /// Its time.
+    pub clock: ManualClock,
+    scene: Scene,
+}
+
+impl Deref for World {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.scene
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Scene {
+        &mut self.scene
+    }
 }
 
 /// An order of two paper boats.
@@ -291,7 +319,8 @@ impl World {
     /// The same, its host configured otherwise.
     pub async fn start_with(edit: impl FnOnce(&mut HostConfig)) -> Self {
         let mut world = Self::bare(edit).await;
-        world.ids = set_up(&world.api, &world.woo.url(), &world.receiver.url()).await;
+        let (shopify, woo, receiver) = (world.shopify.domain(), world.woo.url(), world.receiver.url());
+        world.scene.ids = set_up(&world.scene.api, shopify, &woo, &receiver).await;
         // The stores' credentials are tried out before a test begins: no fault and no count of it is theirs.
         world.settle().await;
         world.clock.advance(SignedDuration::from_secs(60));
@@ -324,10 +353,11 @@ impl World {
         let shop = ShopId::parse("shop_paperboat").unwrap();
         let key = create_shop(host.core(), &shop, "Paper Boat", "hello@paperboat.example").await.unwrap();
         let api = Api::new(&host.base_url(), &key);
-        let ids = Ids::default();
         let courier = Courier::new(&host.base_url());
         let easypost = EasyPost::new(EASYPOST_SECRET);
-        Self { host, clock, api, shop, shopify, woo, easypost, parcels, receiver, courier, ids }
+        let ids = Ids::default();
+        let scene = Scene { api, shop, shopify, woo, easypost, parcels, receiver, courier, ids };
+        Self { host, clock, scene }
     }
 
     /// Lets everything come to rest at the present time.
@@ -347,6 +377,20 @@ impl World {
         self.settle().await;
     }
 
+    /// The captured mails.
+    #[must_use]
+    pub fn mails(&self) -> Vec<Captured> {
+        self.host.mailbox().mails()
+    }
+
+    /// Subjects of the captured mails.
+    #[must_use]
+    pub fn subjects(&self) -> Vec<String> {
+        self.mails().into_iter().map(|m| m.subject).collect()
+    }
+}
+
+impl Scene {
     /// Posts a Shopify notification and gives the outcome.
     pub async fn tell_shopify(&self, notification: &Notification) -> Value {
         let posted = self.courier.shopify(&self.ids.shopify, notification).await.unwrap();
@@ -398,7 +442,7 @@ impl World {
     /// Our id of a Shopify order.
     #[must_use]
     pub fn shopify_order(&self, external_id: &str) -> String {
-        self.order_id("shopify", SHOPIFY_DOMAIN, external_id)
+        self.order_id("shopify", self.shopify.domain(), external_id)
     }
 
     /// Our id of a WooCommerce order.
@@ -456,21 +500,9 @@ impl World {
     pub async fn states(&self, id: &str, action: &str) -> Vec<String> {
         self.runs_of(id, action).await.iter().map(|r| r["state"].as_str().unwrap().to_owned()).collect()
     }
-
-    /// The captured mails.
-    #[must_use]
-    pub fn mails(&self) -> Vec<Captured> {
-        self.host.mailbox().mails()
-    }
-
-    /// Subjects of the captured mails.
-    #[must_use]
-    pub fn subjects(&self) -> Vec<String> {
-        self.mails().into_iter().map(|m| m.subject).collect()
-    }
 }
 
-async fn set_up(api: &Api, woo: &str, receiver: &str) -> Ids {
+async fn set_up(api: &Api, shopify: &str, woo: &str, receiver: &str) -> Ids {
     let text = |v: &Value| v.as_str().unwrap().to_owned();
     let template = json!({
         "name": "Stage",
@@ -482,7 +514,7 @@ async fn set_up(api: &Api, woo: &str, receiver: &str) -> Ids {
     let endpoint = api.post("/v1/webhook-endpoints", &json!({"name": "ERP", "url": receiver})).await.ok();
     let flow = api.post("/v1/flows", &flow(&template, &text(&endpoint["id"]))).await.ok();
     let shopify = json!({
-        "platform": "shopify", "name": "Paper Boat", "store": SHOPIFY_DOMAIN, "webhook_secret": SHOPIFY_SECRET,
+        "platform": "shopify", "name": "Paper Boat", "store": shopify, "webhook_secret": SHOPIFY_SECRET,
         "credentials": "shpat_test", "default_flow": flow["id"], "backfill_days": 0,
     });
     let woocommerce = json!({

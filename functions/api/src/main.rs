@@ -8,7 +8,7 @@ use stagepost_app::mail::ports::Unchecked;
 use stagepost_domain::search::SearchKey;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::{aws, env, links::SignedLinks, system, telemetry};
-use stagepost_outbound_http::{Guard, check_url};
+use stagepost_outbound_http::{check_url, rehearsal};
 use stagepost_secrets::DeployedSecrets;
 use stagepost_ses::SesSenders;
 use stagepost_sqs::SqsInboundQueue;
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Error> {
     let links = SignedLinks::of_deployment(env::url(env::PUBLIC_URL)?, &key);
     let search = SearchKey::of_deployment(&key);
     let inbound = SqsInboundQueue::new(stagepost_sqs::client(&aws), env::text(env::INBOUND_QUEUE_URL)?);
-    let check = |url: &Url| check_url(url, Guard::Public).map_err(|refused| refused.to_string());
+    let check = |url: &Url| check_url(url, rehearsal::guard()).map_err(|refused| refused.to_string());
     let api = Api::new(core, secrets, Arc::new(links), search, check, Queue::new(inbound));
     let senders = match env::optional(env::MAILS_BY_RELAY) {
         Some(_) => Senders::new(Unchecked),

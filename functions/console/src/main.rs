@@ -7,7 +7,7 @@ use stagepost_app::mail::ports::Unchecked;
 use stagepost_console::{Console, Keys, Queue, Senders, router};
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::{aws, env, links::SignedLinks, system, telemetry};
-use stagepost_outbound_http::{Guard, check_url};
+use stagepost_outbound_http::{check_url, rehearsal};
 use stagepost_secrets::DeployedSecrets;
 use stagepost_ses::SesSenders;
 use stagepost_sqs::SqsInboundQueue;
@@ -22,7 +22,7 @@ async fn main() -> Result<(), Error> {
     let (key, public) = (env::key()?, env::url(env::PUBLIC_URL)?);
     let links = SignedLinks::of_deployment(public.clone(), &key);
     let inbound = SqsInboundQueue::new(stagepost_sqs::client(&aws), env::text(env::INBOUND_QUEUE_URL)?);
-    let check = |url: &Url| check_url(url, Guard::Public).map_err(|refused| refused.to_string());
+    let check = |url: &Url| check_url(url, rehearsal::guard()).map_err(|refused| refused.to_string());
     let keys = Keys::of_deployment(&key);
     let console = Console::new(core, secrets, Arc::new(links), keys, public, check, Queue::new(inbound));
     let senders = match env::optional(env::MAILS_BY_RELAY) {

@@ -9,7 +9,8 @@ use stagepost_app::platform::Platforms;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_fulfillment_runner::{FulfillmentRunner, handle};
 use stagepost_lambda::{aws, env, system, telemetry};
-use stagepost_outbound_http::{Guard, OutboundHttp};
+use stagepost_outbound_http::OutboundHttp;
+use stagepost_outbound_http::rehearsal::{self, FarEnd};
 use stagepost_secrets::DeployedSecrets;
 use stagepost_shopify::{ApiBase, ShopifyClient};
 use stagepost_sqs::SqsDeadLetters;
@@ -22,7 +23,8 @@ async fn main() -> Result<(), Error> {
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
     let sqs = stagepost_sqs::client(&aws);
     let dead = SqsDeadLetters::new(sqs, env::text(env::DEAD_LETTER_QUEUE_URL)?, "fulfillment-runner");
-    let http = OutboundHttp::new(Guard::Public)?;
+    let http = OutboundHttp::new(rehearsal::guard())?;
+    let shopify = rehearsal::stand_in(FarEnd::Shopify).map_or(ApiBase::Shopify, ApiBase::Override);
     let core = system::core(store);
     let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
     let function = &Arc::new(FulfillmentRunner {
@@ -30,7 +32,7 @@ async fn main() -> Result<(), Error> {
         core,
         secrets,
         platforms: Platforms {
-            shopify: ShopifyClient::new(http.clone(), ApiBase::Shopify),
+            shopify: ShopifyClient::new(http.clone(), shopify),
             woocommerce: WooClient::new(http),
         },
         dead: Arc::new(dead),

@@ -7,7 +7,8 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use stagepost_carriers::{EasyPostBase, EasyPostClient};
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::{aws, env, system, telemetry};
-use stagepost_outbound_http::{Guard, OutboundHttp};
+use stagepost_outbound_http::OutboundHttp;
+use stagepost_outbound_http::rehearsal::{self, FarEnd};
 use stagepost_secrets::DeployedSecrets;
 use stagepost_sqs::SqsDeadLetters;
 use stagepost_tracker_runner::{TrackerRunner, handle};
@@ -21,10 +22,12 @@ async fn main() -> Result<(), Error> {
     let dead = SqsDeadLetters::new(sqs, env::text(env::DEAD_LETTER_QUEUE_URL)?, "tracker-runner");
     let core = system::core(store);
     let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
+    let easypost =
+        rehearsal::stand_in(FarEnd::EasyPost).map_or(EasyPostBase::EasyPost, EasyPostBase::Override);
     let function = &Arc::new(TrackerRunner {
         core,
         secrets,
-        service: EasyPostClient::new(OutboundHttp::new(Guard::Public)?, EasyPostBase::EasyPost),
+        service: EasyPostClient::new(OutboundHttp::new(rehearsal::guard())?, easypost),
         dead: Arc::new(dead),
     });
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {

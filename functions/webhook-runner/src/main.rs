@@ -7,7 +7,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use stagepost_domain::event::Action;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::{aws, env, system, telemetry};
-use stagepost_outbound_http::{Guard, OutboundHttp};
+use stagepost_outbound_http::{OutboundHttp, rehearsal};
 use stagepost_secrets::DeployedSecrets;
 use stagepost_ses::SesMailer;
 use stagepost_sqs::{SqsDeadLetters, SqsOwnQueue};
@@ -25,7 +25,7 @@ async fn main() -> Result<(), Error> {
     let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
     let function = &Arc::new(WebhookRunner {
         core,
-        sender: OutboundHttp::new(Guard::Public)?,
+        sender: OutboundHttp::new(rehearsal::guard())?,
         mailer: SesMailer::new(stagepost_ses::client(&aws), env::optional(env::SES_CONFIGURATION_SET)),
         secrets,
         doorbell,

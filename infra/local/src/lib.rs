@@ -16,6 +16,7 @@ pub mod mailbox;
 mod mailer;
 mod pulse;
 mod queues;
+pub mod redrive;
 pub mod seed;
 mod tap;
 

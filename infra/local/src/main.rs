@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use stagepost_app::people::link_url;
 use stagepost_domain::id::ShopId;
-use stagepost_lambda::env;
+use stagepost_lambda::{aws, env};
 use stagepost_local::bootstrap::{NewShop, Place, bootstrap, owner_key, shop_id, sign_in};
+use stagepost_local::redrive::{Redriven, redrive};
 use stagepost_local::seed::{DEMO_OWNER, Seeded, demo_link, seed};
 use stagepost_local::{HostConfig, start};
 use stagepost_smtp::Relay;
@@ -28,6 +29,7 @@ Commands:
   bootstrap  Make the first shop of a deployment, and its owner key
   key        Make another owner key of a shop, when all of its keys are lost
   sign-in    Make a link that signs an owner in to the console, without a mail
+  redrive    Bring the messages of a deployment's dead letters home to their queue
   help       Show this
 
 Options of serve:
@@ -49,6 +51,10 @@ Options of bootstrap, key and sign-in:
   --url URL           Start of the link (default http://127.0.0.1:8787/; of a table PUBLIC_URL of the environment)
   --data DIR          Where the data is (default .stagepost); no host may be running on it
   --table NAME        A table in DynamoDB instead, with region and credentials of the environment
+
+Options of redrive, with region and credentials of the environment:
+  --from URL          The dead letters
+  --to URL            The queue that they came from
 
 The environment variable STAGEPOST_LOG sets what is logged to stderr (default warn).
 ";
@@ -79,6 +85,10 @@ enum Command {
         email: Option<String>,
         url: Option<Url>,
     },
+    Redrive {
+        from: String,
+        to: String,
+    },
 }
 
 /// The options of `serve`.
@@ -106,6 +116,7 @@ fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, String>
         Some("bootstrap") => parse_bootstrap(arguments),
         Some("key") => parse_key(arguments),
         Some("sign-in") => parse_sign_in(arguments),
+        Some("redrive") => parse_redrive(arguments),
         Some("help") => Ok(Command::Help),
         Some(other) => Err(format!("there is no command \"{other}\"")),
     }
@@ -210,6 +221,21 @@ fn parse_sign_in(arguments: impl Iterator<Item = String>) -> Result<Command, Str
     Ok(Command::SignIn { place, shop, email: told.email, url: told.url })
 }
 
+fn parse_redrive(mut arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+    let (mut from, mut to) = (None, None);
+    while let Some(option) = arguments.next() {
+        let told = match option.as_str() {
+            "--help" | "-h" => return Ok(Command::Help),
+            "--from" => &mut from,
+            "--to" => &mut to,
+            other => return Err(format!("there is no option \"{other}\"")),
+        };
+        *told = Some(arguments.next().ok_or_else(|| format!("{option} needs a value"))?);
+    }
+    let (from, to) = from.zip(to).ok_or("redrive needs --from and --to")?;
+    Ok(Command::Redrive { from, to })
+}
+
 fn parse_serve(mut arguments: impl Iterator<Item = String>) -> Result<Command, String> {
     let mut serve = Serve::default();
     while let Some(option) = arguments.next() {
@@ -258,6 +284,7 @@ async fn main() -> ExitCode {
         Ok(Command::SignIn { place, shop, email, url }) => {
             signed_in(&place, &shop, email.as_deref(), url).await
         }
+        Ok(Command::Redrive { from, to }) => redriven(&from, &to).await,
         Err(wrong) => Err(format!("{wrong}\n\n{HELP}").into()),
     };
     match done {
@@ -296,6 +323,12 @@ async fn bootstrapped(place: &Place, new: NewShop<'_>, url: Option<Url>) -> Done
 async fn signed_in(place: &Place, shop: &ShopId, email: Option<&str>, url: Option<Url>) -> Done {
     let url = console(place, url)?;
     opens(shop, &url, &sign_in(place, shop, email).await?)
+}
+
+async fn redriven(from: &str, to: &str) -> Done {
+    let client = stagepost_sqs::client(&aws::config().await);
+    let Redriven { moved, found } = redrive(&client, from, to).await?;
+    print(&format!("{moved} of about {found} messages were brought home\n"))
 }
 
 /// Prints a link into the console.
@@ -421,8 +454,16 @@ mod tests {
         assert_eq!(parsed(line), Ok(full));
         assert_eq!(parsed("demo"), Ok(Command::Demo { keep: false }));
         assert_eq!(parsed("demo --keep"), Ok(Command::Demo { keep: true }));
-        for help in ["help", "--help", "serve -h", "demo --help", "bootstrap -h", "key --help", "sign-in -h"]
-        {
+        for help in [
+            "help",
+            "--help",
+            "serve -h",
+            "demo --help",
+            "bootstrap -h",
+            "key --help",
+            "sign-in -h",
+            "redrive --help",
+        ] {
             assert_eq!(parsed(help), Ok(Command::Help), "{help}");
         }
         let (place, table) = (Place::Folder(FOLDER.into()), Place::Table("orders".to_owned()));
@@ -449,7 +490,21 @@ mod tests {
             parsed("sign-in --shop Boats --email ann@b.example --url https://b.example --table orders"),
             Ok(Command::SignIn { place: table, shop, email, url })
         );
+    }
+
+    #[test]
+    fn a_redrive_goes_from_one_queue_to_another() {
+        let (from, to) = ("https://sqs/dead".to_owned(), "https://sqs/home".to_owned());
+        let redrive = Ok(Command::Redrive { from, to });
+        assert_eq!(parsed("redrive --from https://sqs/dead --to https://sqs/home"), redrive);
+    }
+
+    #[test]
+    fn what_the_help_does_not_say_is_refused() {
         for wrong in [
+            "redrive",
+            "redrive --from https://sqs/dead",
+            "redrive --to",
             "bootstrap",
             "bootstrap --shop B",
             "bootstrap --shop 舟 --from a@b.example",

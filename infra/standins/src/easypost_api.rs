@@ -58,13 +58,21 @@ impl EasyPostAccount {
     /// # Errors
     /// No loopback port is free.
     pub async fn start(key: &str, secret: &str, clock: Arc<dyn Clock>) -> io::Result<Self> {
+        Self::start_on(0, key, secret, clock).await
+    }
+
+    /// The same on this port; 0 takes a free one.
+    ///
+    /// # Errors
+    /// The port is taken.
+    pub async fn start_on(port: u16, key: &str, secret: &str, clock: Arc<dyn Clock>) -> io::Result<Self> {
         let inner = Arc::new(Inner {
             key: key.to_owned(),
             signer: EasyPost::new(secret),
             desk: Desk::new(clock),
             state: Mutex::default(),
         });
-        let server = Arc::new(Server::start(Arc::clone(&inner)).await?);
+        let server = Arc::new(Server::start_on(port, Arc::clone(&inner)).await?);
         Ok(Self { inner, server })
     }
 

@@ -65,7 +65,12 @@ pub(crate) struct Server {
 
 impl Server {
     pub async fn start<H: Handler>(handler: Arc<H>) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        Self::start_on(0, handler).await
+    }
+
+    /// On this port; 0 takes a free one.
+    pub async fn start_on<H: Handler>(port: u16, handler: Arc<H>) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         Ok(Self { address, task: tokio::spawn(accept(listener, handler)) })
     }

@@ -54,6 +54,20 @@ impl ShopifyStore {
     /// # Errors
     /// No loopback port is free.
     pub async fn start(domain: &str, token: &str, secret: &str, clock: Arc<dyn Clock>) -> io::Result<Self> {
+        Self::start_on(0, domain, token, secret, clock).await
+    }
+
+    /// The same on this port; 0 takes a free one.
+    ///
+    /// # Errors
+    /// The port is taken.
+    pub async fn start_on(
+        port: u16,
+        domain: &str,
+        token: &str,
+        secret: &str,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<Self> {
         let inner = Arc::new(Inner {
             domain: domain.to_owned(),
             token: token.to_owned(),
@@ -61,7 +75,7 @@ impl ShopifyStore {
             desk: Desk::new(clock),
             state: Mutex::default(),
         });
-        let server = Arc::new(Server::start(Arc::clone(&inner)).await?);
+        let server = Arc::new(Server::start_on(port, Arc::clone(&inner)).await?);
         Ok(Self { inner, server })
     }
 

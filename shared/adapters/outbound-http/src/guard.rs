@@ -89,7 +89,7 @@ pub fn check_url(url: &Url, guard: Guard) -> Result<(), UrlRefused> {
     }
 }
 
-fn is_loopback_host(host: &Host<&str>) -> bool {
+pub(crate) fn is_loopback_host(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => is_localhost(name),
         Host::Ipv4(ip) => ip.is_loopback(),

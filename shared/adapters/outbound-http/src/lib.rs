@@ -8,6 +8,7 @@ mod answer;
 #[cfg(feature = "client")]
 mod client;
 mod guard;
+pub mod rehearsal;
 #[cfg(feature = "client")]
 mod resolve;
 

@@ -25,6 +25,24 @@ fn every_function_of_the_code_is_deployed_and_no_other() {
 }
 
 #[test]
+fn law_18_what_may_call_this_machine_is_built_for_a_rehearsal_alone() {
+    let makefile = document::read("Makefile");
+    let recipe = |target: &str| {
+        let (_, rest) = makefile.split_once(&format!("\n{target}: ")).unwrap();
+        rest.split("\n\n").next().unwrap().to_owned()
+    };
+    assert!(!recipe("build").contains("features"), "a deployment is built without features");
+    assert!(!recipe("deploy").contains("E2E"), "a deployment is of what `make build` built");
+    assert!(recipe("e2e-build").contains("--lambda-dir $(E2E)/"), "a rehearsal's functions lie apart");
+    for folder in document::folders() {
+        let manifest = document::read(&format!("functions/{folder}/Cargo.toml"));
+        let (features, uses) = manifest.split_once("[dependencies]").unwrap();
+        assert!(!features.contains("default"), "{folder} has features that nobody asked for");
+        assert!(!uses.contains("rehearsal"), "{folder} turns on a rehearsal by itself");
+    }
+}
+
+#[test]
 fn a_function_gets_the_variables_that_it_reads() {
     holds(functions::variables);
 }

@@ -41,8 +41,15 @@ const JUMP: i64 = 13 * 3_600;
 const JUMPS_MAX: usize = 14;
 /// A host at work is looked at so often.
 const LOOK: Duration = Duration::from_millis(500);
-/// No longer than that between two jumps.
-const LOOKS_MAX: usize = 600;
+/// What is due within so many seconds is waited for before the clock jumps.
+const SOON: i64 = 900;
+/// While it is waited for, a host lives so long, and then misses so many seconds: circuits of busy receivers open and
+/// close by the clock.
+const CALM: (Duration, i64) = (Duration::from_secs(3), 240);
+/// Lives between two looks at what is due: reading every timeline keeps the host from its work.
+const LIVES: usize = 8;
+/// No more looks than that between two jumps.
+const LOOKS_MAX: usize = 40;
 
 /// Mails by their message id, over all lives of the host: its own mailbox keeps the newest thousand.
 type Mails = BTreeMap<String, serde_json::Value>;
@@ -132,9 +139,16 @@ async fn settle(
         // What is due now comes first; a run that never ends is for the account to tell.
         for _ in 0..LOOKS_MAX {
             client.release().await;
-            tokio::time::sleep(LOOK).await;
-            if load.due_by(host.ahead()).await? == 0 {
+            tokio::time::sleep(CALM.0).await;
+            if load.due_by(host.ahead().saturating_add(SOON)).await? == 0 {
                 break;
+            }
+            for _ in 0..LIVES {
+                host.kill().await?;
+                collect(folder, mails)?;
+                host.revive(CALM.1).await?;
+                client.release().await;
+                tokio::time::sleep(CALM.0).await;
             }
         }
         if load.open().await? == 0 {

@@ -16,7 +16,7 @@ REHEARSED := api console fulfillment-runner job-runner tracker-runner webhook-ru
 empty :=
 comma := ,
 
-.PHONY: run demo test fmt lint tls unit browser fuzz bench build e2e e2e-build template deploy doc clean
+.PHONY: run demo test fmt lint tls public unit browser fuzz bench build e2e e2e-build template deploy doc clean
 
 ## Serve everything on http://127.0.0.1:8787 from one process
 run:
@@ -32,13 +32,18 @@ test: fmt lint unit
 fmt:
 	cargo fmt --all --check
 
-lint: tls
-	cargo clippy --workspace --all-targets --quiet -- -D warnings
+lint: tls public
+	cargo clippy --workspace --all-targets --features stagepost-tests/e2e --quiet -- -D warnings
 
 # One TLS stack per function (docs/adr/0002).
 tls:
 	@! cargo tree --edges normal $(foreach f,$(wildcard functions/*),--package stagepost-$(notdir $(f))) \
 		| grep -E 'aws-lc|openssl(-sys)? v|native-tls' || { echo "a function has a second TLS stack" >&2; exit 1; }
+
+# No function of a deployment may call this machine (docs/adr/0020).
+public:
+	@! cargo tree --edges normal,features $(foreach f,$(FUNCTIONS),--package stagepost-$(f)) \
+		| grep 'feature "rehearsal"' || { echo "a function is built for a rehearsal" >&2; exit 1; }
 
 # The pages are tried in a browser, and against axe's rules of accessibility.
 browser: $(TOOLS)/axe.min.js

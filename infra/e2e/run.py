@@ -18,6 +18,7 @@ import ctypes
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -38,12 +39,13 @@ DEPLOYED_WITHIN = 300
 
 
 def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
+    """Below those that calls go out from: what is taken later is still free then."""
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as one:
+            if port not in ports and one.connect_ex(("127.0.0.1", port)) != 0:
+                ports.append(port)
     return ports
 
 

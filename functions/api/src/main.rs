@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use lambda_http::{Error, run};
 use stagepost_api::{Api, Queue, Senders, router};
-use stagepost_app::mail::ports::Unchecked;
 use stagepost_domain::search::SearchKey;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::{aws, env, links::SignedLinks, system, telemetry};
@@ -26,10 +25,8 @@ async fn main() -> Result<(), Error> {
     let inbound = SqsInboundQueue::new(stagepost_sqs::client(&aws), env::text(env::INBOUND_QUEUE_URL)?);
     let check = |url: &Url| check_url(url, rehearsal::guard()).map_err(|refused| refused.to_string());
     let api = Api::new(core, secrets, Arc::new(links), search, check, Queue::new(inbound));
-    let senders = match env::optional(env::MAILS_BY_RELAY) {
-        Some(_) => Senders::new(Unchecked),
-        None => Senders::new(SesSenders::new(stagepost_ses::client(&aws))),
-    };
+    let relay = env::optional(env::MAILS_BY_RELAY).is_some();
+    let senders = Senders::of_deployment(relay, || SesSenders::new(stagepost_ses::client(&aws)));
     let api = api.with_senders(senders);
     run(router(Arc::new(api))).await
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use lambda_http::{Error, run};
-use stagepost_app::mail::ports::Unchecked;
 use stagepost_console::{Console, Keys, Queue, Senders, router};
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::{aws, env, links::SignedLinks, system, telemetry};
@@ -25,10 +24,8 @@ async fn main() -> Result<(), Error> {
     let check = |url: &Url| check_url(url, rehearsal::guard()).map_err(|refused| refused.to_string());
     let keys = Keys::of_deployment(&key);
     let console = Console::new(core, secrets, Arc::new(links), keys, public, check, Queue::new(inbound));
-    let senders = match env::optional(env::MAILS_BY_RELAY) {
-        Some(_) => Senders::new(Unchecked),
-        None => Senders::new(SesSenders::new(stagepost_ses::client(&aws))),
-    };
+    let relay = env::optional(env::MAILS_BY_RELAY).is_some();
+    let senders = Senders::of_deployment(relay, || SesSenders::new(stagepost_ses::client(&aws)));
     let console = console.with_senders(senders);
     run(router(Arc::new(console))).await
 }

@@ -8,7 +8,8 @@ use stagepost_app::contact::{ContactStore, Contacts};
 use stagepost_app::platform::{Platforms, fulfill};
 use stagepost_app::ports::{ConfigStore, DeadLetters, FulfillmentPlatform, OrderStore, RunStore, Secrets};
 use stagepost_app::run::Answered;
-use stagepost_domain::contact::{FarEnd, Way};
+use stagepost_domain::Timestamp;
+use stagepost_domain::id::ChannelId;
 use stagepost_domain::run::{RunId, RunState, Target};
 use stagepost_lambda::runner::run_batch;
 
@@ -43,28 +44,20 @@ where
         let runner = Arc::clone(runner);
         async move {
             let answered = fulfill(&runner.core, &runner.secrets, &runner.platforms, &id).await?;
-            runner.note(&id, &answered).await;
+            if let Some((channel, at)) = taken(&id, &answered) {
+                runner.contacts.took(&runner.core, channel, at).await;
+            }
             Ok(answered)
         }
     })
     .await
 }
 
-impl<S: ConfigStore + ContactStore, K, P, Q, D> FulfillmentRunner<S, K, P, Q, D> {
-    /// Notes that a channel took a fulfillment.
-    async fn note(&self, id: &RunId, answered: &Answered) {
-        let Answered::Recorded(run) = answered else { return };
-        let (Target::Fulfill(Some(channel)), RunState::Succeeded { at, .. }) = (&id.key.target, &run.state)
-        else {
-            return;
-        };
-        match self.core.store.channel(channel).await {
-            Ok(Some(there)) => {
-                let far = FarEnd::Channel(there.id);
-                self.contacts.note(&self.core, &there.shop, far, Way::Outbound, *at).await;
-            }
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%channel, %error, "a contact is not noted"),
-        }
+/// The channel that took what a run did, and when, if one did.
+fn taken<'a>(id: &'a RunId, answered: &Answered) -> Option<(&'a ChannelId, Timestamp)> {
+    let Answered::Recorded(run) = answered else { return None };
+    match (&id.key.target, &run.state) {
+        (Target::Fulfill(Some(channel)), RunState::Succeeded { at, .. }) => Some((channel, *at)),
+        _ => None,
     }
 }

@@ -10,7 +10,7 @@ use stagepost_dynamodb::DynamoStore;
 use stagepost_fulfillment_runner::{FulfillmentRunner, handle};
 use stagepost_lambda::{aws, env, system, telemetry};
 use stagepost_outbound_http::OutboundHttp;
-use stagepost_outbound_http::rehearsal::{self, FarEnd};
+use stagepost_outbound_http::rehearsal::{self, StandIn};
 use stagepost_secrets::DeployedSecrets;
 use stagepost_shopify::{ApiBase, ShopifyClient};
 use stagepost_sqs::SqsDeadLetters;
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Error> {
     let sqs = stagepost_sqs::client(&aws);
     let dead = SqsDeadLetters::new(sqs, env::text(env::DEAD_LETTER_QUEUE_URL)?, "fulfillment-runner");
     let http = OutboundHttp::new(rehearsal::guard())?;
-    let shopify = rehearsal::stand_in(FarEnd::Shopify).map_or(ApiBase::Shopify, ApiBase::Override);
+    let shopify = rehearsal::address_of(StandIn::Shopify).map_or(ApiBase::Shopify, ApiBase::Override);
     let core = system::core(store);
     let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
     let function = &Arc::new(FulfillmentRunner {

@@ -10,7 +10,7 @@ use stagepost_dynamodb::DynamoStore;
 use stagepost_job_runner::{JobRunner, handle};
 use stagepost_lambda::{aws, env, system, telemetry};
 use stagepost_outbound_http::OutboundHttp;
-use stagepost_outbound_http::rehearsal::{self, FarEnd};
+use stagepost_outbound_http::rehearsal::{self, StandIn};
 use stagepost_secrets::DeployedSecrets;
 use stagepost_shopify::{ApiBase, ShopifyClient};
 use stagepost_sqs::{SqsDeadLetters, SqsJobs, client};
@@ -24,9 +24,9 @@ async fn main() -> Result<(), Error> {
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
     let dead = SqsDeadLetters::new(sqs.clone(), env::text(env::DEAD_LETTER_QUEUE_URL)?, "job-runner");
     let (core, http) = (system::core(store), OutboundHttp::new(rehearsal::guard())?);
-    let shopify = rehearsal::stand_in(FarEnd::Shopify).map_or(ApiBase::Shopify, ApiBase::Override);
+    let shopify = rehearsal::address_of(StandIn::Shopify).map_or(ApiBase::Shopify, ApiBase::Override);
     let easypost =
-        rehearsal::stand_in(FarEnd::EasyPost).map_or(EasyPostBase::EasyPost, EasyPostBase::Override);
+        rehearsal::address_of(StandIn::EasyPost).map_or(EasyPostBase::EasyPost, EasyPostBase::Override);
     let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
     let function = &Arc::new(JobRunner {
         core,

@@ -8,7 +8,7 @@ use stagepost_carriers::{EasyPostBase, EasyPostClient};
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::{aws, env, system, telemetry};
 use stagepost_outbound_http::OutboundHttp;
-use stagepost_outbound_http::rehearsal::{self, FarEnd};
+use stagepost_outbound_http::rehearsal::{self, StandIn};
 use stagepost_secrets::DeployedSecrets;
 use stagepost_sqs::SqsDeadLetters;
 use stagepost_tracker_runner::{TrackerRunner, handle};
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Error> {
     let core = system::core(store);
     let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
     let easypost =
-        rehearsal::stand_in(FarEnd::EasyPost).map_or(EasyPostBase::EasyPost, EasyPostBase::Override);
+        rehearsal::address_of(StandIn::EasyPost).map_or(EasyPostBase::EasyPost, EasyPostBase::Override);
     let function = &Arc::new(TrackerRunner {
         core,
         secrets,

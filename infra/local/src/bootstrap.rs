@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use stagepost_app::Core;
-use stagepost_app::config::{ConfigError, MemberError, create_key, create_owner, create_shop, email_address};
+use stagepost_app::config::{ConfigError, MemberError, create_key, create_owner, create_shop};
 use stagepost_app::people::ports::PeopleStore;
 use stagepost_app::people::print_link;
 use stagepost_app::ports::{ConfigStore, StoreError};
@@ -14,6 +14,7 @@ use stagepost_domain::id::ShopId;
 use stagepost_domain::member::Member;
 use stagepost_domain::search::SearchKey;
 use stagepost_domain::shop::Role;
+use stagepost_domain::text::email_address;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::env::{self, BadVariable};
 use stagepost_lambda::system::SystemClock;

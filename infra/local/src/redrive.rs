@@ -4,13 +4,12 @@
 //! two queues, or in both, which is harmless: a doorbell rings twice, and a notification is a no-op the second time.
 //! SQS's own move (`StartMessageMoveTask`) knows the way home of what SQS put there, but not of what a runner buried.
 
+use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use stagepost_sqs::Client;
 
 /// Messages of one call.
 const BATCH: usize = 10;
-/// Most messages of one command; what is left is for the next.
-pub const REDRIVEN_MAX: usize = 100_000;
 /// How long a message is kept from others while it is carried over, in seconds.
 const CARRIED: i32 = 120;
 /// How long SQS looks for messages on all of its servers, in seconds.
@@ -21,8 +20,8 @@ const LOOKS: i32 = 1;
 pub struct Redriven {
     /// Brought home.
     pub moved: usize,
-    /// About how many there were when it began. A message that came since is not touched, so one that is buried
-    /// again at once does not go in circles.
+    /// About how many there were when it began. No more are moved, so one that is buried again at once does not go in
+    /// circles.
     pub found: usize,
 }
 
@@ -55,7 +54,7 @@ pub async fn redrive(client: &Client, from: &str, to: &str) -> Result<Redriven, 
     }
     let found = waiting(client, from).await.map_err(|why| failed(0, "count", why))?;
     let mut moved = 0;
-    while moved < found.min(REDRIVEN_MAX) {
+    while moved < found {
         let wanted = BATCH.min(found.saturating_sub(moved));
         let messages = receive(client, from, wanted).await.map_err(|why| failed(moved, "receive", why))?;
         if messages.is_empty() {
@@ -76,13 +75,7 @@ fn failed(moved: usize, what: &'static str, why: String) -> RedriveError {
 
 /// The SDK's error with what stands behind it.
 fn told(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(behind) = cause {
-        text = format!("{text}: {behind}");
-        cause = behind.source();
-    }
-    text
+    DisplayErrorContext(error).to_string()
 }
 
 async fn waiting(client: &Client, queue: &str) -> Result<usize, String> {

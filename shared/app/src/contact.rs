@@ -5,11 +5,11 @@ use std::sync::{Mutex, PoisonError};
 
 use stagepost_domain::Timestamp;
 use stagepost_domain::contact::{Contact, FarEnd, NOTED, Way};
-use stagepost_domain::id::ShopId;
+use stagepost_domain::id::{ChannelId, ShopId};
 use stagepost_domain::run::later;
 
 use crate::Core;
-use crate::ports::StoreError;
+use crate::ports::{ConfigStore, StoreError};
 
 /// Far ends of which one function remembers that it has noted them: the store is asked again after that many.
 const REMEMBERED_MAX: usize = 10_000;
@@ -52,6 +52,26 @@ impl Contacts {
         }
         if let Err(error) = core.store.note_contact(shop, &far, way, at).await {
             tracing::warn!(%far, ?way, %error, "a contact is not noted");
+        }
+    }
+
+    /// Notes that a channel took something at `at`. Whose it is is read only where that is news.
+    pub async fn took<S: ConfigStore + ContactStore>(
+        &self,
+        core: &Core<S>,
+        channel: &ChannelId,
+        at: Timestamp,
+    ) {
+        let far = FarEnd::Channel(channel.clone());
+        if !self.is_news(&far, Way::Outbound, at) {
+            return;
+        }
+        let noted = async {
+            let Some(channel) = core.store.channel(channel).await? else { return Ok(()) };
+            core.store.note_contact(&channel.shop, &far, Way::Outbound, at).await
+        };
+        if let Err(error) = noted.await {
+            tracing::warn!(%far, %error, "a contact is not noted");
         }
     }
 

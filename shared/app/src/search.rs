@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use stagepost_domain::event::{Cause, Event};
+use stagepost_domain::event::{Cause, Change, Event};
 use stagepost_domain::id::{OrderId, ShopId};
 use stagepost_domain::order::{Customer, Order, Snapshot};
 use stagepost_domain::search::{Entry, Query, SearchKey, entries};
@@ -22,11 +22,12 @@ const BATCH: usize = 50;
 /// Round trips of one search: what they do not reach is behind the cursor.
 const BATCHES_MAX: usize = 6;
 
-/// Whether the event may have changed what its order is found by. Carriers, moves and runners know of no names
-/// or numbers.
+/// Whether the event may have changed what its order is found by: one that is new, by whomever, and whatever its
+/// platform tells. Carriers, moves and runners know of no names or numbers.
 #[must_use]
 pub fn concerns(event: &Event) -> bool {
-    matches!(event.cause, Cause::Platform { .. } | Cause::PlatformFulfillment { .. })
+    let by_platform = matches!(event.cause, Cause::Platform { .. } | Cause::PlatformFulfillment { .. });
+    by_platform || matches!(event.change, Change::Created { .. } | Change::Updated)
 }
 
 /// What keeping an order's entries came to.

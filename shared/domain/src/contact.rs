@@ -50,17 +50,6 @@ pub struct Contact {
     pub outbound: Option<Timestamp>,
 }
 
-impl Contact {
-    /// The last one of a way.
-    #[must_use]
-    pub fn last(&mut self, way: Way) -> &mut Option<Timestamp> {
-        match way {
-            Way::Inbound => &mut self.inbound,
-            Way::Outbound => &mut self.outbound,
-        }
-    }
-}
-
 /// How exactly it is known: not every notification is worth a write.
 pub const NOTED: SignedDuration = SignedDuration::from_mins(5);
 

@@ -254,7 +254,7 @@ impl Health {
     ) -> Option<Step> {
         let (error, strain) = match heard {
             Heard::Success => return self.taken(by, now),
-            Heard::Nothing => return self.left(by),
+            Heard::Nothing => return self.left(by, now),
             Heard::Failure { error, strain } => (error, strain),
         };
         let was = self.failing_since(mended_at);
@@ -272,11 +272,15 @@ impl Health {
         changed.then(|| Step { health: Self { failing: Some(failing), trying, ..self.next(by) }, tell })
     }
 
-    /// No call of this attempt is under way any more.
-    fn left(&self, by: &AttemptId) -> Option<Step> {
-        let trying = self.others(by);
-        let changed = trying != self.trying;
-        changed.then(|| Step { health: Self { trying, ..self.next(by) }, tell: None })
+    /// No call of this attempt is under way any more. If it was the one that all others wait for, the next may go.
+    fn left(&self, by: &AttemptId, now: Timestamp) -> Option<Step> {
+        let (trying, mut failing) = (self.others(by), self.failing.clone());
+        let cooling = failing.as_mut().and_then(|failing| failing.cooling.as_mut());
+        if let Some(cooling) = cooling.filter(|cooling| cooling.probing && self.by.as_ref() == Some(by)) {
+            cooling.until = cooling.until.min(now);
+        }
+        let changed = trying != self.trying || failing != self.failing;
+        changed.then(|| Step { health: Self { trying, failing, ..self.next(by) }, tell: None })
     }
 
     /// The calls under way without this one.
@@ -397,6 +401,13 @@ mod tests {
         assert_eq!((left.tell, left.health.version), (None, 2));
         assert_eq!(left.health, Health { by: Some(me()), version: 2, ..Health::default() });
         assert_eq!(left.health.heard(&me(), at(0), None, Heard::Nothing), None, "it has none");
+        // The one that goes first after a rest.
+        let rests = after(&[(0, fails(Strain::Busy(None)))]);
+        let Admission::Probe(probed) = rests.admits(&me(), at(30), None, 0.0) else { panic!() };
+        let other = AttemptId::from_body("b").unwrap();
+        assert!(matches!(probed.admits(&other, at(31), None, 0.0), Admission::Rests(_)));
+        let left = probed.heard(&me(), at(31), None, Heard::Nothing).unwrap();
+        assert!(matches!(left.health.admits(&other, at(31), None, 0.0), Admission::Probe(_)));
     }
 
     #[test]

@@ -61,6 +61,21 @@ pub fn required_name(field: &str, text: &str, max: usize) -> Result<String, Inva
     Ok(trimmed.to_owned())
 }
 
+/// An e-mail address as it is kept: trimmed, plain ASCII, one line.
+///
+/// # Errors
+/// It is none; `field` is named.
+pub fn email_address(field: &str, text: &str) -> Result<String, Invalid> {
+    let text = text.trim();
+    let well_formed = text.len() <= 254
+        && text.is_ascii()
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c))
+        && text.split_once('@').is_some_and(|(user, host)| {
+            !user.is_empty() && host.contains('.') && !host.starts_with('.') && !host.ends_with('.')
+        });
+    if well_formed { Ok(text.to_owned()) } else { Err(Invalid::new(field, "must be an e-mail address")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stagepost_app::mail::ports::{SenderCheck, SenderState};
+use stagepost_app::mail::ports::{SenderCheck, SenderState, Unchecked};
 use stagepost_app::ports::ActError;
 
 type Checked<'a> = Pin<Box<dyn Future<Output = Result<SenderState, ActError>> + Send + 'a>>;
@@ -30,6 +30,11 @@ impl Senders {
     /// This one.
     pub fn new(check: impl SenderCheck + 'static) -> Self {
         Self(Arc::new(check))
+    }
+
+    /// Those of a deployment: nobody can ask a relay which senders it knows.
+    pub fn of_deployment<C: SenderCheck + 'static>(relay: bool, ses: impl FnOnce() -> C) -> Self {
+        if relay { Self::new(Unchecked) } else { Self::new(ses()) }
     }
 
     /// How the provider stands to an address.

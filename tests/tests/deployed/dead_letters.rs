@@ -90,7 +90,9 @@ async fn a_message_that_nobody_can_read_is_buried_at_once_and_a_redrive_does_not
 async fn the_schedule_rings_for_what_no_message_is_left_of() {
     let (trial, queues) = (Trial::start().await, Queues::open().await);
     let mapping = &queues.deployed.stack["DispatchMapping"];
-    queues.deployed.configure("event-source-mappings", mapping, "", &json!({"Enabled": false})).await;
+    let off = json!({"Enabled": false});
+    let off = queues.deployed.configure("event-source-mappings", mapping, "", &off).await;
+    assert_eq!(off["State"], "Disabled", "nothing rings but the schedule: {off}");
     let order = json!({
         "external_id": "unrung", "flow": trial.ids.flow,
         "customer": {"name": "Grace", "email": "grace@example.com"},

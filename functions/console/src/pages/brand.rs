@@ -23,6 +23,8 @@ pub fn routes<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
 /// What the form says.
 struct Draft {
     color: String,
+    /// The colour as the page first showed it: one that is left so is not written over what others saved since.
+    was: String,
     /// A new logo as text; none keeps the one that is there.
     logo: String,
     /// Whether the logo is to be taken away.
@@ -33,18 +35,20 @@ impl Draft {
     fn of(fields: &Fields) -> Self {
         // What is pasted from a terminal comes in lines.
         let logo = fields.text("logo").split_whitespace().collect();
-        Self { color: fields.text("color").to_owned(), logo, forget: fields.is_on("forget") }
+        let (color, was) = (fields.text("color").to_owned(), fields.text("was").to_owned());
+        Self { color, was, logo, forget: fields.is_on("forget") }
     }
 
     fn of_brand(brand: &Brand) -> Self {
         let color = brand.color.as_ref().map(|color| color.as_str().to_owned()).unwrap_or_default();
-        Self { color, logo: String::new(), forget: false }
+        Self { was: color.clone(), color, logo: String::new(), forget: false }
     }
 
     fn input(&self) -> BrandInput {
         let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-        let logo = if self.forget { Some(None) } else { some(&self.logo).map(Some) };
-        BrandInput { color: Some(some(&self.color)), logo }
+        // A new one takes the place of the one that is taken away.
+        let logo = some(&self.logo).map(Some).or(self.forget.then_some(None));
+        BrandInput { color: (self.color != self.was).then(|| some(&self.color)), logo }
     }
 }
 
@@ -63,7 +67,7 @@ struct BrandPage {
 
 fn form(visit: &Visit, brand: &Brand, draft: Draft, wrong: Wrong) -> Answer {
     let stored = brand.logo.as_ref().filter(|_| !draft.forget);
-    let entered = Logo::parse(&draft.logo).ok().filter(|_| !draft.forget);
+    let entered = Logo::parse(&draft.logo).ok();
     let shown = BrandPage {
         shell: visit.shell(Area::Brand),
         has_logo: brand.logo.is_some(),

@@ -40,11 +40,24 @@ async fn logo_and_colour_are_saved_shown_and_taken_away() {
     let policy = page.headers["content-security-policy"].to_str().unwrap();
     assert!(policy.contains("img-src 'self' data:;"), "or nobody would see it: {policy}");
     // Left empty, the logo stays; an empty colour is none.
-    world.post(PAGE, &[("color", ""), ("logo", "")]).await;
+    world.post(PAGE, &[("was", "#aa0044"), ("color", ""), ("logo", "")]).await;
     let now = brand(&world).await;
     assert!(now.logo.is_some() && now.color.is_none());
+    // A new logo takes the place of the one that is taken away.
+    world.post(PAGE, &[("color", ""), ("forget", "on"), ("logo", &png())]).await;
+    assert!(brand(&world).await.logo.is_some());
     world.post(PAGE, &[("color", ""), ("forget", "on")]).await;
     assert_eq!(brand(&world).await, Brand::default());
+}
+
+#[tokio::test]
+async fn a_colour_that_is_left_as_it_was_is_not_written_over_anothers() {
+    let world = World::new().await;
+    let old = world.get(PAGE).await;
+    world.post(PAGE, &[("was", ""), ("color", "#aa0044"), ("logo", "")]).await;
+    world.post(PAGE, &[("was", &old.value("was")), ("color", &old.value("color")), ("logo", &png())]).await;
+    let now = brand(&world).await;
+    assert!(now.logo.is_some() && now.color.is_some_and(|color| color.as_str() == "#aa0044"));
 }
 
 #[tokio::test]

@@ -63,9 +63,15 @@ async fn an_order_is_added_by_hand_and_begins_like_any_other() {
         order.body
     );
     assert!(order.says("Paper boat") && order.says("1Z1") && order.says("Ada &#60;b&#62;Example"));
-    let again = world.post("/orders", &said).await;
-    assert_eq!(again.status, http::StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(again.says("is that of an order that is here already"));
+    // The same once more, or another order of that number: what is here stays as it is.
+    let other = [("external_id", "#T-1"), ("flow", "flow_main"), ("customer.name", "Eve")];
+    for said in [&said[..], &other] {
+        let again = world.post("/orders", said).await;
+        assert_eq!(again.to(), made.to());
+        let order = world.get(again.to()).await;
+        assert!(order.says("is here already: this is it") && order.says("Ada &#60;b&#62;Example"));
+        assert!(!order.says("Eve") && order.says("Paper boat") && !order.says("step 2"));
+    }
 }
 
 #[tokio::test]
@@ -76,6 +82,8 @@ async fn an_order_that_is_not_one_comes_back_with_what_was_entered() {
     assert_eq!(seen.status, http::StatusCode::UNPROCESSABLE_ENTITY);
     assert!(seen.says("Order number must not be empty") && seen.says("must be an e-mail address"));
     assert!(seen.says("value=\"Boat\""));
+    let nothing = world.post("/orders", &[("external_id", "1"), ("package", "---")]).await;
+    assert!(nothing.says("must have letters or digits"), "a parcel is not lost without a word");
     let gone = world.post("/orders", &[("external_id", "1"), ("flow", "flow_gone")]).await;
     assert!(gone.says("is gone: choose another"));
     let untriaged = world.post("/orders", &[("external_id", "1"), ("flow", "")]).await;

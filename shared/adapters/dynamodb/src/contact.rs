@@ -2,19 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use stagepost_app::contact::ContactStore;
 use stagepost_app::ports::StoreError;
-use stagepost_domain::Timestamp;
 use stagepost_domain::contact::{Contact, FarEnd, Way};
 use stagepost_domain::id::ShopId;
+use stagepost_domain::run::later;
+use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::expression::Expression;
 use crate::keys::{Key, seen_pk};
 use crate::row::{key_of, text, text_of};
 use crate::store::{Bounds, DynamoStore, Span, WriteError};
+use crate::table::TTL;
 
-/// Far ends of a shop that are listed.
-const LISTED_MAX: usize = 200;
+/// Far ends of a shop that are listed: all that it may have, and those that it had lately.
+const LISTED_MAX: usize = 1_000;
+/// How long it is known of one that is gone.
+const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 fn attribute(way: Way) -> &'static str {
     match way {
@@ -32,9 +37,10 @@ impl ContactStore for DynamoStore {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         // Whole seconds compare as texts do.
+        let until = AttributeValue::N(later(at, KEPT).as_second().to_string());
         let at = Timestamp::from_second(at.as_second()).unwrap_or(at).to_string();
-        let note = Expression::update("SET #at = :at", "attribute_not_exists(#at) OR #at < :at");
-        let note = note.name("at", attribute(way)).value("at", text(at));
+        let note = Expression::update("SET #at = :at, #t = :t", "attribute_not_exists(#at) OR #at < :at");
+        let note = note.name("at", attribute(way)).value("at", text(at)).name("t", TTL).value("t", until);
         match self.update(&Key::new(seen_pk(shop), far.to_string()), &note).await {
             Ok(_) | Err(WriteError::Condition(_)) => Ok(()),
             Err(error) => Err(error.plain()),

@@ -8,9 +8,9 @@ use url::Url;
 
 use crate::Guard;
 
-/// A far end with an address of its own, which a rehearsal's stand-in takes.
+/// What stands in, in a rehearsal, for a far end with an address of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FarEnd {
+pub enum StandIn {
     /// Every Shopify store.
     Shopify,
     /// EasyPost's API.
@@ -30,7 +30,7 @@ pub fn guard() -> Guard {
 /// The address of the stand-in that takes the far end's place: none in a deployment.
 #[must_use]
 #[cfg_attr(not(feature = "rehearsal"), expect(unused_variables, reason = "only a rehearsal has stand-ins"))]
-pub fn stand_in(end: FarEnd) -> Option<Url> {
+pub fn address_of(end: StandIn) -> Option<Url> {
     #[cfg(feature = "rehearsal")]
     return stood_in(end, &variable);
     #[cfg(not(feature = "rehearsal"))]
@@ -49,10 +49,10 @@ fn is_rehearsal(variable: &dyn Fn(&str) -> Option<String>) -> bool {
 }
 
 #[cfg(any(test, feature = "rehearsal"))]
-fn stood_in(end: FarEnd, variable: &dyn Fn(&str) -> Option<String>) -> Option<Url> {
+fn stood_in(end: StandIn, variable: &dyn Fn(&str) -> Option<String>) -> Option<Url> {
     let name = match end {
-        FarEnd::Shopify => "REHEARSAL_SHOPIFY_URL",
-        FarEnd::EasyPost => "REHEARSAL_EASYPOST_URL",
+        StandIn::Shopify => "REHEARSAL_SHOPIFY_URL",
+        StandIn::EasyPost => "REHEARSAL_EASYPOST_URL",
     };
     variable(name).filter(|_| is_rehearsal(variable)).as_deref().and_then(on_loopback)
 }
@@ -70,11 +70,13 @@ mod tests {
         move |name| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
     }
 
-    #[cfg(not(feature = "rehearsal"))]
+    #[cfg(feature = "rehearsal")]
+    compile_error!("tests are built as a deployment is: nothing may turn the rehearsal on");
+
     #[test]
-    fn law_18_a_deployment_calls_public_addresses_whatever_its_environment_says() {
+    fn law_18_a_deployment_calls_public_addresses() {
         assert_eq!(guard(), Guard::Public);
-        assert_eq!((stand_in(FarEnd::Shopify), stand_in(FarEnd::EasyPost)), (None, None));
+        assert_eq!((address_of(StandIn::Shopify), address_of(StandIn::EasyPost)), (None, None));
     }
 
     #[test]
@@ -82,19 +84,19 @@ mod tests {
         const SHOP: (&str, &str) = ("REHEARSAL_SHOPIFY_URL", "http://127.0.0.1:9000");
         let here = among(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"), SHOP]);
         assert!(is_rehearsal(&here));
-        assert_eq!(stood_in(FarEnd::Shopify, &here), Url::parse(SHOP.1).ok());
-        assert_eq!(stood_in(FarEnd::EasyPost, &here), None);
+        assert_eq!(stood_in(StandIn::Shopify, &here), Url::parse(SHOP.1).ok());
+        assert_eq!(stood_in(StandIn::EasyPost, &here), None);
         let real = among(&[SHOP]);
         let other = among(&[("AWS_ENDPOINT_URL", "https://vpce.us-east-1.amazonaws.com"), SHOP]);
         let name = among(&[("AWS_ENDPOINT_URL", "https://127.0.0.1.evil.example"), SHOP]);
         for elsewhere in [&real as &dyn Fn(&str) -> Option<String>, &other, &name] {
             assert!(!is_rehearsal(elsewhere));
-            assert_eq!(stood_in(FarEnd::Shopify, elsewhere), None);
+            assert_eq!(stood_in(StandIn::Shopify, elsewhere), None);
         }
         let away = among(&[
             ("AWS_ENDPOINT_URL", "http://localhost:4566"),
             ("REHEARSAL_SHOPIFY_URL", "https://evil.example"),
         ]);
-        assert_eq!(stood_in(FarEnd::Shopify, &away), None, "a stand-in is on this machine");
+        assert_eq!(stood_in(StandIn::Shopify, &away), None, "a stand-in is on this machine");
     }
 }

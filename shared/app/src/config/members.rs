@@ -9,9 +9,8 @@ use stagepost_domain::link::LINKS_PER_HOUR;
 use stagepost_domain::member::{Member, People, Refusal, may_give};
 use stagepost_domain::search::SearchKey;
 use stagepost_domain::shop::{Role, Settings};
-use stagepost_domain::text::{Invalid, required_name};
+use stagepost_domain::text::{Invalid, email_address, required_name};
 
-use super::shop::email_address;
 use super::{ConfigError, as_expected, edited, is_written, refuse_above, saved};
 use crate::Core;
 use crate::apply::TRIES_MAX;
@@ -90,9 +89,21 @@ pub async fn members<S: PeopleStore, K: Secrets>(
     secrets: &K,
     shop: &ShopId,
 ) -> Result<Vec<MemberShown>, ConfigError> {
+    let members = members_unopened(core, shop).await?;
+    Ok(try_join_all(members.into_iter().map(|member| MemberShown::of(secrets, member))).await?)
+}
+
+/// All members of a shop, those who have been there longest first; nobody's address is opened.
+///
+/// # Errors
+/// The store failed.
+pub async fn members_unopened<S: PeopleStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+) -> Result<Vec<Member>, StoreError> {
     let mut members = core.store.members(shop).await?;
     members.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-    Ok(try_join_all(members.into_iter().map(|member| MemberShown::of(secrets, member))).await?)
+    Ok(members)
 }
 
 /// Something was not done about a member.
@@ -154,7 +165,12 @@ pub async fn invite<S: MemberStores + AskedMailStore, K: Secrets>(
     let member = new_member(core, secrets, key, shop, Some(actor), input).await?;
     let asked = Asked::Invitation { shop: shop.clone(), member: member.id.clone() };
     let mail = AskedMail::new(MailId::from_body(&core.entropy.id_body())?, asked, core.now());
-    refuse_known(&core.store.members(shop).await?, &member)?;
+    let members = core.store.members(shop).await?;
+    // Made by an earlier try of the same call.
+    if let Some(there) = members.iter().find(|there| there.id == member.id) {
+        return Ok(there.clone());
+    }
+    refuse_known(&members, &member)?;
     refuse_flood(core, shop, &member.person).await?;
     keep_new(core, member, |change| ConfigChange::WithMail(Box::new(change), Box::new(mail.clone()))).await
 }

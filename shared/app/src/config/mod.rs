@@ -21,11 +21,11 @@ pub use flows::{FlowInput, StageInput, put_flow};
 pub use keys::{KeyInput, create_key, make_key, revoke_key};
 pub use members::{
     INVITATIONS_PER_HOUR, MemberError, MemberInput, MemberPatch, MemberShown, MemberStores, create_owner,
-    invite, invite_again, members, remove_member, sign_out_member, update_member,
+    invite, invite_again, members, members_unopened, remove_member, sign_out_member, update_member,
 };
 pub use removal::{Removal, remove};
 pub use secrets::Plain;
-pub use shop::{SettingsInput, create_shop, email_address, update_settings};
+pub use shop::{SettingsInput, create_shop, update_settings};
 pub use templates::{TemplateInput, put_template};
 
 use stagepost_domain::id::{InvalidId, ShopId};

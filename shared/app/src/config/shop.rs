@@ -5,7 +5,7 @@ use stagepost_domain::id::ShopId;
 use stagepost_domain::shop::{
     GRACE_SECONDS_DEFAULT, GRACE_SECONDS_MAX, MailMode, MailSettings, Role, Settings, TEST_RECIPIENTS_MAX,
 };
-use stagepost_domain::text::{Invalid, required_name};
+use stagepost_domain::text::{Invalid, email_address, required_name};
 
 use super::keys::new_key;
 use super::{ConfigError, as_expected, edited, saved};
@@ -116,21 +116,6 @@ pub async fn update_settings<S: ConfigStore>(
         tried = Some(settings);
     }
     Err(ConfigError::Busy)
-}
-
-/// An e-mail address as it is kept: trimmed, plain ASCII, one line.
-///
-/// # Errors
-/// It is none; `field` is named.
-pub fn email_address(field: &str, text: &str) -> Result<String, Invalid> {
-    let text = text.trim();
-    let well_formed = text.len() <= 254
-        && text.is_ascii()
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c))
-        && text.split_once('@').is_some_and(|(user, host)| {
-            !user.is_empty() && host.contains('.') && !host.starts_with('.') && !host.ends_with('.')
-        });
-    if well_formed { Ok(text.to_owned()) } else { Err(Invalid::new(field, "must be an e-mail address")) }
 }
 
 impl SettingsInput {

@@ -115,9 +115,9 @@ pub async fn recover<S: JobStore + ConfigStore>(
     which: Recovery,
 ) -> Result<Job, JobRequestError> {
     check_recovery(core, &which)?;
-    if let Some(target) = &which.target {
-        let endpoints = core.store.endpoints(shop).await?;
-        if endpoints.iter().any(|e| e.id.as_str() == target && e.disabled.is_some()) {
+    if let Some(Ok(target)) = which.target.as_deref().map(EndpointId::parse) {
+        let endpoint = core.store.endpoint(shop, &target).await?;
+        if endpoint.is_some_and(|endpoint| endpoint.disabled.is_some()) {
             let why = "is switched off: what is sent to it is skipped; switch it on first";
             return Err(Invalid::new("target", why).into());
         }

@@ -5,11 +5,10 @@ use stagepost_domain::id::{InvalidId, ShopId, SuppressionId};
 use stagepost_domain::run::RunId;
 use stagepost_domain::search::SearchKey;
 use stagepost_domain::suppression::{Because, Suppression, suppression_id};
-use stagepost_domain::text::Invalid;
+use stagepost_domain::text::{Invalid, email_address};
 
 use super::ports::SuppressionStore;
 use crate::Core;
-use crate::config::email_address;
 use crate::ports::{Page, SecretError, SecretKind, Secrets, StoreError};
 
 /// An address that a shop does not mail to, readable.

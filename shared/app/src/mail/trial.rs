@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use stagepost_domain::Timestamp;
 use stagepost_domain::id::{MailId, OrderId, ShopId, TemplateId};
-use stagepost_domain::text::Invalid;
+use stagepost_domain::text::{Invalid, email_address};
 
 use super::asked::{AskedError, post, too_many};
 use super::compose::{letter, marked};
@@ -16,7 +16,6 @@ use super::ports::{Asked, AskedMail, AskedMailStore, AskedState, Asker, Hourly, 
 use super::preview::{PreviewError, PreviewStores, sample};
 use super::{PostOffice, TrackingLinks};
 use crate::Core;
-use crate::config::email_address;
 use crate::ports::{ConfigStore, Mail, OrderStore, StoreError};
 
 /// Most test mails of a shop in an hour.

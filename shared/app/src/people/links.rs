@@ -7,13 +7,12 @@ use stagepost_domain::link::{LINKS_PER_HOUR, Link, LinkKind, NoEntry, Used};
 use stagepost_domain::member::Member;
 use stagepost_domain::search::SearchKey;
 use stagepost_domain::session::Session;
-use stagepost_domain::text::Invalid;
+use stagepost_domain::text::{Invalid, email_address};
 use url::Url;
 
 use super::ports::{LinkStore, PeopleStore};
 use super::{note_sign_in, session_id};
 use crate::Core;
-use crate::config::email_address;
 use crate::mail::asked::{AskedError, post, too_many};
 use crate::mail::ports::{Asked, AskedMailStore, Hourly};
 use crate::ports::{CommitError, StoreError};

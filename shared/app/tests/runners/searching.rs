@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use stagepost_app::ports::{Indexed, Page, SearchStore, StoreError};
+use stagepost_app::ports::{Indexed, OrderStore, Page, SearchStore, StoreError};
 use stagepost_app::search::{Hit, Kept, concerns, forget, keep, search};
 use stagepost_domain::fact::{Fact, OrderFact};
 use stagepost_domain::id::{OrderId, ShopId};
@@ -147,11 +147,17 @@ fn law_19_an_order_that_is_forgotten_leaves_no_entry() {
 }
 
 #[test]
-fn only_what_a_platform_tells_concerns_the_search() {
+fn what_is_new_and_what_a_platform_tells_concerns_the_search() {
     let world = World::new();
     world.enter("packing");
     let events = world.events();
     assert_eq!(events.iter().map(concerns).collect::<Vec<_>>(), [true, false]);
+    // No platform ever tells of an order that a person wrote.
+    let mut by_hand = build::order_fact(2, 10);
+    by_hand.by = Some(build::person());
+    let order = by_hand.source.order_id(&build::shop());
+    done(stagepost_app::apply::apply(&world.plain, &build::shop(), &order, &build::told(by_hand))).unwrap();
+    assert!(concerns(&done(world.store.event(&order, 1)).unwrap().unwrap()));
 }
 
 /// An order of this shop, created so long after the start.

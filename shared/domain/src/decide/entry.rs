@@ -200,8 +200,15 @@ impl Draft<'_> {
     /// The order returns to the stage that it left by a move that is taken back. What that move superseded there is
     /// planned anew: it has not acted and never will. All else of the stage has told of itself before.
     pub(super) fn return_to(&mut self, playbook: &Playbook, to: &Stage) {
-        let before = self.context.entry.zip(self.context.order);
-        let waited = |key: &RunKey| before.is_some_and(|(entry, left)| was_superseded(entry, key, left));
+        // As runners will see the order: one whose run is due by now acts itself, however late its doorbell is.
+        let stands = self.context.order.cloned().map(|mut order| {
+            if let Placement::Placed { entered_seq, entered_at, .. } = &mut order.placement {
+                (*entered_seq, *entered_at) = (self.order.seq, self.context.now);
+            }
+            order
+        });
+        let before = self.context.entry.zip(stands.as_ref());
+        let waited = |key: &RunKey| before.is_some_and(|(entry, order)| was_superseded(entry, key, order));
         self.enter_for(playbook, to, None, waited);
         let quiet = Some(SkipReason::Quiet);
         self.silent.clone_from(&quiet);

@@ -25,6 +25,10 @@ const WHOLE_ORDER: &str = "order";
 /// An order as a platform shows it.
 pub(super) fn order(context: Context<'_>, fact: &OrderFact) -> Decision {
     match context.order {
+        // A hand writes what is new, and over nothing that is there.
+        Some(known) if known.placement != Placement::Awaiting && fact.by.is_some() => {
+            Decision::NoOp(NoOpReason::Same)
+        }
         Some(known) if known.placement != Placement::Awaiting => again(context, known, fact),
         _ if fact.draft => Decision::NoOp(NoOpReason::Draft),
         None => first_sighting(context, new_order(context, fact), fact),
@@ -86,6 +90,7 @@ fn first_sighting(context: Context<'_>, order: Order, fact: &OrderFact) -> Decis
         staleness(fact.updated_at, context.received_at)
     };
     let mut draft = Draft::new(context, order, fact.cause(), fact.updated_at);
+    draft.by_hand.clone_from(&fact.by);
     fulfillment.reports.retain(|id, _| !packages.named.contains(id));
     draft.set_packages(packages.changed);
     draft.order.packages.more = packages.overflow;

@@ -7,7 +7,7 @@ use crate::event::Actor;
 use crate::id::FlowId;
 use crate::order::{FIELD_MAX, Lifecycle, Platform, Snapshot, Source};
 use crate::package::PackageSeen;
-use crate::text::{Invalid, required_name, tidy};
+use crate::text::{Invalid, email_address, required_name, tidy};
 
 /// Longest own id of an order.
 pub const EXTERNAL_ID_MAX: usize = 100;
@@ -15,7 +15,7 @@ pub const EXTERNAL_ID_MAX: usize = 100;
 /// What they write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenOrder {
-    /// Their own id of the order: the same again is the same order.
+    /// Their own id of the order: the same again is the same order, which a hand does not write over.
     pub external_id: String,
     /// As the shop prints it; the external id unless said.
     pub number: Option<String>,
@@ -43,8 +43,7 @@ impl WrittenOrder {
     pub fn fact(self, now: Timestamp) -> Result<OrderFact, Vec<Invalid>> {
         let external_id = required_name("external_id", &self.external_id, EXTERNAL_ID_MAX);
         let email = self.snapshot.customer.email.as_deref();
-        let is_none = email.is_some_and(|e| !e.contains('@') || e.contains(char::is_whitespace));
-        let email = is_none.then(|| Invalid::new("customer.email", "must be an e-mail address"));
+        let email = email.and_then(|email| email_address("customer.email", email).err());
         let external_id = match (external_id, email) {
             (Ok(id), None) => id,
             (id, email) => return Err(email.into_iter().chain(id.err()).collect()),

@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 
 use super::scene::{GRACE, Scene, api_key, console, shopify};
+use crate::decide::superseded;
 use crate::event::{Action, Actor};
 use crate::fact::{Fact, Follows, MoveFact};
 use crate::id::{EndpointId, StageId};
@@ -104,6 +105,27 @@ fn law_12_nothing_follows_from_a_move_that_is_to_be_quiet() {
         assert!(matches!(state, RunState::Skipped { why: SkipReason::Quiet, .. }), "{state:?}");
     }
     assert_eq!(scene.last().due(), None);
+}
+
+#[test]
+fn law_12_what_is_late_when_a_move_is_taken_back_acts_once() {
+    let mut scene = Scene::open();
+    scene.go("shipped", console());
+    let entered = scene.last().seq;
+    scene.now += SignedDuration::from_secs(GRACE - 2);
+    scene.go("delivered", console());
+    scene.now += SignedDuration::from_secs(3);
+    scene.undo("shipped");
+    // The webhook's doorbell is late: its run is due, and as the order stands now nothing keeps it from acting.
+    let entry = scene.events.iter().find(|e| e.seq == entered).unwrap();
+    let (key, _) = entry.runs.iter().find(|(key, _)| key.action() == Action::Webhook).unwrap();
+    assert_eq!(superseded(entry, key, scene.order()), None);
+    let anew: Vec<_> = stand(&scene).into_iter().filter(|(_, word)| *word == "due").collect();
+    assert_eq!(
+        anew,
+        [(Action::Email, "due")],
+        "so it is not planned anew; the mail never leaves from an older entry"
+    );
 }
 
 /// How each run of the last event stands: due, or the reason why it is skipped.

@@ -20,7 +20,10 @@ impl ContactStore for MemoryStore {
     ) -> Result<(), StoreError> {
         self.write_plain(|state| {
             let contact = state.contacts.entry((shop.clone(), far.clone())).or_default();
-            let last = contact.last(way);
+            let last = match way {
+                Way::Inbound => &mut contact.inbound,
+                Way::Outbound => &mut contact.outbound,
+            };
             *last = (*last).max(Timestamp::from_second(at.as_second()).ok());
         })
     }

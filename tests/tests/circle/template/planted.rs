@@ -68,6 +68,7 @@ fn rights_planted() -> Vec<(Check, String, Value)> {
             own("JobRunnerRole", 3, "Condition/StringEquals/kms:EncryptionContext:kind/1"),
             json!("channel-credentials"),
         ),
+        (rights::kinds_of_secrets, own("EmailEventsRole", 3, "Action"), json!(["kms:Decrypt"])),
         (rights::tracking_reads, own("TrackingRole", 0, "Action/0"), json!("dynamodb:PutItem")),
     ]
 }

@@ -11,7 +11,7 @@ use stagepost_domain::event::{Action, Event};
 use stagepost_domain::fact::{AssignFact, Assigner, Fact, Follows, MoveFact, PackageEdit};
 use stagepost_domain::id::{FlowId, OrderId, PackageId, StageId};
 use stagepost_domain::package::{PackagePatch, PackageSeen};
-use stagepost_domain::run::RunState;
+use stagepost_domain::run::{Run, RunState};
 use stagepost_domain::text::Invalid;
 
 use super::order::refused as form_back;
@@ -168,7 +168,11 @@ pub async fn take_back<S: Stores, K: Secrets + 'static>(
         ),
         Some(Outcome::Changed(changes)) => {
             let to = changes.event.transition.as_ref().map(|t| t.to.name.clone()).unwrap_or_default();
-            Flash::done(format!("Undone: {} is in {to} again, and nothing was sent.", changes.order.number))
+            let number = &changes.order.number;
+            let waits = changes.event.runs.values().any(Run::is_open);
+            let flows = Flows(console.flows(&visitor).await?);
+            let also = if waits { format!(" {}", follows(&changes.event, &flows)) } else { String::new() };
+            Flash::done(format!("Undone: {number} is in {to} again, and nothing was sent.{also}"))
         }
         Some(other) => unchanged(&other),
     };

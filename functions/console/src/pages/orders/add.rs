@@ -55,7 +55,7 @@ fn form(visit: &Visit, flows: &Flows, fields: &Fields, wrong: Wrong) -> Answer {
 }
 
 /// What the form says; the number is the order's own id, too.
-fn written(visit: &Visit, fields: &Fields) -> WrittenOrder {
+fn written(visit: &Visit, fields: &Fields, package: Option<PackageSeen>) -> WrittenOrder {
     let text = |name: &str| tidy(fields.text(name), FIELD_MAX);
     let line = |title| Line { title, sku: None, quantity: "1".to_owned(), price: None };
     let lines: Vec<Line> = text("item").map(line).into_iter().collect();
@@ -65,10 +65,17 @@ fn written(visit: &Visit, fields: &Fields) -> WrittenOrder {
         external_id: fields.text("external_id").to_owned(),
         number: None,
         snapshot: Snapshot { customer, lines, line_count, ..Snapshot::default() },
-        packages: PackageSeen::parse(fields.some("package"), None, None).map(|package| vec![package]),
+        packages: package.map(|package| vec![package]),
         flow: None,
         by: Some(visit.actor.clone()),
     }
+}
+
+/// The parcel whose number was entered, if one was.
+fn parcel(fields: &Fields) -> Result<Option<PackageSeen>, Invalid> {
+    let Some(number) = fields.some("package") else { return Ok(None) };
+    let seen = PackageSeen::parse(Some(number), None, None);
+    seen.map(Some).ok_or_else(|| Invalid::new("package", "must have letters or digits"))
 }
 
 /// The flow that was chosen, if one was.
@@ -84,27 +91,30 @@ pub async fn make<S: Stores, K: Secrets + 'static>(
     fields: Fields,
 ) -> Answer {
     let flows = Flows(console.flows(&visitor).await?);
-    let flow = match chosen(&fields, &flows) {
-        Ok(flow) => flow,
-        Err(wrong) => return form(&visitor, &flows, &fields, Wrong(vec![wrong])),
+    let (flow, package) = match (chosen(&fields, &flows), parcel(&fields)) {
+        (Ok(flow), Ok(package)) => (flow, package),
+        (flow, package) => {
+            let wrong = flow.err().into_iter().chain(package.err()).collect();
+            return form(&visitor, &flows, &fields, Wrong(wrong));
+        }
     };
-    let written = WrittenOrder { flow, ..written(&visitor, &fields) };
+    let written = WrittenOrder { flow, ..written(&visitor, &fields, package) };
     let fact = match written.fact(console.core.now()) {
         Ok(fact) => fact,
         Err(wrong) => return form(&visitor, &flows, &fields, Wrong(wrong)),
     };
     let order = fact.source.order_id(&visitor.shop);
-    if console.core.store.order(&order).await?.is_some() {
-        let wrong = Invalid::new("external_id", "is that of an order that is here already");
-        return form(&visitor, &flows, &fields, Wrong(vec![wrong]));
-    }
     let outcome = apply(&console.core, &visitor.shop, &order, &Fact::Order(Box::new(fact))).await?;
     to_say(&place(&order), came(&outcome, &flows))
 }
 
 /// What is said of the order that is there now.
 fn came(outcome: &Outcome, flows: &Flows) -> Flash {
-    let Outcome::Changed(changes) = outcome else { return Flash::note("The order is here.") };
+    let Outcome::Changed(changes) = outcome else {
+        return Flash::note(
+            "An order with this number is here already: this is it. Nothing of it was changed.",
+        );
+    };
     let number = &changes.order.number;
     Flash::done(match &changes.event.transition {
         Some(entry) => format!("{number} is in {}. {}", entry.to.name, follows(&changes.event, flows)),

@@ -210,7 +210,7 @@ pub async fn stop<S: Stores, K: Secrets + 'static>(
     visitor: Visitor<Member>,
     Path(named): Path<String>,
 ) -> Answer {
-    let (named, _) = (id(JobId::parse(&named), "job")?, found(&console, &visitor, &named).await?);
+    let named = id(JobId::parse(&named), "job")?;
     let flash = match jobs::cancel(&console.core, &visitor.shop, &named).await {
         Ok(_) => Flash::done("Stopped. What was done by then stands."),
         Err(JobRequestError::Step(step)) => Flash::note(format!("Not stopped: {step}.")),

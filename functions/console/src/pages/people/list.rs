@@ -46,8 +46,7 @@ pub async fn show<S: Stores, K: Secrets + 'static>(console: State<S, K>, visitor
         members.into_iter().map(|shown| row(shown.member, Some(shown.email), &visitor)).collect()
     } else {
         // Nobody's address is opened for those who only work here.
-        let mut members = console.core.store.members(&visitor.shop).await?;
-        members.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        let members = config::members_unopened(&console.core, &visitor.shop).await?;
         members.into_iter().map(|member| row(member, None, &visitor)).collect()
     };
     let empty = not_set_up(

@@ -210,7 +210,8 @@ pub async fn stop<S: Stores, K: Secrets + 'static>(
     visitor: Visitor<Member>,
     Path(named): Path<String>,
 ) -> Answer {
-    let named = id(JobId::parse(&named), "job")?;
+    // Only a job of this kind is stopped here.
+    let (named, _) = (id(JobId::parse(&named), "job")?, found(&console, &visitor, &named).await?);
     let flash = match jobs::cancel(&console.core, &visitor.shop, &named).await {
         Ok(_) => Flash::done("Stopped. What was done by then stands."),
         Err(JobRequestError::Step(step)) => Flash::note(format!("Not stopped: {step}.")),

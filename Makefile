@@ -16,7 +16,7 @@ REHEARSED := api console fulfillment-runner job-runner tracker-runner webhook-ru
 empty :=
 comma := ,
 
-.PHONY: run demo test fmt lint tls public unit browser fuzz bench build e2e e2e-build template deploy doc clean
+.PHONY: run demo test fmt lint tls public unit browser fuzz bench heat cost build e2e e2e-build template deploy doc clean
 
 ## Serve everything on http://127.0.0.1:8787 from one process
 run:
@@ -74,6 +74,14 @@ fuzz:
 bench:
 	cargo run --release --quiet --package stagepost-bench -- storm
 	cargo run --release --quiet --package stagepost-bench -- hole
+
+## Which key of the table is hot first, and what shards move it (docs/scale.md); starts nothing
+heat:
+	cargo run --quiet --package stagepost-bench -- heat
+
+## What orders and an idle deployment cost, by the list prices that docs/cost.md names
+cost:
+	python3 infra/bench/cost.py
 
 # cargo-lambda, SAM and cfn-lint from PyPI, in the versions that this was tried with.
 $(TOOLS)/installed: infra/deploy/requirements.txt

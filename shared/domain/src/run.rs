@@ -329,6 +329,12 @@ pub struct Run {
     /// What was heard of the mail after it left.
     #[serde(default, rename = "fb", skip_serializing_if = "Option::is_none")]
     pub feedback: Option<Feedback>,
+    /// Seconds between its event and when it was first due: its grace.
+    #[serde(default, rename = "gr", skip_serializing_if = "is_zero32")]
+    pub grace: u32,
+    /// Until when somebody's word last kept it: a hold, a pause, a stop. Nobody waits for it before that.
+    #[serde(default, rename = "kp", skip_serializing_if = "Option::is_none")]
+    pub kept_until: Option<Timestamp>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
@@ -387,6 +393,11 @@ pub enum AttemptOutcome {
         /// In words, without personal data, if people should know.
         why: Option<String>,
     },
+    /// The same, by somebody's word: nobody waits for it until then.
+    Kept {
+        /// Not before.
+        until: Timestamp,
+    },
 }
 
 /// A step that the state does not allow.
@@ -419,7 +430,31 @@ impl Run {
             again: None,
             slot: None,
             feedback: None,
+            grace: 0,
+            kept_until: None,
         }
+    }
+
+    /// The same, born with an event of that time: what it waits from then on is its grace.
+    #[must_use]
+    pub fn born(self, event_at: Timestamp) -> Self {
+        let waits = self.state.due().map(|due| due.duration_since(event_at).as_secs());
+        Self { grace: waits.and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or(0), ..self }
+    }
+
+    /// When somebody began to wait for it: `event_at` and its grace, or later by a person's word, who kept it, had
+    /// it tried again or wanted it once more.
+    #[must_use]
+    pub fn wanted_from(&self, event_at: Timestamp) -> Timestamp {
+        let first = later(event_at, SignedDuration::from_secs(i64::from(self.grace)));
+        let again = self.again.as_ref().map(|again| again.at);
+        [self.kept_until, self.reopened_at, again].into_iter().flatten().fold(first, Timestamp::max)
+    }
+
+    /// Waits for its next look, kept by somebody's word.
+    #[must_use]
+    pub fn kept(&self, until: Timestamp) -> Self {
+        Self { state: RunState::Pending { due: until }, kept_until: Some(until), ..self.clone() }
     }
 
     /// A run decided against at birth.
@@ -499,6 +534,11 @@ impl Run {
                 run.last_error = why.as_deref().map(|why| truncated(why, ERROR_MAX)).or(run.last_error);
                 run.attempts = run.attempts.saturating_sub(1);
                 RunState::Pending { due: *due }
+            }
+            AttemptOutcome::Kept { until } => {
+                run.attempts = run.attempts.saturating_sub(1);
+                run.kept_until = Some(*until);
+                RunState::Pending { due: *until }
             }
             AttemptOutcome::Failure { disposition, error } => {
                 let error = truncated(error, ERROR_MAX);

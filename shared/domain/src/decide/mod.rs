@@ -170,17 +170,18 @@ impl<'a> Draft<'a> {
     fn finish(mut self, change: Change) -> Changeset {
         self.register_packages();
         self.tell_subscribers(&change);
+        let at = self.context.now;
         let event = Event {
             order: self.order.id.clone(),
             shop: self.order.shop.clone(),
             seq: self.order.seq,
-            at: self.context.now,
+            at,
             fact_at: self.fact_at,
             cause: self.cause,
             change,
             transition: self.transition,
             refused: self.refused,
-            runs: self.runs,
+            runs: self.runs.into_iter().map(|(key, run)| (key, run.born(at))).collect(),
         };
         Changeset { order: self.order, event, snapshot: self.snapshot, packages: self.packages }
     }

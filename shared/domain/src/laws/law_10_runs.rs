@@ -140,8 +140,28 @@ fn law_10_only_a_failed_run_is_retried_and_an_uncertain_one_when_accepted() {
 }
 
 #[test]
+fn a_run_is_waited_for_from_the_end_of_its_grace_and_from_the_last_word_that_kept_it() {
+    let run = Run::pending(t(10), 1).born(t(0));
+    assert_eq!((run.grace, run.wanted_from(t(0))), (10, t(10)));
+    assert_eq!(Run::pending(t(0), 1).born(t(0)).wanted_from(t(0)), t(0), "one without a grace, at once");
+    let Claim::Granted(held) = run.claim(Action::Email, &attempt("a"), t(10), LEASE) else { panic!("due") };
+    let end = |outcome| held.finish(Action::Email, &attempt("a"), &outcome, t(11), 0.5).unwrap();
+    let refused = end(failure(Disposition::RETRY));
+    assert_eq!(refused.wanted_from(t(0)), t(10), "a refusal is nobody's word: what it costs counts");
+    let busy = end(AttemptOutcome::Later { due: t(700), why: None });
+    assert_eq!(busy.wanted_from(t(0)), t(10), "neither is a far end that asks for patience");
+    let stopped = end(AttemptOutcome::Kept { until: t(611) });
+    assert_eq!((stopped.attempts, stopped.wanted_from(t(0))), (0, t(611)));
+    assert_eq!(run.kept(t(900)).state, RunState::Pending { due: t(900) });
+    assert_eq!(run.kept(t(900)).wanted_from(t(0)), t(900));
+    let again = end(failure(Disposition::Permanent)).retry(t(5_000), false).unwrap();
+    assert_eq!(again.wanted_from(t(0)), t(5_000));
+}
+
+#[test]
 fn law_10_a_run_is_stored_as_it_is() {
-    for run in ended().into_iter().chain([Run::pending(t(0), 1), claimed(Action::Email, 0)]) {
+    let kept = Run::pending(t(10), 1).born(t(0)).kept(t(20));
+    for run in ended().into_iter().chain([Run::pending(t(0), 1), claimed(Action::Email, 0), kept]) {
         let stored = serde_json::to_string(&run).unwrap();
         assert_eq!(serde_json::from_str::<Run>(&stored).unwrap(), run, "{stored}");
     }
@@ -165,6 +185,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         Just(failure(Disposition::Permanent)),
         Just(failure(Disposition::Ambiguous)),
         (0_i64..500).prop_map(|s| AttemptOutcome::Later { due: t(s), why: None }),
+        (0_i64..500).prop_map(|s| AttemptOutcome::Kept { until: t(s) }),
     ];
     prop_oneof![
         (1_i64..200).prop_map(Step::Pass),

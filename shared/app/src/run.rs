@@ -5,7 +5,7 @@ use std::time::Duration;
 use stagepost_domain::decide::superseded;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::{Action, Event};
-use stagepost_domain::id::AttemptId;
+use stagepost_domain::id::{AttemptId, ShopId};
 use stagepost_domain::order::{Lifecycle, Order};
 use stagepost_domain::outcome::SkipReason;
 use stagepost_domain::run::{AttemptOutcome, Claim, InvalidTransition, Run, RunId, RunKey, RunState, later};
@@ -70,6 +70,51 @@ pub enum Answered {
     PutAside(Timestamp),
 }
 
+/// Something that whoever runs the deployment wants to hear of, and that came of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notable {
+    /// The governor stopped the shop's mails.
+    MailsStopped,
+    /// An endpoint was switched off.
+    EndpointDisabled,
+}
+
+/// Which event a run is of: its tenant and its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Of {
+    /// The tenant.
+    pub shop: ShopId,
+    /// When the event was decided.
+    pub at: Timestamp,
+}
+
+/// A doorbell's answer, with what the log tells beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rung {
+    /// The answer.
+    pub answered: Answered,
+    /// The run's event, if it was read to the end.
+    pub of: Option<Of>,
+    /// What else came of it.
+    pub notable: Option<Notable>,
+}
+
+impl Rung {
+    pub(crate) fn of(event: &Event, answered: Answered) -> Self {
+        Self { of: Some(Of { shop: event.shop.clone(), at: event.at }), ..answered.into() }
+    }
+
+    pub(crate) fn noting(self, notable: Option<Notable>) -> Self {
+        Self { notable, ..self }
+    }
+}
+
+impl From<Answered> for Rung {
+    fn from(answered: Answered) -> Self {
+        Self { answered, of: None, notable: None }
+    }
+}
+
 /// Nothing could be decided: the message comes back.
 #[derive(Debug, thiserror::Error)]
 pub enum RunnerError {
@@ -110,8 +155,8 @@ const ASIDE: SignedDuration = SignedDuration::from_hours(1);
 pub async fn aside_if_hopeless<S>(
     core: &Core<S>,
     id: &RunId,
-    result: Result<Answered, RunnerError>,
-) -> Result<Answered, RunnerError>
+    result: Result<Rung, RunnerError>,
+) -> Result<Rung, RunnerError>
 where
     S: OrderStore + RunStore,
 {
@@ -128,7 +173,7 @@ where
         let due = others.filter_map(|(_, run)| run.state.due()).chain([until]).min();
         core.store.set_due(&DueItem::Event(Box::new(event)), due).await?;
     }
-    Ok(Answered::PutAside(until))
+    Ok(Answered::PutAside(until).into())
 }
 
 /// A run with its event, read for one attempt.
@@ -234,6 +279,11 @@ pub(crate) async fn postpone<S: RunStore>(
     let mut next = run.clone();
     next.state = RunState::Pending { due: later(core.now(), wait) };
     store(core, id, run, &next).await
+}
+
+/// The same, by somebody's word: a hold, a pause, a stop.
+pub(crate) async fn keep<S: RunStore>(core: &Core<S>, id: &RunId, run: &Run) -> Result<Answered, StoreError> {
+    store(core, id, run, &run.kept(later(core.now(), HOLD_LOOK_AGAIN))).await
 }
 
 /// Gives a run up that nothing can be sent for.

@@ -16,7 +16,8 @@ use crate::ports::{
     StoreError, Tracker, TrackerService,
 };
 use crate::run::{
-    Answered, Opened, RunnerError, act_until, aside_if_hopeless, cancelled_since, claim, finish, open, skip,
+    Answered, Opened, RunnerError, Rung, act_until, aside_if_hopeless, cancelled_since, claim, finish, open,
+    skip,
 };
 
 /// Registers one package: look again → claim → register → take in what the tracker says → record.
@@ -31,7 +32,7 @@ pub async fn register<S, K, T>(
     secrets: &K,
     service: &T,
     id: &RunId,
-) -> Result<Answered, RunnerError>
+) -> Result<Rung, RunnerError>
 where
     S: OrderStore + RunStore + ConfigStore + InboundStore,
     K: Secrets,
@@ -45,25 +46,25 @@ async fn registered<S, K, T>(
     secrets: &K,
     service: &T,
     id: &RunId,
-) -> Result<Answered, RunnerError>
+) -> Result<Rung, RunnerError>
 where
     S: OrderStore + RunStore + ConfigStore + InboundStore,
     K: Secrets,
     T: TrackerService,
 {
-    let Target::RegisterTracker(carrier, package) = &id.key.target else { return Ok(Answered::Unknown) };
+    let Target::RegisterTracker(carrier, package) = &id.key.target else { return Ok(Answered::Unknown.into()) };
     let until = act_until(Action::RegisterTracker, core.now());
     let Opened { event, run } = match open(core, id).await? {
         Ok(opened) => opened,
-        Err(answered) => return Ok(answered),
+        Err(answered) => return Ok(answered.into()),
     };
     let package = match wanted(core, &event, package).await? {
         Ok(package) => package,
-        Err(why) => return Ok(skip(core, id, &run, why).await?),
+        Err(why) => return Ok(Rung::of(&event, skip(core, id, &run, why).await?)),
     };
     let access = match access(core, secrets, &event.shop, carrier).await? {
         Some(access) => access,
-        None => return Ok(skip(core, id, &run, SkipReason::TargetGone).await?),
+        None => return Ok(Rung::of(&event, skip(core, id, &run, SkipReason::TargetGone).await?)),
     };
     let attempt = core.attempt()?;
     if core.now() >= until {
@@ -71,7 +72,7 @@ where
     }
     let claimed = match claim(core, id, &run, &attempt).await? {
         Ok(claimed) => claimed,
-        Err(answered) => return Ok(answered),
+        Err(answered) => return Ok(Rung::of(&event, answered)),
     };
     let tracker = match access {
         Ok(access) => service.register(&access, &package.seen).await,
@@ -81,7 +82,7 @@ where
         Ok(tracker) => taken_in(core, &event.shop, tracker).await,
         Err(ActError { disposition, message: error }) => AttemptOutcome::Failure { disposition, error },
     };
-    Ok(finish(core, id, &claimed, &attempt, &outcome).await?)
+    Ok(Rung::of(&event, finish(core, id, &claimed, &attempt, &outcome).await?))
 }
 
 /// The package as it is now, or what speaks against registering it.

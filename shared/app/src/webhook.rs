@@ -26,7 +26,8 @@ use crate::ports::{
     StoreError, WebhookSender,
 };
 use crate::run::{
-    Answered, Opened, RunnerError, aside_if_hopeless, claim, fail_unsent, finish, open, skip, store,
+    Answered, Notable, Opened, RunnerError, Rung, aside_if_hopeless, claim, fail_unsent, finish, open, skip,
+    store,
 };
 use health::Seen;
 pub(crate) use tryout::{Tried, try_out};
@@ -41,14 +42,14 @@ pub async fn webhook<S, W, M, K>(
     mailer: &M,
     secrets: &K,
     id: &RunId,
-) -> Result<Answered, RunnerError>
+) -> Result<Rung, RunnerError>
 where
     S: OrderStore + RunStore + ConfigStore + AttemptStore + HealthStore,
     W: WebhookSender,
     M: Mailer,
     K: Secrets,
 {
-    let Target::Webhook(_, told) = &id.key.target else { return Ok(Answered::Unknown) };
+    let Target::Webhook(_, told) = &id.key.target else { return Ok(Answered::Unknown.into()) };
     aside_if_hopeless(core, id, sent(core, sender, mailer, secrets, id, *told).await).await
 }
 
@@ -59,7 +60,7 @@ async fn sent<S, W, M, K>(
     secrets: &K,
     id: &RunId,
     told: EventType,
-) -> Result<Answered, RunnerError>
+) -> Result<Rung, RunnerError>
 where
     S: OrderStore + RunStore + ConfigStore + AttemptStore + HealthStore,
     W: WebhookSender,
@@ -68,21 +69,21 @@ where
 {
     let Opened { event, run } = match open(core, id).await? {
         Ok(opened) => opened,
-        Err(answered) => return Ok(answered),
+        Err(answered) => return Ok(answered.into()),
     };
     let attempt = core.attempt()?;
     if let Some(why) = hesitate(core, &event, id).await? {
-        return Ok(skip(core, id, &run, why).await?);
+        return Ok(Rung::of(&event, skip(core, id, &run, why).await?));
     }
     let (endpoint, health) = match receiver(core, &event, id, &run, &attempt).await? {
         Ok(there) => there,
-        Err(answered) => return Ok(answered),
+        Err(answered) => return Ok(Rung::of(&event, answered)),
     };
     let (claimed, post) = match taken(core, secrets, &endpoint, id, told, &run, &attempt).await? {
         Ok(taken) => taken,
         Err(answered) => {
             health::left(core, &endpoint, health, &attempt).await;
-            return Ok(answered);
+            return Ok(Rung::of(&event, answered));
         }
     };
     let (unsigned, noted) = (post.is_err(), AtomicBool::new(false));
@@ -98,13 +99,15 @@ where
         number: claimed.attempts,
     };
     remember(core, &called.kept(whose, error_of(&outcome))).await;
+    let mut notable = None;
     if unsigned {
         health::left(core, &endpoint, health, &attempt).await;
     } else {
         let seen = if noted.into_inner() { Seen::Stale } else { Seen::Now(health) };
-        health::heard(core, mailer, &endpoint, seen, &attempt, (&called, error_of(&outcome))).await;
+        let called = (&called, error_of(&outcome));
+        notable = health::heard(core, mailer, &endpoint, seen, &attempt, called).await;
     }
-    Ok(answered)
+    Ok(Rung::of(&event, answered).noting(notable))
 }
 
 /// The message signed and the run claimed, so that the call can be made; or what is recorded instead.
@@ -256,10 +259,18 @@ fn in_words(status: u16) -> String {
     }
 }
 
-/// Switches an endpoint off. What it was called for has ended; the next call will find the same.
-async fn switch_off<S: ConfigStore>(core: &Core<S>, endpoint: &Endpoint, reason: DisabledReason) {
-    if let Err(error) = disable_endpoint(core, endpoint, reason).await {
-        tracing::error!(endpoint = %endpoint.id, ?reason, %error, "an endpoint could not be switched off");
+/// Switches an endpoint off, if it is on still. What it was called for has ended; the next call will find the same.
+async fn switch_off<S: ConfigStore>(
+    core: &Core<S>,
+    endpoint: &Endpoint,
+    reason: DisabledReason,
+) -> Option<Notable> {
+    match disable_endpoint(core, endpoint, reason).await {
+        Ok(off) => off.then_some(Notable::EndpointDisabled),
+        Err(error) => {
+            tracing::error!(endpoint = %endpoint.id, ?reason, %error, "an endpoint could not be switched off");
+            None
+        }
     }
 }
 

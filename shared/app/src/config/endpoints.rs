@@ -237,17 +237,17 @@ pub async fn disable_endpoint<S: ConfigStore>(
     core: &Core<S>,
     called: &Endpoint,
     reason: DisabledReason,
-) -> Result<(), ConfigError> {
+) -> Result<bool, ConfigError> {
     for _ in 0..TRIES_MAX {
         let mut settings = edited(core, &called.shop).await?;
         let there = core.store.endpoint(&called.shop, &called.id).await?;
-        let Some(old) = there.filter(|there| there.version == called.version) else { return Ok(()) };
+        let Some(old) = there.filter(|there| there.version == called.version) else { return Ok(false) };
         let off = Disabled { since: core.now(), reason };
         let version = old.version.saturating_add(1);
         let endpoint = Endpoint { disabled: Some(off), version, ..old };
         settings.keep_endpoint(&endpoint);
         if saved(core, ConfigChange::Endpoint(endpoint), &settings).await? {
-            return Ok(());
+            return Ok(true);
         }
     }
     Err(ConfigError::Busy)

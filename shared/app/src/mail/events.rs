@@ -36,6 +36,8 @@ pub struct MailEvent {
 pub enum Listened {
     /// The run stands differently now.
     Recorded,
+    /// The same, and too many of the shop's mails come back or offend: they are stopped.
+    Stopped,
     /// Known already, or nothing to do with a run that sent.
     Nothing,
     /// There is no such run.
@@ -84,8 +86,8 @@ pub async fn listen<S: EventStores, K: Secrets>(
         put_aside(core, secrets, key, &found.shop, event).await?;
         match core.store.update_run(id, run, &next).await {
             Ok(_) => {
-                count(core, &found.shop, &event.word).await?;
-                return Ok(Listened::Recorded);
+                let stopped = count(core, &found.shop, &event.word).await?;
+                return Ok(if stopped { Listened::Stopped } else { Listened::Recorded });
             }
             Err(CommitError::LostRace | CommitError::Conflict) => {}
             Err(CommitError::Store(error)) => return Err(error.into()),
@@ -115,30 +117,31 @@ async fn put_aside<S: SuppressionStore, K: Secrets>(
     Ok(())
 }
 
-/// Counts what became of a mail, and stops a shop whose mails come back or offend too often. A count that is lost
-/// with its invocation is one of hundreds; the run is not written again for it.
+/// Counts what became of a mail, and stops a shop whose mails come back or offend too often; true if this did. A count
+/// that is lost with its invocation is one of hundreds; the run is not written again for it.
 async fn count<S: TallyStore + GovernorStore>(
     core: &Core<S>,
     shop: &ShopId,
     word: &Word,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let what = match word {
         Word::Fate(Fate::Delivered) => Counted::Delivered,
         Word::Fate(Fate::HardBounced) => Counted::Bounced,
         Word::Fate(Fate::Complained) => Counted::Complained,
-        Word::Fate(Fate::Delayed | Fate::SoftBounced) | Word::Sent | Word::Rejected { .. } => return Ok(()),
+        Word::Fate(Fate::Delayed | Fate::SoftBounced) | Word::Sent | Word::Rejected { .. } => return Ok(false),
     };
     let now = core.now();
     let tally = core.store.count_fate(shop, week(now), what).await?;
     if what == Counted::Delivered {
-        return Ok(());
+        return Ok(false);
     }
     let governor = core.store.governor(shop).await?;
-    let Some(stopped) = governor.judged(week(now), tally, now) else { return Ok(()) };
+    let Some(stopped) = governor.judged(week(now), tally, now) else { return Ok(false) };
     tracing::error!(%shop, ?tally, "too many mails come back or offend: stopped");
     match core.store.put_governor(shop, &stopped).await {
+        Ok(()) => Ok(true),
         // The next one that comes back is judged again.
-        Ok(()) | Err(CommitError::LostRace | CommitError::Conflict) => Ok(()),
+        Err(CommitError::LostRace | CommitError::Conflict) => Ok(false),
         Err(CommitError::Store(error)) => Err(error),
     }
 }

@@ -22,8 +22,8 @@ use crate::ports::{
     ActError, ConfigStore, GovernorStore, Mail, MailError, Mailer, OrderStore, RunStore, StoreError, run_id,
 };
 use crate::run::{
-    Answered, HOLD_LOOK_AGAIN, LOOK_AGAIN, Opened, RunnerError, act_until, aside_if_hopeless, claim,
-    fail_unsent, finish, open, postpone, second_thoughts, skip, store,
+    Answered, HOLD_LOOK_AGAIN, LOOK_AGAIN, Notable, Opened, RunnerError, Rung, act_until, aside_if_hopeless,
+    claim, fail_unsent, finish, keep, open, postpone, second_thoughts, skip, store,
 };
 
 /// What a mail needs of the store.
@@ -46,7 +46,7 @@ pub async fn email<S, M, L>(
     mailer: &M,
     office: &PostOffice<L>,
     id: &RunId,
-) -> Result<Answered, RunnerError>
+) -> Result<Rung, RunnerError>
 where
     S: MailStores,
     M: Mailer,
@@ -60,45 +60,57 @@ async fn mailed<S, M, L>(
     mailer: &M,
     office: &PostOffice<L>,
     id: &RunId,
-) -> Result<Answered, RunnerError>
+) -> Result<Rung, RunnerError>
 where
     S: MailStores,
     M: Mailer,
     L: TrackingLinks,
 {
-    let Target::Email(template) = &id.key.target else { return Ok(Answered::Unknown) };
+    let Target::Email(template) = &id.key.target else { return Ok(Answered::Unknown.into()) };
     let until = act_until(Action::Email, core.now());
     let Opened { event, run } = match open(core, id).await? {
         Ok(opened) => opened,
-        Err(answered) => return Ok(answered),
+        Err(answered) => return Ok(answered.into()),
     };
     if matches!(run.state, RunState::Claimed { .. }) {
         // The lease has passed and nobody recorded an end: the claim itself turns this into doubt.
         let attempt = core.attempt()?;
-        return Ok(claim(core, id, &run, &attempt)
-            .await?
-            .map_or_else(|a| a, |r| Answered::Recorded(Box::new(r))));
+        let ended = claim(core, id, &run, &attempt).await?;
+        return Ok(Rung::of(&event, ended.map_or_else(|a| a, |r| Answered::Recorded(Box::new(r)))));
     }
     let mail = match prepare(core, office, template, &event, &run, id).await? {
         Ok(mail) => mail,
-        Err(Instead::Skip(why)) => return Ok(skip(core, id, &run, why).await?),
-        Err(Instead::Wait(wait)) => return Ok(postpone(core, id, &run, wait).await?),
-        Err(Instead::Paused) => return Ok(paused_by_hand(core, id, &run).await?),
-        Err(Instead::Fail(error)) => return fail_unsent(core, id, &run, error).await,
+        Err(instead) => return Ok(Rung::of(&event, not_now(core, id, &run, instead).await?)),
     };
     let governor = core.store.governor(&event.shop).await?;
     if governor.paused.is_some() {
-        return Ok(postpone(core, id, &run, HOLD_LOOK_AGAIN).await?);
+        return Ok(Rung::of(&event, keep(core, id, &run).await?));
     }
     if let Some(slot) = place_in_line(core, office.pace, run.slot).await? {
         let next = Run { state: RunState::Pending { due: slot }, slot: Some(slot), ..run.clone() };
-        return Ok(store(core, id, &run, &next).await?);
+        return Ok(Rung::of(&event, store(core, id, &run, &next).await?));
     }
     // A mail that is cut off in mid-send is in doubt for ever: rather let the doorbell come back.
     if core.now() >= until {
         return Err(RunnerError::Late);
     }
     leave(core, mailer, &mail, &governor, &event, &run, id).await
+}
+
+/// Records what is done instead of sending.
+async fn not_now<S: RunStore>(
+    core: &Core<S>,
+    id: &RunId,
+    run: &Run,
+    instead: Instead,
+) -> Result<Answered, RunnerError> {
+    match instead {
+        Instead::Skip(why) => Ok(skip(core, id, run, why).await?),
+        Instead::Wait(wait) => Ok(postpone(core, id, run, wait).await?),
+        Instead::Held => Ok(keep(core, id, run).await?),
+        Instead::Paused => Ok(paused_by_hand(core, id, run).await?),
+        Instead::Fail(error) => fail_unsent(core, id, run, error).await,
+    }
 }
 
 /// Claims, sends once, records.
@@ -110,7 +122,7 @@ async fn leave<S, M>(
     event: &Event,
     run: &Run,
     id: &RunId,
-) -> Result<Answered, RunnerError>
+) -> Result<Rung, RunnerError>
 where
     S: RunStore + GovernorStore,
     M: Mailer,
@@ -118,15 +130,19 @@ where
     let attempt = core.attempt()?;
     let claimed = match claim(core, id, run, &attempt).await? {
         Ok(claimed) => claimed,
-        Err(answered) => return Ok(answered),
+        Err(answered) => return Ok(Rung::of(event, answered)),
     };
-    let outcome = match admits(core, &event.shop, governor).await {
-        Ok(true) => sent(core, mailer.send(mail).await),
-        Ok(false) => AttemptOutcome::Later { due: later(core.now(), HOLD_LOOK_AGAIN), why: None },
+    let (outcome, notable) = match admits(core, &event.shop, governor).await {
+        Ok(true) => (sent(core, mailer.send(mail).await), None),
+        Ok(false) => {
+            let until = later(core.now(), HOLD_LOOK_AGAIN);
+            (AttemptOutcome::Kept { until }, Some(Notable::MailsStopped))
+        }
         // Not sent: the claim is given back, or its lease would leave the mail in doubt.
-        Err(_) => AttemptOutcome::Later { due: later(core.now(), LOOK_AGAIN), why: None },
+        Err(_) => (AttemptOutcome::Later { due: later(core.now(), LOOK_AGAIN), why: None }, None),
     };
-    Ok(finish(core, id, &claimed, &attempt, &outcome).await?)
+    let answered = finish(core, id, &claimed, &attempt, &outcome).await?;
+    Ok(Rung::of(event, answered).noting(notable))
 }
 
 /// The one line of a deployment: its provider's rate is the account's, whoever the sender is.
@@ -180,6 +196,8 @@ fn sent<S>(core: &Core<S>, answer: Result<String, MailError>) -> AttemptOutcome 
 enum Instead {
     Skip(SkipReason),
     Wait(SignedDuration),
+    /// The order is on hold.
+    Held,
     /// The shop's settings say so.
     Paused,
     Fail(String),
@@ -205,7 +223,7 @@ where
         return Ok(Err(Instead::Skip(why)));
     }
     if order.hold.is_some() {
-        return Ok(Err(Instead::Wait(HOLD_LOOK_AGAIN)));
+        return Ok(Err(Instead::Held));
     }
     let Some(to) = snapshot.customer.email.clone() else {
         return Ok(Err(Instead::Skip(SkipReason::NoAddress)));
@@ -281,9 +299,9 @@ async fn suppressed<S: SuppressionStore, L>(
 
 /// Waits without an attempt until somebody has the mails go again; the run says why.
 async fn paused_by_hand<S: RunStore>(core: &Core<S>, id: &RunId, run: &Run) -> Result<Answered, StoreError> {
-    let state = RunState::Pending { due: later(core.now(), HOLD_LOOK_AGAIN) };
     let why = Some("the shop's mails are paused in its settings".to_owned());
-    store(core, id, run, &Run { state, last_error: why, ..run.clone() }).await
+    let kept = run.kept(later(core.now(), HOLD_LOOK_AGAIN));
+    store(core, id, run, &Run { last_error: why, ..kept }).await
 }
 
 /// How many earlier mails of one order are looked at: more cannot be in flight at once.

@@ -27,8 +27,8 @@ use crate::ports::{
     FulfillmentPlatform, OrderStore, PlatformLook, RunStore, SecretKind, Secrets, StoreError,
 };
 use crate::run::{
-    Answered, HOLD_LOOK_AGAIN, Opened, RunnerError, act_until, aside_if_hopeless, claim, lease, open,
-    postpone, second_thoughts, skip,
+    Answered, Opened, RunnerError, Rung, act_until, aside_if_hopeless, claim, keep, lease, open, postpone,
+    second_thoughts, skip,
 };
 use finish::{End, LockEnd};
 use recognise::{Hand, in_doubt, loose, ours_of, taken_over};
@@ -53,7 +53,7 @@ pub async fn fulfill<S, K, P, Q>(
     secrets: &K,
     platforms: &Platforms<P, Q>,
     id: &RunId,
-) -> Result<Answered, RunnerError>
+) -> Result<Rung, RunnerError>
 where
     S: OrderStore + RunStore + ConfigStore,
     K: Secrets,
@@ -68,20 +68,39 @@ async fn fulfilled<S, K, P, Q>(
     secrets: &K,
     platforms: &Platforms<P, Q>,
     id: &RunId,
-) -> Result<Answered, RunnerError>
+) -> Result<Rung, RunnerError>
 where
     S: OrderStore + RunStore + ConfigStore,
     K: Secrets,
     P: FulfillmentPlatform,
     Q: FulfillmentPlatform,
 {
-    let Target::Fulfill(channel) = &id.key.target else { return Ok(Answered::Unknown) };
+    let Target::Fulfill(channel) = &id.key.target else { return Ok(Answered::Unknown.into()) };
     let (order, opened) = match read(core, id).await? {
         Ok(found) => found,
-        Err(answered) => return Ok(answered),
+        Err(answered) => return Ok(answered.into()),
     };
     let access = access(core, secrets, channel.as_ref()).await?;
     let job = Job { core, id, attempt: core.attempt()?, until: act_until(Action::Fulfill, core.now()) };
+    let rung = Rung::of(&opened.event, Answered::Held);
+    let answered = attempted(&job, platforms, access, order, opened).await?;
+    Ok(Rung { answered, ..rung })
+}
+
+/// Lock, look, act, settle.
+async fn attempted<S, P, Q>(
+    job: &Job<'_, S>,
+    platforms: &Platforms<P, Q>,
+    access: Result<ChannelAccess, ActError>,
+    order: Order,
+    opened: Opened,
+) -> Result<Answered, RunnerError>
+where
+    S: OrderStore + RunStore + ConfigStore,
+    P: FulfillmentPlatform,
+    Q: FulfillmentPlatform,
+{
+    let (core, id) = (job.core, job.id);
     let (locked, run) = match job.lock(order, opened).await? {
         Ok(locked) => locked,
         Err(answered) => return Ok(answered),
@@ -267,7 +286,7 @@ where
             return Ok(Some(skip(core, id, run, SkipReason::OrderCancelled).await?));
         }
         if order.hold.is_some() {
-            return Ok(Some(postpone(core, id, run, HOLD_LOOK_AGAIN).await?));
+            return Ok(Some(keep(core, id, run).await?));
         }
         Ok(None)
     }

@@ -15,7 +15,7 @@ use crate::Core;
 use crate::apply::TRIES_MAX;
 use crate::attempt::Called;
 use crate::ports::{ActError, Answer, CommitError, ConfigStore, HealthStore, Mailer, StoreError};
-use crate::run::LOOK_AGAIN;
+use crate::run::{LOOK_AGAIN, Notable};
 
 /// How its receiver does, once this attempt may call it; or when to look again.
 pub(super) async fn admitted<S: HealthStore>(
@@ -80,7 +80,8 @@ pub(super) async fn left<S: HealthStore>(
     }
 }
 
-/// Takes a call into account. What cannot be written now, the next call says again.
+/// Takes a call into account; gives word if that switched the endpoint off. What cannot be written now, the next call
+/// says again.
 pub(super) async fn heard<S, M>(
     core: &Core<S>,
     mailer: &M,
@@ -88,7 +89,8 @@ pub(super) async fn heard<S, M>(
     seen: Seen,
     attempt: &AttemptId,
     (called, error): (&Called, Option<&str>),
-) where
+) -> Option<Notable>
+where
     S: ConfigStore + HealthStore,
     M: Mailer,
 {
@@ -105,15 +107,18 @@ pub(super) async fn heard<S, M>(
     match noted {
         Ok(Changed { tell, over }) => {
             // Off first: what the mail says is so.
-            if over {
-                switch_off(core, endpoint, DisabledReason::KeptFailing).await;
-            }
+            let notable =
+                if over { switch_off(core, endpoint, DisabledReason::KeptFailing).await } else { None };
             if let Some((notice, since)) = tell {
                 let what = Trouble { notice, since, error: error.unwrap_or_default() };
                 tell_owner(core, mailer, endpoint, &what).await;
             }
+            notable
         }
-        Err(error) => tracing::warn!(endpoint = %endpoint.id, %error, "an endpoint's health is not noted"),
+        Err(error) => {
+            tracing::warn!(endpoint = %endpoint.id, %error, "an endpoint's health is not noted");
+            None
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use stagepost_app::mail::events::{ListenError, Listened, MailEvent, listen};
 use stagepost_app::mail::ports::{Counted, Line, PaceStore, SuppressionStore, TallyStore};
 use stagepost_app::mail::{PostOffice, email};
 use stagepost_app::ports::{ActError, ConfigChange, GovernorStore};
-use stagepost_app::run::{Answered, HOLD_LOOK_AGAIN, retry};
+use stagepost_app::run::{Answered, HOLD_LOOK_AGAIN, Notable, Of, retry};
 use stagepost_domain::SignedDuration;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::Action;
@@ -66,12 +66,19 @@ fn law_9_far_more_mails_than_usual_are_stopped_until_somebody_has_looked() {
     for _ in 0..FLOOR {
         done(world.store.count_mail(&shop, window(world.now()))).unwrap();
     }
-    let waits = world.ring_to(&mail);
-    assert_eq!(waits, RunState::Pending { due: later(world.now(), HOLD_LOOK_AGAIN) });
+    let rung = done(world.rung(&mail)).unwrap();
+    assert_eq!(rung.notable, Some(Notable::MailsStopped), "whoever runs the deployment hears of it");
+    let of = Of { shop: shop.clone(), at: world.event(mail.seq).at };
+    assert_eq!(rung.of, Some(of), "the log tells whose it is");
+    let waits = world.run(&mail);
+    let looks = later(world.now(), HOLD_LOOK_AGAIN);
+    assert_eq!((&waits.state, waits.kept_until), (&RunState::Pending { due: looks }, Some(looks)));
     let paused = done(world.store.governor(&shop)).unwrap().paused.unwrap();
     assert_eq!((paused.count, paused.usual), (FLOOR + 1, 0));
     world.pass(3_600);
-    assert!(matches!(world.ring_to(&mail), RunState::Pending { .. }), "time alone releases nothing");
+    let rung = done(world.rung(&mail)).unwrap();
+    assert_eq!(rung.notable, None, "told once");
+    assert!(matches!(world.state(&mail), RunState::Pending { .. }), "time alone releases nothing");
     assert!(world.provider.sent().is_empty());
     done(release(&world.core, &shop)).unwrap();
     world.pass(600);
@@ -418,13 +425,14 @@ fn law_9_a_mail_waits_while_its_order_is_on_hold() {
     world.pass(10);
     let wait = due(&world.ring_to(&mail)).duration_since(world.now());
     assert_eq!((wait, world.provider.sent().len()), (HOLD_LOOK_AGAIN, 0));
+    assert_eq!(world.run(&mail).wanted_from(world.now()), later(world.now(), HOLD_LOOK_AGAIN), "a hold is no lag");
     assert!(HOLD_LOOK_AGAIN > SignedDuration::ZERO && world.run(&mail).attempts == 0);
 }
 
 /// Rings for a mail of an order of its own; gives how it stands then.
 fn rung(world: &World, mail: &RunId, pace: Pace) -> Run {
     let office = PostOffice { pace, ..build::office(Links) };
-    match done(email(&world.core, &world.provider, &office, mail)).unwrap() {
+    match done(email(&world.core, &world.provider, &office, mail)).unwrap().answered {
         Answered::Recorded(run) => *run,
         other => panic!("{other:?}"),
     }
@@ -544,7 +552,8 @@ fn a_shop_whose_mails_come_back_too_often_is_stopped_and_released_by_hand() {
         let what = if n < 5 { Counted::Bounced } else { Counted::Delivered };
         done(world.store.count_fate(&shop, week(world.now()), what)).unwrap();
     }
-    heard(&world, &told(&mail, Word::Fate(Fate::HardBounced))).unwrap();
+    let bounced = heard(&world, &told(&mail, Word::Fate(Fate::HardBounced)));
+    assert_eq!(bounced.unwrap(), Listened::Stopped, "whoever runs the deployment hears of it");
     let paused = done(world.store.governor(&shop)).unwrap().paused.unwrap();
     assert_eq!((paused.because, paused.count, paused.usual), (TooMany::Bounces, 6, 100));
     let released = done(release(&world.core, &shop)).unwrap();

@@ -2,7 +2,7 @@
 
 use stagepost_app::config::disable_endpoint;
 use stagepost_app::ports::{ActError, ConfigChange, ConfigStore, Post};
-use stagepost_app::run::Answered;
+use stagepost_app::run::{Answered, Notable};
 use stagepost_domain::SignedDuration;
 use stagepost_domain::event::Action;
 use stagepost_domain::keyring::Keyring;
@@ -112,14 +112,15 @@ fn a_receiver_that_is_gone_ends_it() {
 fn a_receiver_that_is_gone_gets_no_more_and_its_endpoint_says_why() {
     let (world, call) = ripe();
     world.receiver.then(Reply::Status(410));
-    world.ring_to(&call);
+    assert_eq!(done(world.rung(&call)).unwrap().notable, Some(Notable::EndpointDisabled));
     let there = endpoint(&world);
     let disabled = Disabled { since: world.core.now(), reason: DisabledReason::ReceiverGone };
     assert_eq!((there.disabled, there.version), (Some(disabled), 2));
     assert_eq!(done(world.store.settings(&there.shop)).unwrap().unwrap().endpoints[&there.id], 2);
     world.enter("new");
     let next = world.run_of(world.enter("packing"), Action::Webhook);
-    assert!(matches!(world.ring_to(&next), RunState::Skipped { why: SkipReason::EndpointDisabled, .. }));
+    assert_eq!(done(world.rung(&next)).unwrap().notable, None, "told once");
+    assert!(matches!(world.state(&next), RunState::Skipped { why: SkipReason::EndpointDisabled, .. }));
     assert_eq!(world.receiver.posts().len(), 1);
 }
 

@@ -7,7 +7,7 @@ use stagepost_app::apply::{Outcome, apply};
 use stagepost_app::mail::{TrackingLinks, email};
 use stagepost_app::platform::{Platforms, fulfill};
 use stagepost_app::ports::{Clock, ConfigChange, ConfigStore, OrderStore, run_id};
-use stagepost_app::run::{Answered, RunnerError};
+use stagepost_app::run::{Answered, Rung, RunnerError};
 use stagepost_app::tracker::register;
 use stagepost_app::wake::{Woken, wake};
 use stagepost_app::webhook::webhook;
@@ -181,6 +181,11 @@ impl World {
     }
 
     pub async fn answer(&self, id: &RunId) -> Result<Answered, RunnerError> {
+        Ok(self.rung(id).await?.answered)
+    }
+
+    /// The answer with what the log tells beside it.
+    pub async fn rung(&self, id: &RunId) -> Result<Rung, RunnerError> {
         match id.key.action() {
             Action::Email => email(&self.core, &self.provider, &build::office(Links), id).await,
             Action::Webhook => webhook(&self.core, &self.receiver, &self.provider, &OpenVault, id).await,

@@ -195,7 +195,7 @@ async fn perform(hands: Hands, work: Work, fact: Option<(OrderId, Fact)>) -> End
 
 async fn ring(hands: &Hands, run: &RunId) -> Result<Answered, RunnerError> {
     let core = &hands.core;
-    match run.key.action() {
+    let rung = match run.key.action() {
         Action::Email => email(core, &hands.provider, &build::office(Links), run).await,
         Action::Webhook => webhook(core, &hands.receiver, &hands.provider, &hands.vault, run).await,
         Action::Fulfill => {
@@ -203,7 +203,8 @@ async fn ring(hands: &Hands, run: &RunId) -> Result<Answered, RunnerError> {
             fulfill(core, &hands.vault, &both, run).await
         }
         Action::RegisterTracker => register(core, &hands.vault, &hands.carriers, run).await,
-    }
+    };
+    Ok(rung?.answered)
 }
 
 // ---------------------------------------------------------------- in words, for the trace

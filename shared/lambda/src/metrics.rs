@@ -1,0 +1,246 @@
+//! Metrics, as CloudWatch finds them in the log: a line of JSON that says what of it is a figure (its embedded metric
+//! format). A line costs what its bytes cost and waits for nobody.
+//!
+//! Use cases say what happened, and functions hand it on here; nothing below knows of metrics. A figure is written
+//! only when something happened, a batch's in one line. Each name with its dimension is a metric of its own at 0.30
+//! USD a month, so nothing here is per shop: the log tells that. Our own hundred lines because the crates for it
+//! bring a way of writing wide events, or a registry, along.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::OnceLock;
+
+use serde_json::{Map, Value, json};
+use stagepost_app::ports::Clock;
+use stagepost_app::run::{Answered, Notable, RunnerError, Rung};
+use stagepost_domain::Timestamp;
+use stagepost_domain::event::Action;
+use stagepost_domain::run::{Run, RunState};
+
+use crate::env;
+use crate::system::SystemClock;
+
+/// Where the figures stand in CloudWatch.
+pub const NAMESPACE: &str = "Stagepost";
+/// Most values of one metric in a line; CloudWatch reads no more.
+const VALUES_MAX: usize = 100;
+
+macro_rules! figures {
+    ($($(#[$doc:meta])* $name:ident: $unit:literal,)+) => {
+        /// What is measured.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Figure {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Figure {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// Its name in CloudWatch.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)+
+                }
+            }
+
+            /// What it is counted in, as CloudWatch calls it.
+            #[must_use]
+            pub fn unit(self) -> &'static str {
+                match self {
+                    $(Self::$name => $unit,)+
+                }
+            }
+        }
+    };
+}
+
+figures! {
+    /// From when somebody waited for a run to its success. By action.
+    RunLag: "Milliseconds",
+    /// Runs that did what they were for.
+    RunsSucceeded: "Count",
+    /// Runs that were given up.
+    RunsFailed: "Count",
+    /// Runs of which nobody knows whether they did it.
+    RunsUncertain: "Count",
+    /// Runs that were decided against.
+    RunsSkipped: "Count",
+    /// Notifications that are authentic and could not be read.
+    Quarantined: "Count",
+    /// Orders that the breaker stopped.
+    Held: "Count",
+    /// Times that a shop's mails were stopped by the governor.
+    MailsStopped: "Count",
+    /// Endpoints that were switched off because their receiver is gone or only fails.
+    EndpointsDisabled: "Count",
+    /// Notifications that wait sealed, because the store was away.
+    InboundQueued: "Count",
+    /// Events that nobody was rung for, or that are missing.
+    AuditFindings: "Count",
+    /// How long the canary's order took.
+    CanaryLag: "Milliseconds",
+    /// Canaries that were late or did not arrive.
+    CanaryFailed: "Count",
+}
+
+/// What happened in one invocation.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Figures(BTreeMap<(Option<Action>, Figure), Vec<i64>>);
+
+impl From<()> for Figures {
+    fn from((): ()) -> Self {
+        Self::default()
+    }
+}
+
+impl Figures {
+    /// One of these.
+    #[must_use]
+    pub fn one(figure: Figure) -> Self {
+        Self::default().with(figure, 1)
+    }
+
+    /// And this.
+    #[must_use]
+    pub fn with(mut self, figure: Figure, value: i64) -> Self {
+        self.0.entry((None, figure)).or_default().push(value);
+        self
+    }
+
+    /// And all of those.
+    pub fn add(&mut self, others: Self) {
+        for (key, mut values) in others.0 {
+            self.0.entry(key).or_default().append(&mut values);
+        }
+    }
+
+    /// What a doorbell's answer comes to.
+    #[must_use]
+    pub fn of_run(action: Action, rung: &Rung, now: Timestamp) -> Self {
+        let mut figures = Self::default();
+        if let Answered::Recorded(run) = &rung.answered
+            && let Some(figure) = ended(run)
+        {
+            figures = figures.with(figure, 1);
+            let lag = rung.of.as_ref().map(|of| lag_ms(run, of.at, now));
+            if let (Figure::RunsSucceeded, Some(lag)) = (figure, lag) {
+                figures.0.entry((Some(action), Figure::RunLag)).or_default().push(lag);
+            }
+        }
+        match rung.notable {
+            Some(Notable::MailsStopped) => figures.with(Figure::MailsStopped, 1),
+            Some(Notable::EndpointDisabled) => figures.with(Figure::EndpointsDisabled, 1),
+            None => figures,
+        }
+    }
+
+    /// What a canary's order came to, and how long it took; nothing but a failure if it never arrived.
+    #[must_use]
+    pub fn of_canary(failed: bool, lag_ms: Option<i64>) -> Self {
+        let lag = lag_ms.into_iter().fold(Self::default(), |all, lag| all.with(Figure::CanaryLag, lag));
+        if failed { lag.with(Figure::CanaryFailed, 1) } else { lag }
+    }
+
+    /// What an audit found.
+    #[must_use]
+    pub fn of_audit(findings: u64) -> Self {
+        match i64::try_from(findings).unwrap_or(i64::MAX) {
+            0 => Self::default(),
+            findings => Self::default().with(Figure::AuditFindings, findings),
+        }
+    }
+
+    /// Writes them down, if this is a deployment's function and there are any.
+    pub fn emit(self) {
+        let Some(deployment) = DEPLOYMENT.get() else { return };
+        let lines = self.lines(deployment, SystemClock.now());
+        let mut out = std::io::stdout().lock();
+        for line in lines {
+            // As with the log itself: nobody is left to be told.
+            let _unwritten = writeln!(out, "{line}");
+        }
+    }
+
+    /// One line for what has no action, one for each action: a line has one value of each dimension. None for
+    /// nothing.
+    fn lines(self, deployment: &str, at: Timestamp) -> Vec<Value> {
+        let mut parts: BTreeMap<Option<Action>, Vec<(Figure, Vec<i64>)>> = BTreeMap::new();
+        for ((action, figure), values) in self.0 {
+            parts.entry(action).or_default().push((figure, values));
+        }
+        parts.into_iter().flat_map(|(action, figures)| written(deployment, at, action, &figures)).collect()
+    }
+}
+
+/// A run that has ended, as what it counts.
+fn ended(run: &Run) -> Option<Figure> {
+    match run.state {
+        RunState::Succeeded { .. } => Some(Figure::RunsSucceeded),
+        RunState::Failed { .. } => Some(Figure::RunsFailed),
+        RunState::Uncertain { .. } => Some(Figure::RunsUncertain),
+        RunState::Skipped { .. } => Some(Figure::RunsSkipped),
+        RunState::Pending { .. } | RunState::Claimed { .. } => None,
+    }
+}
+
+/// How long somebody has waited for it, in milliseconds.
+#[must_use]
+pub fn lag_ms(run: &Run, event_at: Timestamp, now: Timestamp) -> i64 {
+    since_ms(run.wanted_from(event_at), now)
+}
+
+/// Milliseconds from one time to another; none if it is yet to come.
+#[must_use]
+pub fn since_ms(from: Timestamp, to: Timestamp) -> i64 {
+    to.as_millisecond().saturating_sub(from.as_millisecond()).max(0)
+}
+
+/// More than one line only if something happened more often than a line may tell.
+fn written(
+    deployment: &str,
+    at: Timestamp,
+    action: Option<Action>,
+    figures: &[(Figure, Vec<i64>)],
+) -> Vec<Value> {
+    let most = figures.iter().map(|(_, values)| values.len().div_ceil(VALUES_MAX)).max().unwrap_or_default();
+    let line = |n: usize| {
+        let mut fields = Map::from_iter([("Deployment".to_owned(), json!(deployment))]);
+        let mut dimensions = vec!["Deployment"];
+        if let Some(action) = action {
+            fields.insert("Action".to_owned(), json!(action.as_str()));
+            dimensions.push("Action");
+        }
+        let mut metrics = Vec::new();
+        for (figure, values) in figures {
+            let Some(values) = values.chunks(VALUES_MAX).nth(n) else { continue };
+            metrics.push(json!({"Name": figure.name(), "Unit": figure.unit()}));
+            let summed = || json!(values.iter().fold(0_i64, |sum, value| sum.saturating_add(*value)));
+            let value = if figure.unit() == "Count" { summed() } else { json!(values) };
+            fields.insert(figure.name().to_owned(), value);
+        }
+        let directive = json!({"Namespace": NAMESPACE, "Dimensions": [dimensions], "Metrics": metrics});
+        fields.insert(
+            "_aws".to_owned(),
+            json!({"Timestamp": at.as_millisecond(), "CloudWatchMetrics": [directive]}),
+        );
+        Value::Object(fields)
+    };
+    (0..most).map(line).collect()
+}
+
+static DEPLOYMENT: OnceLock<String> = OnceLock::new();
+
+/// Has figures written from now on, if this is a function of a deployment: what else would read them?
+pub(crate) fn init() {
+    if let Some(deployment) = env::deployment() {
+        let _already_set = DEPLOYMENT.set(deployment);
+    }
+}
+
+/// Whether an answer needs a figure at all.
+#[must_use]
+pub fn of_answer(action: Action, answered: &Result<Rung, RunnerError>, now: Timestamp) -> Figures {
+    answered.as_ref().map(|rung| Figures::of_run(action, rung, now)).unwrap_or_default()
+}

@@ -202,7 +202,9 @@ impl Bench {
                 register(&self.core, &self.secrets, &service, &id).await
             }
         };
-        let Answered::Recorded(run) = answered.unwrap().answered else { unreachable!("{action:?} was not recorded") };
+        let Answered::Recorded(run) = answered.unwrap().answered else {
+            unreachable!("{action:?} was not recorded")
+        };
         assert!(matches!(run.state, RunState::Succeeded { .. }), "{run:?}");
     }
 }

@@ -12,6 +12,7 @@ use stagepost_domain::event::Actor;
 use stagepost_domain::id::{ShopId, token_hash};
 use stagepost_domain::shop::{ApiKey, Role};
 use stagepost_domain::{SignedDuration, Timestamp};
+use stagepost_lambda::asked::Asked;
 use stagepost_lambda::http::{Problem, header};
 pub use stagepost_lambda::role::{Admin, AtLeast, Member, Viewer};
 
@@ -83,6 +84,7 @@ pub async fn authenticated<S: Stores, K: Secrets + 'static>(
     let within = if parts.method.is_safe() { READ_WITHIN } else { SignedDuration::ZERO };
     let key = api.keys.get_within(within, &hash, now, api.core.store.api_key(&hash)).await;
     let key = key.map_err(|error| Failed::from(error).0)?.ok_or_else(unauthorized)?;
+    Asked::note(&parts.extensions, &key.shop, key.id.as_str());
     if key.use_is_news(now) {
         note_use(api, &key, now).await;
     }

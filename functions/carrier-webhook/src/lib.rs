@@ -105,7 +105,7 @@ where
                 }
             }
         };
-        tracing::info!(carrier = %carrier.id, %outcome, "report");
+        tracing::info!(%shop, carrier = %carrier.id, %outcome, "report");
         Ok(outcome)
     }
 

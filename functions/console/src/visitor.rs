@@ -15,6 +15,7 @@ use stagepost_app::people;
 use stagepost_app::people::ports::PeopleStore;
 use stagepost_app::ports::{Secrets, StoreError};
 use stagepost_domain::Timestamp;
+use stagepost_lambda::asked::Asked;
 pub use stagepost_lambda::role::{Admin, AtLeast, Member, Viewer};
 use url::form_urlencoded::byte_serialize;
 
@@ -106,6 +107,7 @@ pub async fn signed_in<S: Stores, K: Secrets + 'static>(
         Ok(None) => return to_sign_in(&request),
         Err(error) => return Failed::from(error).into_response(),
     };
+    Asked::note(request.extensions(), &visit.shop, visit.session.who.as_str());
     request.extensions_mut().insert(Arc::clone(&visit));
     let response = if request.method().is_safe() {
         next.run(request).await

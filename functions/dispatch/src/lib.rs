@@ -20,6 +20,7 @@ use stagepost_domain::id::OrderId;
 use stagepost_domain::job::Job;
 use stagepost_domain::search::SearchKey;
 use stagepost_dynamodb::Inserted;
+use stagepost_lambda::metrics::{Figure, Figures};
 use tokio::task::JoinSet;
 
 /// Orders whose entries are looked at at a time: most of it is waiting for the table.
@@ -63,10 +64,17 @@ where
     let new: Vec<New> = batch.records.into_iter().filter_map(new_item).collect();
     let unrung = Box::pin(first_unrung(function, &new)).await;
     let rung = new.get(..unrung.unwrap_or(new.len())).unwrap_or_default();
+    figures(rung).emit();
     let failed = behind(function, rung).await.or(unrung);
     let mut response = DynamoDbEventResponse::default();
     response.batch_item_failures = failed.and_then(|at| new.get(at)).map(failure).into_iter().collect();
     response
+}
+
+/// What the events count: wherever a move came from, a breaker that stopped it is told here.
+fn figures(rung: &[New]) -> Figures {
+    let tripped = rung.iter().filter(|new| matches!(&new.item, Inserted::Event(event) if event.tripped));
+    tripped.fold(Figures::default(), |all, _| all.with(Figure::Held, 1))
 }
 
 /// Rings for each item; gives the place of the first that could not be rung for.
@@ -89,9 +97,12 @@ where
 
 async fn event_rung<S, D: Doorbell>(function: &Dispatch<S, D>, event: &Event) -> bool {
     match dispatch(&function.doorbell, event, function.clock.now()).await {
-        Ok(rung) => tracing::info!(order = %event.order, seq = event.seq, rung, "dispatch"),
+        Ok(rung) => {
+            let (order, shop, tripped) = (&event.order, &event.shop, event.tripped);
+            tracing::info!(%shop, %order, seq = event.seq, rung, tripped, "dispatch");
+        }
         Err(error) => {
-            tracing::error!(order = %event.order, seq = event.seq, %error, "dispatch");
+            tracing::error!(shop = %event.shop, order = %event.order, seq = event.seq, %error, "dispatch");
             return false;
         }
     }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use stagepost_app::Core;
-use stagepost_app::mail::events::{EventStores, listen};
+use stagepost_app::mail::events::{EventStores, Listened, listen};
 use stagepost_app::ports::{DeadLetters, Secrets};
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::search::SearchKey;
+use stagepost_lambda::metrics::{Figure, Figures};
 use stagepost_lambda::runner::{CONCURRENCY, bury};
 use stagepost_lambda::sqs::{ComesBack, answer};
 
@@ -47,26 +48,29 @@ where
 }
 
 impl<S: EventStores, K: Secrets, D: DeadLetters> EmailEvents<S, K, D> {
-    async fn one(&self, body: &str) -> Result<(), ComesBack> {
+    async fn one(&self, body: &str) -> Result<Figures, ComesBack> {
         let told = match read(body) {
             Ok(Some(told)) => told,
             // Of a test mail, of another program's mail, or nothing that matters here.
-            Ok(None) => return Ok(()),
-            Err(Unreadable) => return bury(&*self.dead, body).await,
+            Ok(None) => return Ok(Figures::default()),
+            Err(Unreadable) => return bury(&*self.dead, body).await.map(Figures::from),
         };
-        let run = &told.run;
+        let (run, order) = (&told.run, &told.run.order);
         match Box::pin(listen(&self.core, &self.secrets, &self.key, &told)).await {
-            Ok(came_to) => tracing::info!(%run, word = ?told.word, ?came_to, "mail event"),
+            Ok(came_to) => {
+                tracing::info!(%run, %order, word = ?told.word, ?came_to, "mail event");
+                let stopped = came_to == Listened::Stopped;
+                Ok(if stopped { Figures::one(Figure::MailsStopped) } else { Figures::default() })
+            }
             Err(error) if error.disposition() == Disposition::Permanent => {
-                tracing::error!(%run, %error, "a mail event cannot be taken in");
-                return bury(&*self.dead, body).await;
+                tracing::error!(%run, %order, %error, "a mail event cannot be taken in");
+                bury(&*self.dead, body).await.map(Figures::from)
             }
             Err(error) => {
-                tracing::warn!(%run, %error, "a mail event comes back");
-                return Err(ComesBack);
+                tracing::warn!(%run, %order, %error, "a mail event comes back");
+                Err(ComesBack)
             }
         }
-        Ok(())
     }
 }
 

@@ -9,8 +9,9 @@ use stagepost_app::mail::asked::{self, AskedStores};
 use stagepost_app::mail::ports::{AskedMail, AskedMailDoorbell};
 use stagepost_app::mail::{MailStores, PostOffice, TrackingLinks, email};
 use stagepost_app::ports::{DeadLetters, Doorbell, Mail, MailError, Mailer, Secrets};
-use stagepost_app::run::Answered;
+use stagepost_app::run::{Answered, Rung};
 use stagepost_domain::run::{RunId, RunState};
+use stagepost_lambda::metrics::Figures;
 use stagepost_lambda::runner::{CONCURRENCY, bury, decided, ring_at};
 use stagepost_lambda::sqs::{ComesBack, answer};
 use stagepost_ses::SesMailer;
@@ -86,8 +87,8 @@ where
         async move {
             match decode(&body) {
                 Some(Asked::Mail(id)) => runner.mail(&id).await,
-                Some(Asked::Other(mail)) => runner.asked(&mail).await,
-                None => bury(&*runner.dead, &body).await,
+                Some(Asked::Other(mail)) => runner.asked(&mail).await.map(Figures::from),
+                None => bury(&*runner.dead, &body).await.map(Figures::from),
             }
         }
     })
@@ -102,14 +103,14 @@ where
     L: TrackingLinks,
     B: Doorbell + AskedMailDoorbell,
 {
-    async fn mail(&self, id: &RunId) -> Result<(), ComesBack> {
+    async fn mail(&self, id: &RunId) -> Result<Figures, ComesBack> {
         let result = Box::pin(email(&self.core, &self.mailer, &self.office, id)).await;
-        if let Ok(Answered::Recorded(run)) = &result
+        if let Ok(Rung { answered: Answered::Recorded(run), .. }) = &result
             && let (RunState::Pending { due }, Some(_)) = (&run.state, run.slot)
         {
             ring_at(&self.doorbell, id, *due, self.core.now()).await;
         }
-        decided(id, result)
+        decided(id, result, self.core.now())
     }
 
     async fn asked(&self, message: &AskedMailMessage) -> Result<(), ComesBack> {

@@ -40,14 +40,14 @@ where
     D: DeadLetters + 'static,
 {
     let decode = |body: &str| stagepost_sqs::decode(body).ok();
-    run_batch(event, decode, Arc::clone(&runner.dead), |id| {
+    run_batch(event, decode, &runner.core.clock, Arc::clone(&runner.dead), |id| {
         let runner = Arc::clone(runner);
         async move {
-            let answered = fulfill(&runner.core, &runner.secrets, &runner.platforms, &id).await?;
-            if let Some((channel, at)) = taken(&id, &answered) {
+            let rung = fulfill(&runner.core, &runner.secrets, &runner.platforms, &id).await?;
+            if let Some((channel, at)) = taken(&id, &rung.answered) {
                 runner.contacts.took(&runner.core, channel, at).await;
             }
-            Ok(answered)
+            Ok(rung)
         }
     })
     .await

@@ -12,7 +12,8 @@ use stagepost_app::inbound::{Arrival, Proof, Route, UnpackError};
 use stagepost_app::ports::{ConfigStore, DeadLetters, InboundStore, OrderStore, Secrets};
 use stagepost_app::quarantine;
 use stagepost_carrier_webhook::Carriers;
-use stagepost_lambda::inbound::{Inbound, NotTaken, Taken, is_quarantined};
+use stagepost_lambda::inbound::{Inbound, NotTaken, Taken, figures_of, is_quarantined};
+use stagepost_lambda::metrics::Figures;
 use stagepost_lambda::runner::bury;
 use stagepost_lambda::sqs::{ComesBack, answer};
 use stagepost_sqs::{BadMessage, decode_inbound};
@@ -69,27 +70,31 @@ where
     K: Secrets,
     D: DeadLetters,
 {
-    async fn one(&self, body: &str) -> Result<(), ComesBack> {
+    async fn one(&self, body: &str) -> Result<Figures, ComesBack> {
         let packed = match decode_inbound(body) {
             Ok(packed) => packed,
-            Err(BadMessage::Garbage) => return bury(&*self.dead, body).await,
-            Err(error @ BadMessage::Version(_)) => return comes_back(&error),
+            Err(BadMessage::Garbage) => return self.bury(body).await,
+            Err(error @ BadMessage::Version(_)) => return Err(comes_back(&error)),
         };
         let arrival = match Arrival::unpack(self.orders.secrets(), &packed).await {
             Ok(arrival) => arrival,
-            Err(UnpackError::NotAnArrival) => return bury(&*self.dead, body).await,
+            Err(UnpackError::NotAnArrival) => return self.bury(body).await,
             // The key service may be away; a message under another key ends with the dead letters, too.
-            Err(error @ UnpackError::Secret(_)) => return comes_back(&error),
+            Err(error @ UnpackError::Secret(_)) => return Err(comes_back(&error)),
         };
         match self.take(&arrival).await {
             Ok(outcome) => self.taken(&arrival, &outcome).await,
             Err(NotTaken::Refused(status)) => {
                 // Nobody is there any more to be told: the sender had its 2xx.
                 tracing::error!(?arrival, %status, "dropped: what waited is not authentic");
-                Ok(())
+                Ok(Figures::default())
             }
-            Err(NotTaken::Later { why, .. }) => comes_back(&why),
+            Err(NotTaken::Later { why, .. }) => Err(comes_back(&why)),
         }
+    }
+
+    async fn bury(&self, body: &str) -> Result<Figures, ComesBack> {
+        bury(&*self.dead, body).await.map(Figures::from)
     }
 
     async fn take(&self, arrival: &Arrival) -> Taken {
@@ -103,19 +108,20 @@ where
     }
 
     /// What came from the quarantine leaves it, unless it is there again.
-    async fn taken(&self, arrival: &Arrival, outcome: &Value) -> Result<(), ComesBack> {
+    async fn taken(&self, arrival: &Arrival, outcome: &Value) -> Result<Figures, ComesBack> {
         tracing::info!(?arrival, %outcome, "decided");
-        let Proof::Quarantined { shop, id } = &arrival.proof else { return Ok(()) };
-        if is_quarantined(outcome) {
-            return Ok(());
+        if let Proof::Quarantined { shop, id } = &arrival.proof
+            && !is_quarantined(outcome)
+        {
+            quarantine::release(self.orders.core(), shop, id).await.map_err(|error| comes_back(&error))?;
         }
-        quarantine::release(self.orders.core(), shop, id).await.or_else(|error| comes_back(&error))
+        Ok(figures_of(arrival, outcome))
     }
 }
 
-fn comes_back(why: &dyn std::fmt::Display) -> Result<(), ComesBack> {
+fn comes_back(why: &dyn std::fmt::Display) -> ComesBack {
     tracing::warn!(%why, "not decided: the message comes back");
-    Err(ComesBack)
+    ComesBack
 }
 
 #[cfg(test)]

@@ -40,14 +40,16 @@ where
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return says(StatusCode::METHOD_NOT_ALLOWED, |words| words.read_only);
     }
-    match render(tracking, language, last_segment(&request)).await {
+    let answer = match render(tracking, language, last_segment(&request)).await {
         Ok(Some(page)) => html(StatusCode::OK, language, page),
         Ok(None) => says(StatusCode::NOT_FOUND, |words| words.no_order),
         Err(error) => {
-            tracing::error!(%error, "tracking page");
+            tracing::error!(%error, "the store failed");
             says(StatusCode::SERVICE_UNAVAILABLE, |words| words.away)
         }
-    }
+    };
+    tracing::info!(status = answer.status().as_u16(), "tracking page");
+    answer
 }
 
 /// The language that was chosen on the page, or that the browser asks for.

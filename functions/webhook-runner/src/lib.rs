@@ -8,7 +8,7 @@ use stagepost_app::ports::{
     AttemptStore, ConfigStore, DeadLetters, Doorbell, HealthStore, Mailer, OrderStore, RunStore, Secrets,
     WebhookSender,
 };
-use stagepost_app::run::{Answered, RunnerError};
+use stagepost_app::run::{Answered, Rung, RunnerError};
 use stagepost_app::webhook::webhook;
 use stagepost_domain::run::later;
 use stagepost_domain::{SignedDuration, Timestamp};
@@ -34,9 +34,11 @@ pub struct WebhookRunner<S, W, M, K, B, D> {
 const SOON: SignedDuration = SignedDuration::from_secs(60);
 
 /// When a run goes on that was put off or failed, if that is before a sweep would see it.
-fn soon(result: &Result<Answered, RunnerError>, now: Timestamp) -> Option<Timestamp> {
+fn soon(result: &Result<Rung, RunnerError>, now: Timestamp) -> Option<Timestamp> {
     match result {
-        Ok(Answered::Recorded(run)) => run.state.due().filter(|due| *due <= later(now, SOON)),
+        Ok(Rung { answered: Answered::Recorded(run), .. }) => {
+            run.state.due().filter(|due| *due <= later(now, SOON))
+        }
         _ => None,
     }
 }
@@ -55,7 +57,7 @@ where
     D: DeadLetters + 'static,
 {
     let decode = |body: &str| stagepost_sqs::decode(body).ok();
-    run_batch(event, decode, Arc::clone(&runner.dead), |id| {
+    run_batch(event, decode, &runner.core.clock, Arc::clone(&runner.dead), |id| {
         let runner = Arc::clone(runner);
         async move {
             let result = webhook(&runner.core, &runner.sender, &runner.mailer, &runner.secrets, &id).await;

@@ -16,7 +16,7 @@ use crate::ports::{
     StoreError, Tracker, TrackerService,
 };
 use crate::run::{
-    Answered, Opened, RunnerError, Rung, act_until, aside_if_hopeless, cancelled_since, claim, finish, open,
+    Answered, Opened, Rung, RunnerError, act_until, aside_if_hopeless, cancelled_since, claim, finish, open,
     skip,
 };
 
@@ -52,7 +52,9 @@ where
     K: Secrets,
     T: TrackerService,
 {
-    let Target::RegisterTracker(carrier, package) = &id.key.target else { return Ok(Answered::Unknown.into()) };
+    let Target::RegisterTracker(carrier, package) = &id.key.target else {
+        return Ok(Answered::Unknown.into());
+    };
     let until = act_until(Action::RegisterTracker, core.now());
     let Opened { event, run } = match open(core, id).await? {
         Ok(opened) => opened,

@@ -26,7 +26,7 @@ use crate::ports::{
     StoreError, WebhookSender,
 };
 use crate::run::{
-    Answered, Notable, Opened, RunnerError, Rung, aside_if_hopeless, claim, fail_unsent, finish, open, skip,
+    Answered, Notable, Opened, Rung, RunnerError, aside_if_hopeless, claim, fail_unsent, finish, open, skip,
     store,
 };
 use health::Seen;

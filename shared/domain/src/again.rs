@@ -142,6 +142,7 @@ mod tests {
             change: Change::Moved,
             transition: None,
             refused: None,
+            tripped: false,
             runs: runs.into_iter().map(|(key, state)| (key, run(state))).collect::<BTreeMap<_, _>>(),
         }
     }

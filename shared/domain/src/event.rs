@@ -230,6 +230,9 @@ pub struct Event {
     /// The refused move, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refusal>,
+    /// The breaker stopped the order with it (law 9).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tripped: bool,
     /// What follows, frozen now.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub runs: BTreeMap<RunKey, Run>,

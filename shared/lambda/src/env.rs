@@ -1,5 +1,6 @@
 //! What a function finds in its environment. Every variable that a deployment sets is named here; the
-//! log's level, `STAGEPOST_LOG`, is read by [`telemetry`](crate::telemetry).
+//! log's level, `STAGEPOST_LOG`, is read by [`telemetry`](crate::telemetry). Those that are `pub` are given to the
+//! functions that read them, the others to all.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -40,6 +41,17 @@ pub const KMS_KEY_ID: &str = "KMS_KEY_ID";
 /// The deployment's own key: 32 random bytes in base64 or hex. All functions that make links, `dispatch`, `api`
 /// and `console` for the search, and those that open secrets where no key service does.
 pub const STAGEPOST_KEY: &str = "STAGEPOST_KEY";
+
+/// Name of the deployment, its stack's: figures stand under it. All functions.
+const STAGEPOST_DEPLOYMENT: &str = "STAGEPOST_DEPLOYMENT";
+/// Set by Lambda itself.
+const AWS_LAMBDA_FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
+
+/// The deployment that this is a function of; none on a laptop.
+#[must_use]
+pub fn deployment() -> Option<String> {
+    optional(AWS_LAMBDA_FUNCTION_NAME).and_then(|_| optional(STAGEPOST_DEPLOYMENT))
+}
 
 /// A variable is not there, or not what it should be. Never says what it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

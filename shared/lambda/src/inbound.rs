@@ -28,6 +28,7 @@ use stagepost_domain::shop::Channel;
 
 use crate::cache::Warm;
 use crate::http::{NOTIFICATION_MAX, Problem, body_bytes, empty, header, json as json_answer};
+use crate::metrics::{Figure, Figures};
 
 /// How long a function on AWS tries to decide: Shopify hangs up after 5 seconds (integrations §1.4) and ends a
 /// subscription that has failed eight times in a row, so that a store that does not answer at all must not cost
@@ -109,8 +110,15 @@ impl<Q: InboundQueue> Intake<Q> {
     ) -> Response<Body> {
         let taken = tokio::time::timeout(self.patience, taking).await;
         match taken.unwrap_or_else(|_| Err(NotTaken::later(false, &"no decision in time"))) {
-            Ok(outcome) => json_answer(StatusCode::OK, &outcome),
-            Err(NotTaken::Refused(status)) => empty(status),
+            Ok(outcome) => {
+                figures_of(arrival, &outcome).emit();
+                json_answer(StatusCode::OK, &outcome)
+            }
+            Err(NotTaken::Refused(status)) => {
+                let came_by = arrival.route.came_by();
+                tracing::info!(came_by, status = status.as_u16(), "refused");
+                empty(status)
+            }
             Err(NotTaken::Later { checked, why }) => {
                 let proof = if checked { Proof::Checked } else { Proof::Signature };
                 let kept = Arrival { proof, ..arrival.clone() };
@@ -133,6 +141,7 @@ impl<Q: InboundQueue> Intake<Q> {
         match self.queue.keep(&packed).await {
             Ok(()) => {
                 tracing::warn!(?arrival, why, "kept in the inbound queue");
+                Figures::one(Figure::InboundQueued).emit();
                 json_answer(StatusCode::OK, &json!({"outcome": "queued"}))
             }
             Err(error) => away(&error),
@@ -267,7 +276,9 @@ where
                 }
             }
         };
-        tracing::info!(channel = %channel.id, topic = arrival.topic, order = order.as_ref().map(tracing::field::display), %outcome, "notification");
+        let order = order.as_ref().map(tracing::field::display);
+        let topic = arrival.topic.as_str();
+        tracing::info!(%shop, channel = %channel.id, topic, order, %outcome, "notification");
         Ok(outcome)
     }
 }
@@ -312,6 +323,13 @@ const QUARANTINED: &str = "quarantined";
 #[must_use]
 pub fn is_quarantined(outcome: &Value) -> bool {
     outcome.get("outcome").and_then(Value::as_str) == Some(QUARANTINED)
+}
+
+/// What an outcome counts: one that is new in the quarantine.
+#[must_use]
+pub fn figures_of(arrival: &Arrival, outcome: &Value) -> Figures {
+    let new = is_quarantined(outcome) && !matches!(arrival.proof, Proof::Quarantined { .. });
+    if new { Figures::one(Figure::Quarantined) } else { Figures::default() }
 }
 
 /// Opens the secrets that may have signed a notification.

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
 use stagepost_app::ports::Clock;
-use stagepost_app::run::{Answered, Notable, RunnerError, Rung};
+use stagepost_app::run::{Answered, Notable, Rung};
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::Action;
 use stagepost_domain::run::{Run, RunState};
@@ -239,8 +239,91 @@ pub(crate) fn init() {
     }
 }
 
-/// Whether an answer needs a figure at all.
-#[must_use]
-pub fn of_answer(action: Action, answered: &Result<Rung, RunnerError>, now: Timestamp) -> Figures {
-    answered.as_ref().map(|rung| Figures::of_run(action, rung, now)).unwrap_or_default()
+#[cfg(test)]
+mod tests {
+    use stagepost_app::run::Of;
+    use stagepost_domain::id::ShopId;
+    use stagepost_domain::outcome::SkipReason;
+
+    use super::*;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_800_000_000_000 + ms).unwrap()
+    }
+
+    fn rung(state: RunState, notable: Option<Notable>) -> Rung {
+        let run = Run { state, ..Run::pending(at(10_000), 1).born(at(0)) };
+        let of = Some(Of { shop: ShopId::parse("shop_a").unwrap(), at: at(0) });
+        Rung { answered: Answered::Recorded(Box::new(run)), of, notable }
+    }
+
+    fn sent() -> Rung {
+        rung(RunState::Succeeded { at: at(12_345), detail: "message-1".to_owned() }, None)
+    }
+
+    #[test]
+    fn a_line_is_what_cloudwatch_reads_as_figures() {
+        let mut batch = Figures::of_run(Action::Email, &sent(), at(12_345));
+        batch.add(Figures::of_run(Action::Email, &sent(), at(10_005)));
+        let lines = batch.lines("acme", at(20_000));
+        let aws = |dimensions: Value, metrics: Value| {
+            let directive = json!({"Namespace": "Stagepost", "Dimensions": [dimensions], "Metrics": metrics});
+            json!({"Timestamp": at(20_000).as_millisecond(), "CloudWatchMetrics": [directive]})
+        };
+        let counted = json!({
+            "Deployment": "acme", "RunsSucceeded": 2,
+            "_aws": aws(json!(["Deployment"]), json!([{"Name": "RunsSucceeded", "Unit": "Count"}])),
+        });
+        let lag = json!({
+            "Deployment": "acme", "Action": "email", "RunLag": [2_345, 5],
+            "_aws": aws(json!(["Deployment", "Action"]), json!([{"Name": "RunLag", "Unit": "Milliseconds"}])),
+        });
+        assert_eq!(lines, [counted, lag]);
+    }
+
+    #[test]
+    fn nothing_is_written_of_what_did_not_happen() {
+        let waits = rung(RunState::Pending { due: at(30_000) }, None);
+        for nothing in [
+            Figures::from(()),
+            Figures::of_run(Action::Email, &waits, at(1)),
+            Figures::of_run(Action::Email, &Answered::Ended.into(), at(1)),
+            Figures::of_audit(0),
+            Figures::of_canary(false, None),
+        ] {
+            assert_eq!(nothing.lines("acme", at(1)), Vec::<Value>::new());
+        }
+    }
+
+    #[test]
+    fn each_end_of_a_run_and_what_else_came_of_it_counts() {
+        let (error, why) = (String::new(), SkipReason::NoAddress);
+        for (rung, names) in [
+            (rung(RunState::Failed { at: at(1), error: error.clone() }, None), vec![Figure::RunsFailed]),
+            (
+                rung(RunState::Uncertain { at: at(1), error: error.clone() }, None),
+                vec![Figure::RunsUncertain],
+            ),
+            (rung(RunState::Skipped { at: at(1), why }, None), vec![Figure::RunsSkipped]),
+            (rung(RunState::Pending { due: at(2) }, Some(Notable::MailsStopped)), vec![Figure::MailsStopped]),
+            (
+                rung(RunState::Failed { at: at(1), error }, Some(Notable::EndpointDisabled)),
+                vec![Figure::RunsFailed, Figure::EndpointsDisabled],
+            ),
+        ] {
+            let figures = Figures::of_run(Action::Webhook, &rung, at(2));
+            assert_eq!(figures.0.keys().map(|(_, figure)| *figure).collect::<Vec<_>>(), names);
+        }
+        let late = Figures::of_canary(true, Some(90_000));
+        assert_eq!(late, Figures::one(Figure::CanaryFailed).with(Figure::CanaryLag, 90_000));
+        assert_eq!(Figures::of_audit(3), Figures::default().with(Figure::AuditFindings, 3));
+    }
+
+    #[test]
+    fn a_line_tells_a_hundred_values_of_a_figure_and_no_more() {
+        let all = (0..250).fold(Figures::default(), |all, ms| all.with(Figure::CanaryLag, ms));
+        let lines = all.lines("acme", at(0));
+        let told: Vec<usize> = lines.iter().map(|l| l["CanaryLag"].as_array().unwrap().len()).collect();
+        assert_eq!(told, [100, 100, 50]);
+    }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use stagepost_app::ports::{DeadLetters, Doorbell, Ring};
-use stagepost_app::run::{Answered, RunnerError};
+use stagepost_app::ports::{Clock, DeadLetters, Doorbell, Ring};
+use stagepost_app::run::{Answered, Of, Rung, RunnerError};
 use stagepost_domain::Timestamp;
-use stagepost_domain::run::RunId;
+use stagepost_domain::run::{Run, RunId};
 
+use crate::metrics::{Figures, lag_ms, since_ms};
 use crate::sqs::{ComesBack, answer};
 
 /// Messages worked on at once: most of a runner's time is waiting for others.
@@ -18,21 +19,25 @@ pub const CONCURRENCY: usize = 10;
 pub async fn run_batch<D, W, Fut>(
     event: SqsEvent,
     decode: fn(&str) -> Option<RunId>,
+    clock: &Arc<dyn Clock>,
     dead: Arc<D>,
     work: W,
 ) -> SqsBatchResponse
 where
     D: DeadLetters + 'static,
     W: Fn(RunId) -> Fut,
-    Fut: Future<Output = Result<Answered, RunnerError>> + Send + 'static,
+    Fut: Future<Output = Result<Rung, RunnerError>> + Send + 'static,
 {
     answer(event, CONCURRENCY, |body| {
         let run = decode(&body).map(|id| (id.clone(), work(id)));
-        let dead = Arc::clone(&dead);
+        let (dead, clock) = (Arc::clone(&dead), Arc::clone(clock));
         async move {
             match run {
-                Some((id, work)) => decided(&id, work.await),
-                None => bury(&*dead, &body).await,
+                Some((id, work)) => {
+                    let result = work.await;
+                    decided(&id, result, clock.now())
+                }
+                None => bury(&*dead, &body).await.map(Figures::from),
             }
         }
     })
@@ -48,25 +53,42 @@ pub async fn ring_at<B: Doorbell>(doorbell: &B, id: &RunId, due: Timestamp, now:
     }
 }
 
-/// What becomes of a message whose run was decided, or was not.
+/// What becomes of a message whose run was decided, or was not: one line in the log, and what it counts.
 ///
 /// # Errors
 /// It was not; the message comes back.
-pub fn decided(run: &RunId, result: Result<Answered, RunnerError>) -> Result<(), ComesBack> {
+pub fn decided(run: &RunId, result: Result<Rung, RunnerError>, now: Timestamp) -> Result<Figures, ComesBack> {
+    let action = run.key.action();
     match result {
-        Ok(Answered::Recorded(after)) => {
-            tracing::info!(%run, state = after.state.code(), attempts = after.attempts, "run");
-            Ok(())
-        }
-        Ok(answered) => {
-            tracing::info!(%run, ?answered, "run");
-            Ok(())
+        Ok(rung) => {
+            told(run, &rung, now);
+            Ok(Figures::of_run(action, &rung, now))
         }
         Err(error) => {
-            tracing::warn!(%run, %error, "run not decided");
+            tracing::warn!(%run, order = %run.order, action = action.as_str(), %error, "run not decided");
             Err(ComesBack)
         }
     }
+}
+
+/// The line of a run. How late it is stands there once it has ended: until then nobody knows.
+fn told(run: &RunId, rung: &Rung, now: Timestamp) {
+    let (order, action) = (&run.order, run.key.action().as_str());
+    let shop = rung.of.as_ref().map(|of| tracing::field::display(&of.shop));
+    let notable = rung.notable.map(tracing::field::debug);
+    match (&rung.answered, &rung.of) {
+        (Answered::Recorded(after), Some(of)) => {
+            let (lag_ms, event_to_done_ms) = lateness(after, of, now);
+            let (state, attempts) = (after.state.code(), after.attempts);
+            tracing::info!(%run, shop, %order, action, state, attempts, lag_ms, event_to_done_ms, notable, "run");
+        }
+        (answered, _) => tracing::info!(%run, shop, %order, action, ?answered, notable, "run"),
+    }
+}
+
+fn lateness(run: &Run, of: &Of, now: Timestamp) -> (Option<i64>, Option<i64>) {
+    let ended = !run.is_open();
+    (ended.then(|| lag_ms(run, of.at, now)), ended.then(|| since_ms(of.at, now)))
 }
 
 /// Puts a message aside that nobody can read.
@@ -79,4 +101,68 @@ pub async fn bury<D: DeadLetters>(dead: &D, body: &str) -> Result<(), ComesBack>
         tracing::error!(%error, "the dead letters do not take it");
         ComesBack
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Mutex;
+
+    use serde_json::{Value, json};
+    use stagepost_domain::id::ShopId;
+    use stagepost_domain::run::RunState;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The one line that is written meanwhile.
+    fn line(of: impl FnOnce()) -> Value {
+        let (log, id) = (Log::default(), "11f0-request");
+        let writer = log.clone();
+        let subscriber = crate::telemetry::json("info".into()).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info_span!("Lambda runtime invoke", requestId = id).in_scope(of);
+        });
+        let written = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        serde_json::from_str(&written).unwrap()
+    }
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_800_000_000_000 + ms).unwrap()
+    }
+
+    #[test]
+    fn law_19_the_line_of_a_run_tells_whose_it_is_how_it_stands_and_how_late_in_ids_and_figures_alone() {
+        let id = RunId::parse("run_0a1b.2.email.tmpl_x.0").unwrap();
+        let state = RunState::Succeeded { at: at(11_500), detail: "of ada@customer.example".to_owned() };
+        let run = Run { state, attempts: 1, ..Run::pending(at(10_000), 1).born(at(0)) };
+        let of = Some(Of { shop: ShopId::parse("shop_a").unwrap(), at: at(0) });
+        let rung = Rung { answered: Answered::Recorded(Box::new(run)), of, notable: None };
+        let told = line(|| assert!(decided(&id, Ok(rung.clone()), at(11_500)).is_ok()));
+        let expected = json!({
+            "level": "INFO", "target": "stagepost_lambda::runner", "message": "run",
+            "run": "run_0a1b.2.email.tmpl_x.0", "shop": "shop_a", "order": "ord_0a1b", "action": "email",
+            "state": "succeeded", "attempts": 1, "lag_ms": 1_500, "event_to_done_ms": 11_500,
+            "span": {"name": "Lambda runtime invoke", "requestId": "11f0-request"},
+        });
+        assert_eq!(told, expected);
+        let mut waits = rung;
+        if let Answered::Recorded(run) = &mut waits.answered {
+            run.state = RunState::Pending { due: at(90_000) };
+        }
+        let told = line(|| assert!(decided(&id, Ok(waits), at(11_500)).is_ok()));
+        assert_eq!((&told["state"], &told["lag_ms"]), (&json!("pending"), &Value::Null), "not over yet");
+    }
 }

@@ -6,18 +6,22 @@ use std::sync::Arc;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tracing::Instrument;
+
+use crate::metrics::Figures;
 
 /// Nothing could be decided: the message is to come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ComesBack;
 
 /// Hands each message's body to `handle`, at most `concurrency` at a time, and reports those that are to
-/// come back. Messages without an id cannot be reported, so they count as their batch's failure does:
+/// come back. The figures of the whole batch are written at its end. Messages without an id cannot be reported, so they count as their batch's failure does:
 /// an empty identifier makes Lambda retry everything.
-pub async fn answer<F, Fut>(event: SqsEvent, concurrency: usize, handle: F) -> SqsBatchResponse
+pub async fn answer<F, Fut, T>(event: SqsEvent, concurrency: usize, handle: F) -> SqsBatchResponse
 where
     F: Fn(String) -> Fut,
-    Fut: Future<Output = Result<(), ComesBack>> + Send + 'static,
+    Fut: Future<Output = Result<T, ComesBack>> + Send + 'static,
+    T: Into<Figures> + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(concurrency.max(1)));
     let mut tasks = JoinSet::new();
@@ -26,13 +30,16 @@ where
         let id = message.message_id.unwrap_or_default();
         let work = handle(message.body.unwrap_or_default());
         let places = Arc::clone(&places);
-        let task = tasks.spawn(async move {
-            let _place = places.acquire_owned().await;
-            work.await
-        });
+        let task = tasks.spawn(
+            async move {
+                let _place = places.acquire_owned().await;
+                work.await
+            }
+            .in_current_span(),
+        );
         messages.insert(task.id(), id);
     }
-    let mut failed = Vec::new();
+    let (mut failed, mut figures) = (Vec::new(), Figures::default());
     while let Some(ended) = tasks.join_next_with_id().await {
         let (task, result) = match ended {
             Ok((task, result)) => (task, result),
@@ -41,10 +48,12 @@ where
                 (panic.id(), Err(ComesBack))
             }
         };
-        if result.is_err() {
-            failed.push(failure(messages.remove(&task).unwrap_or_default()));
+        match result {
+            Ok(happened) => figures.add(happened.into()),
+            Err(ComesBack) => failed.push(failure(messages.remove(&task).unwrap_or_default())),
         }
     }
+    figures.emit();
     let mut response = SqsBatchResponse::default();
     response.batch_item_failures = failed;
     response

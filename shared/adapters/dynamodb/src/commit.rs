@@ -318,6 +318,7 @@ mod tests {
             change: Change::Updated,
             transition: None,
             refused: None,
+            tripped: false,
             runs: std::collections::BTreeMap::new(),
         };
         let changes = Changeset { order, event, snapshot: None, packages: Vec::new() };

@@ -30,6 +30,9 @@ struct EventItem {
     /// Refused move.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rf: Option<Refusal>,
+    /// The breaker stopped the order.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    br: bool,
     /// Runs, updated by path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     r: BTreeMap<RunKey, Run>,
@@ -50,6 +53,7 @@ pub(crate) fn to_row(event: &Event) -> Result<Row, StoreError> {
         ch: event.change.clone(),
         tr: event.transition.clone(),
         rf: event.refused.clone(),
+        br: event.tripped,
         r: event.runs.clone(),
         o: (!event.runs.is_empty()).then_some(open),
     };
@@ -79,6 +83,7 @@ pub(crate) fn from_row(row: Row) -> Result<Event, StoreError> {
         change: item.ch,
         transition: item.tr,
         refused: item.rf,
+        tripped: item.br,
         runs: item.r,
     })
 }

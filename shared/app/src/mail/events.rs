@@ -128,7 +128,9 @@ async fn count<S: TallyStore + GovernorStore>(
         Word::Fate(Fate::Delivered) => Counted::Delivered,
         Word::Fate(Fate::HardBounced) => Counted::Bounced,
         Word::Fate(Fate::Complained) => Counted::Complained,
-        Word::Fate(Fate::Delayed | Fate::SoftBounced) | Word::Sent | Word::Rejected { .. } => return Ok(false),
+        Word::Fate(Fate::Delayed | Fate::SoftBounced) | Word::Sent | Word::Rejected { .. } => {
+            return Ok(false);
+        }
     };
     let now = core.now();
     let tally = core.store.count_fate(shop, week(now), what).await?;

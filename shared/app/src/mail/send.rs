@@ -22,7 +22,7 @@ use crate::ports::{
     ActError, ConfigStore, GovernorStore, Mail, MailError, Mailer, OrderStore, RunStore, StoreError, run_id,
 };
 use crate::run::{
-    Answered, HOLD_LOOK_AGAIN, LOOK_AGAIN, Notable, Opened, RunnerError, Rung, act_until, aside_if_hopeless,
+    Answered, HOLD_LOOK_AGAIN, LOOK_AGAIN, Notable, Opened, Rung, RunnerError, act_until, aside_if_hopeless,
     claim, fail_unsent, finish, keep, open, postpone, second_thoughts, skip, store,
 };
 

@@ -27,7 +27,7 @@ use crate::ports::{
     FulfillmentPlatform, OrderStore, PlatformLook, RunStore, SecretKind, Secrets, StoreError,
 };
 use crate::run::{
-    Answered, Opened, RunnerError, Rung, act_until, aside_if_hopeless, claim, keep, lease, open, postpone,
+    Answered, Opened, Rung, RunnerError, act_until, aside_if_hopeless, claim, keep, lease, open, postpone,
     second_thoughts, skip,
 };
 use finish::{End, LockEnd};

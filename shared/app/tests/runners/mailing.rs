@@ -425,7 +425,11 @@ fn law_9_a_mail_waits_while_its_order_is_on_hold() {
     world.pass(10);
     let wait = due(&world.ring_to(&mail)).duration_since(world.now());
     assert_eq!((wait, world.provider.sent().len()), (HOLD_LOOK_AGAIN, 0));
-    assert_eq!(world.run(&mail).wanted_from(world.now()), later(world.now(), HOLD_LOOK_AGAIN), "a hold is no lag");
+    assert_eq!(
+        world.run(&mail).wanted_from(world.now()),
+        later(world.now(), HOLD_LOOK_AGAIN),
+        "a hold is no lag"
+    );
     assert!(HOLD_LOOK_AGAIN > SignedDuration::ZERO && world.run(&mail).attempts == 0);
 }
 

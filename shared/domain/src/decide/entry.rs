@@ -79,6 +79,7 @@ impl Draft<'_> {
 
     /// Stops the order; the move that was one too many waits for a person.
     pub(super) fn hold(&mut self, target: &StageId) {
+        self.tripped = true;
         let why = HoldReason::Breaker { stage: target.clone() };
         self.order.hold = Some(Hold { at: self.context.now, why, pending: Some(target.clone()) });
         if let Some(to) = self.context.playbook.and_then(|p| p.flow.stage(target)) {

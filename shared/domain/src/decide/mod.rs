@@ -141,6 +141,7 @@ struct Draft<'a> {
     fact_at: Option<Timestamp>,
     transition: Option<Transition>,
     refused: Option<Refusal>,
+    tripped: bool,
     runs: std::collections::BTreeMap<RunKey, Run>,
     /// Why its stage was entered without automations, if it was.
     silent: Option<SkipReason>,
@@ -160,6 +161,7 @@ impl<'a> Draft<'a> {
             fact_at,
             transition: None,
             refused: None,
+            tripped: false,
             runs: std::collections::BTreeMap::new(),
             silent: None,
             snapshot: None,
@@ -181,6 +183,7 @@ impl<'a> Draft<'a> {
             change,
             transition: self.transition,
             refused: self.refused,
+            tripped: self.tripped,
             runs: self.runs.into_iter().map(|(key, run)| (key, run.born(at))).collect(),
         };
         Changeset { order: self.order, event, snapshot: self.snapshot, packages: self.packages }

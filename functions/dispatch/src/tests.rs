@@ -196,3 +196,16 @@ async fn a_new_job_is_rung_for_unless_it_waits_for_later() {
     assert!(works_off(&bells, &records).await.is_empty());
     assert_eq!(*bells.doorbell.heard.lock().unwrap(), 2);
 }
+
+#[tokio::test]
+async fn law_9_an_order_that_the_breaker_stopped_counts_wherever_its_moves_came_from() {
+    let store = MemoryStore::new();
+    let fact = build::told(build::order_fact(1, 0));
+    let made = build::apply(&store, &build::order_id(1), &fact, build::seconds(0)).await.unwrap();
+    let new = |tripped| New {
+        sequence: None,
+        item: Inserted::Event(Box::new(Event { tripped, ..made.event.clone() })),
+    };
+    assert_eq!(figures(&[new(false)]), Figures::default());
+    assert_eq!(figures(&[new(true), new(false)]), Figures::one(Figure::Held));
+}

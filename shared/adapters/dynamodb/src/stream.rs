@@ -69,7 +69,7 @@ mod tests {
             change: Change::Updated,
             transition: None,
             refused: None,
-            tripped: false,
+            tripped: true,
             runs: BTreeMap::from([(key, Run::pending(Timestamp::MAX, 3))]),
         }
     }

@@ -133,6 +133,7 @@ fn law_9_the_third_automatic_reentry_holds_the_order() {
     scene.go("packed", api_key());
     assert_eq!((scene.stage(), &scene.last().change), ("printing", &Change::Held));
     assert!(scene.last().runs.is_empty(), "nothing is sent");
+    assert!(scene.last().tripped, "whoever runs the deployment hears of it");
     let hold = scene.order().hold.clone().unwrap();
     let breaker = HoldReason::Breaker { stage: stg("packed") };
     assert_eq!((hold.why, hold.pending), (breaker, Some(stg("packed"))));
@@ -152,6 +153,7 @@ fn law_9_a_fact_can_be_the_third_reentry() {
     scene.apply(shopify(50).fulfilled(&["s4"], 50));
     assert_eq!(scene.stage(), "new");
     assert_eq!(scene.order().hold.as_ref().unwrap().pending, Some(stg("shipped")));
+    assert!(scene.last().tripped);
     assert_eq!(scene.order().fulfillment.by, Some(crate::fulfillment::Attribution::Theirs), "still recorded");
 }
 
@@ -161,6 +163,7 @@ fn law_9_resume_applies_the_latest_once() {
     scene.go("packed", api_key());
     scene.apply(shopify(20).fulfilled(&["s1"], 20));
     assert_eq!(refusal(&scene), Some(("shipped", &IgnoreReason::OnHold)));
+    assert!(!scene.last().tripped, "it is stopped already");
     assert_eq!(scene.stage(), "printing");
     let before = scene.entered().len();
     scene.apply(Fact::Resume { actor: console() });
@@ -204,6 +207,7 @@ fn law_9_a_hold_by_hand_stays_until_it_is_released_and_keeps_the_latest_move() {
     scene.apply(shopify(20).fulfilled(&["s1"], 20));
     assert_eq!(refusal(&scene), Some(("shipped", &IgnoreReason::OnHold)), "facts are still recorded");
     scene.go("printing", console());
+    assert!(!scene.last().tripped, "a hold by hand is no loop");
     let hold = scene.order().hold.clone().unwrap();
     assert_eq!(hold.why, HoldReason::Manual { by: console() }, "a move does not release it");
     assert_eq!(is_refused(&scene.go("packed", api_key())), Some(&Refused::OnHold));

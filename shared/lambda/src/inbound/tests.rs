@@ -140,3 +140,14 @@ async fn a_packed_arrival_opens_with_the_deployments_key_only_and_whole() {
     cut.data.truncate(20);
     assert!(Arrival::unpack(&secrets(), &cut).await.is_err());
 }
+
+#[test]
+fn law_14_a_notification_counts_once_when_it_comes_into_quarantine() {
+    let (kept, taken) = (json!({"outcome": QUARANTINED}), json!({"outcome": "changed"}));
+    let fresh = arrival(b"{}");
+    assert_eq!(figures_of(&fresh, &kept), Figures::one(Figure::Quarantined));
+    assert_eq!(figures_of(&fresh, &taken), Figures::default());
+    let id = stagepost_domain::id::QuarantineId::derive(build::seconds(7), "chan_a", "", b"{}");
+    let back = Arrival { proof: Proof::Quarantined { shop: build::shop(), id }, ..fresh };
+    assert_eq!(figures_of(&back, &kept), Figures::default(), "it stands there still");
+}

@@ -60,8 +60,10 @@ fn variables_read(folder: &str) -> BTreeSet<String> {
 pub fn variables(template: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     let everywhere = &template["Globals"]["Function"]["Environment"]["Variables"];
-    if !everywhere["STAGEPOST_LOG"].is_object() {
-        wrong.push("no function gets STAGEPOST_LOG".to_owned());
+    for (variable, value) in [("STAGEPOST_LOG", "LogLevel"), ("STAGEPOST_DEPLOYMENT", "AWS::StackName")] {
+        if everywhere[variable]["Ref"] != value {
+            wrong.push(format!("no function gets {variable}"));
+        }
     }
     let mut used = BTreeSet::new();
     for (name, function) in functions(template).into_iter().filter(|(_, f)| folders().contains(folder(f))) {

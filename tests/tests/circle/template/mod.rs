@@ -8,6 +8,7 @@ mod planted;
 mod queues;
 mod rights;
 mod store;
+mod watched;
 
 use serde_json::Value;
 
@@ -95,6 +96,22 @@ fn a_failed_record_comes_back_alone_and_dispatch_hears_of_new_events_and_jobs_on
 #[test]
 fn what_fails_is_told_to_somebody() {
     holds(queues::alarms);
+}
+
+#[test]
+fn what_is_watched_is_what_the_functions_measure() {
+    holds(watched::figures);
+}
+
+#[test]
+fn every_alarm_stands_in_the_runbook_and_every_section_is_of_an_alarm() {
+    holds(watched::runbook);
+}
+
+#[test]
+fn law_19_every_field_of_a_log_line_stands_in_the_runbook() {
+    let wrong = watched::fields();
+    assert!(wrong.is_empty(), "docs/runbook.md:\n- {}", wrong.join("\n- "));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::document::template;
-use super::{Check, functions, http, queues, rights, store};
+use super::{Check, functions, http, queues, rights, store, watched};
 
 fn own(role: &str, statement: usize, field: &str) -> String {
     format!("{role}/Properties/Policies/0/PolicyDocument/Statement/{statement}/{field}")
@@ -30,6 +30,28 @@ fn rights_planted() -> Vec<(Check, String, Value)> {
             json!({"Fn::GetAtt": ["ApiRole", "Arn"]}),
         ),
         (rights::no_wildcards, own("WakeRole", 0, "NotResource"), json!("x")),
+        (rights::no_wildcards, own("WakeRole", 0, "NotAction"), json!(["dynamodb:DeleteTable"])),
+        (rights::no_wildcards, own("WakeRole", 0, "Action"), json!("*")),
+        (rights::no_wildcards, own("WakeRole", 0, "Action/0"), json!("dynamodb:Get?tem")),
+        (rights::no_wildcards, own("WakeRole", 0, "Resource"), json!({"Fn::Sub": "${Table.Arn}*"})),
+        (rights::no_wildcards, own("WakeRole", 2, "Resource"), json!({"Fn::Sub": "${Table.Arn}/index/*"})),
+        (
+            rights::no_wildcards,
+            "WriteTraces/Properties/PolicyDocument/Statement/0/Action/0".into(),
+            json!("xray:*"),
+        ),
+        (rights::no_wildcards, "WriteTraces/Condition".into(), json!("HasAlarmTopic")),
+        (rights::no_wildcards, "Other".into(), json!({"Type": "AWS::IAM::Policy", "Properties": {}})),
+        (
+            rights::no_wildcards,
+            "WakeRole/Properties/AssumeRolePolicyDocument/Statement/0/Principal".into(),
+            json!({"AWS": "*"}),
+        ),
+        (
+            rights::no_wildcards,
+            "MailEventsFromSes/Properties/PolicyDocument/Statement/0/Principal".into(),
+            json!("*"),
+        ),
         (
             rights::no_wildcards,
             own("WakeRole", 0, "Condition/ForAllValues:StringLike"),
@@ -47,6 +69,12 @@ fn rights_planted() -> Vec<(Check, String, Value)> {
         ),
         (rights::reach, "ApiFunction/Properties/Environment/Variables/KMS_KEY_ID".into(), json!(null)),
         (rights::leading_keys, own("WakeRole", 0, "Condition"), json!(null)),
+        (rights::leading_keys, own("ConsoleRole", 0, "Condition"), json!(null)),
+        (
+            rights::leading_keys,
+            own("ApiRole", 0, "Condition/ForAllValues:StringLike/dynamodb:LeadingKeys/0"),
+            json!("SIGNIN#*"),
+        ),
         (
             rights::leading_keys,
             own("ShopifyWebhookRole", 1, "Condition/ForAllValues:StringLike/dynamodb:LeadingKeys/0"),
@@ -100,6 +128,15 @@ fn others_planted() -> Vec<(Check, &'static str, Value)> {
         (queues::alarms, "DispatchDeadLettersAlarm", json!({"Type": "AWS::Other"})),
         (queues::alarms, "JobRunnerErrorsAlarm", json!({"Type": "AWS::Other"})),
         (queues::alarms, "WakeErrorsAlarm/Properties/AlarmActions", json!(null)),
+        (queues::alarms, "TrackerAgeAlarm/Properties/MetricName", json!("NumberOfMessagesSent")),
+        (queues::alarms, "EmailAgeAlarm/Properties/Threshold", json!(900)),
+        (watched::figures, "HeldAlarm/Properties/MetricName", json!("Holds")),
+        (watched::figures, "HeldAlarm/Properties/Dimensions", json!(null)),
+        (watched::figures, "MailsLateAlarm/Properties/Dimensions/1/Value", json!("mail")),
+        (watched::figures, "QuarantinedAlarm", json!({"Type": "AWS::Other"})),
+        (watched::figures, "Dashboard/Properties/DashboardBody/Fn::Sub", json!("{\"widgets\": [")),
+        (watched::runbook, "HeldAlarm", json!({"Type": "AWS::Other"})),
+        (watched::runbook, "NewAlarm", json!({"Type": "AWS::CloudWatch::Alarm", "Properties": {}})),
         (http::routes, "TrackingRoute/Properties/RouteKey", json!("GET /track/{token}")),
         (http::routes, "CarrierWebhookMayBeCalled/Properties/FunctionName", json!({"Ref": "ApiFunction"})),
         (http::routes, "HttpStage/Properties/RouteSettings/GET /t~{token}", json!(null)),

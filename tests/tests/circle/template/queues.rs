@@ -9,6 +9,9 @@ use super::document::{functions, leaves, named, of_type, texts, timeout};
 /// Lambda's advice for a queue in front of a function.
 const VISIBILITY: u64 = 6;
 
+/// Longest that SQS holds a message back, in seconds.
+const DELAY_MAX: u64 = 900;
+
 pub fn queues(template: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     let (queues, functions) = (of_type(template, "AWS::SQS::Queue"), functions(template));
@@ -109,11 +112,21 @@ pub fn alarms(template: &Value) -> Vec<String> {
     }
     let quiet = functions(template).into_keys().filter(|name| !watched("Errors", name));
     wrong.extend(quiet.map(|name| format!("nobody hears that {name} fails")));
-    for (metric, resource) in
-        [("IteratorAge", "DispatchFunction"), ("ApproximateAgeOfOldestMessage", "InboundQueue")]
-    {
-        if !watched(metric, resource) {
-            wrong.push(format!("nobody hears that {resource} is late"));
+    if !watched("IteratorAge", "DispatchFunction") {
+        wrong.push("nobody hears that dispatch is late".to_owned());
+    }
+    let queues = of_type(template, "AWS::SQS::Queue").into_iter();
+    for (name, queue) in queues.filter(|(name, _)| !name.ends_with("DeadLetters")) {
+        // A message may be told to wait, and then it may find the store away once.
+        let at_rest = DELAY_MAX + queue["VisibilityTimeout"].as_u64().unwrap_or_default();
+        let age = alarms.values().find(|alarm| {
+            alarm["MetricName"] == "ApproximateAgeOfOldestMessage"
+                && named(&alarm["Dimensions"][0]["Value"]) == Some(name)
+        });
+        // Nothing is told to wait in the inbound queue.
+        let least = if name == "InboundQueue" { 1 } else { at_rest };
+        if age.is_none_or(|alarm| alarm["Threshold"].as_u64().is_none_or(|seconds| seconds < least)) {
+            wrong.push(format!("nobody hears that {name} is late, or everybody hears of what only waits"));
         }
     }
     for (name, alarm) in &alarms {

@@ -8,7 +8,7 @@ use stagepost_app::ports::SecretKind;
 use super::document::{functions, items, leaves, named, of_type, texts};
 
 /// What partition keys of the table begin with.
-const PREFIXES: [&str; 14] = [
+const PREFIXES: [&str; 15] = [
     "ORDER",
     "TRACK",
     "SHOP",
@@ -23,6 +23,7 @@ const PREFIXES: [&str; 14] = [
     "ASKED",
     "SIGNIN",
     "SEEN",
+    "CALL",
 ];
 /// Found without a shop: whoever writes one decides whose notifications and whose keys are whose, and who works with
 /// a shop.
@@ -71,8 +72,54 @@ fn understood(statement: &Value) -> bool {
     condition.is_null() || *condition == keys || *condition == of_secrets
 }
 
-pub fn no_wildcards(template: &Value) -> Vec<String> {
+/// X-Ray's two actions know no resources: the only wildcard, where tracing is on.
+fn is_tracing(template: &Value, name: &str, statement: &Value) -> bool {
+    let traces = json!({
+        "Effect": "Allow", "Action": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "Resource": "*",
+    });
+    name == "WriteTraces"
+        && *statement == traces
+        && template["Resources"]["WriteTraces"]["Condition"] == "TracesInvocations"
+        && template["Conditions"]["TracesInvocations"]
+            == json!({"Fn::Equals": [{"Ref": "Tracing"}, "Active"]})
+        && template["Parameters"]["Tracing"]["Default"] == "PassThrough"
+}
+
+/// Rights stand in roles and managed policies, where the other checks look; roles are for functions, and nothing is
+/// for everybody.
+fn strangers(template: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
+    for (name, resource) in template["Resources"].as_object().into_iter().flatten() {
+        let kind = resource["Type"].as_str().unwrap_or_default();
+        if kind.starts_with("AWS::IAM::") && !["AWS::IAM::Role", "AWS::IAM::ManagedPolicy"].contains(&kind) {
+            wrong.push(format!("{name}: rights in a {kind} are looked at by no test"));
+        }
+        let trust = &resource["Properties"]["AssumeRolePolicyDocument"]["Statement"];
+        let lambda = json!([{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]);
+        if kind == "AWS::IAM::Role" && *trust != lambda {
+            wrong.push(format!("{name} may be taken by others than functions"));
+        }
+        if principals(resource).iter().any(|text| text.contains('*')) {
+            wrong.push(format!("{name} is for everybody"));
+        }
+    }
+    wrong
+}
+
+/// Every text under a `Principal`, however deep.
+fn principals(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(principals).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(name, value)| if name == "Principal" { leaves(value) } else { principals(value) })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+pub fn no_wildcards(template: &Value) -> Vec<String> {
+    let mut wrong = strangers(template);
     let mut taken = BTreeSet::new();
     for (name, function) in functions(template) {
         let role = named(&function["Role"]);
@@ -94,8 +141,11 @@ pub fn no_wildcards(template: &Value) -> Vec<String> {
         if fields != Some(true) || !understood(statement) {
             wrong.push(format!("{name}: this is not understood: {statement}"));
         }
+        if is_tracing(template, name, statement) {
+            continue;
+        }
         let named_there = leaves(&statement["Action"]).into_iter().chain(leaves(&statement["Resource"]));
-        let broad = named_there.filter(|text| text.contains('*'));
+        let broad = named_there.filter(|text| text.contains(['*', '?']));
         wrong.extend(broad.map(|text| format!("{name}: wildcard in {text}")));
     }
     wrong
@@ -148,20 +198,25 @@ pub fn reach(template: &Value) -> Vec<String> {
     wrong
 }
 
-/// The functions that go everywhere in the table are the API's and the console's; nobody else writes a look-up.
+/// Every right on the table names keys. Nobody but the API and the console writes a look-up; links to sign in by are
+/// made where mails leave, and used in the console.
 pub fn leading_keys(template: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     let on_table =
         |s: &Value| items(&s["Resource"]).iter().any(|r| **r == json!({"Fn::GetAtt": ["Table", "Arn"]}));
     for (name, statement) in by_role(template).into_iter().filter(|(_, s)| on_table(s)) {
         let keys = texts(leading(statement));
-        if keys.is_empty() && !["ApiRole", "ConsoleRole"].contains(&name) {
+        if keys.is_empty() {
             wrong.push(format!("{name} goes everywhere in the table"));
         }
         let known = |key: &str| key.strip_suffix("#*").is_some_and(|prefix| PREFIXES.contains(&prefix));
         let strange = keys.iter().filter(|key| !known(key));
         wrong.extend(strange.map(|key| format!("{name}: no item has a key like {key}")));
-        let writes = texts(&statement["Action"]).iter().any(|action| WRITES.contains(action));
+        if keys.contains("SIGNIN#*") && !["ConsoleRole", "EmailRunnerRole"].contains(&name) {
+            wrong.push(format!("{name} signs people in"));
+        }
+        let everywhere = ["ApiRole", "ConsoleRole"].contains(&name);
+        let writes = !everywhere && texts(&statement["Action"]).iter().any(|action| WRITES.contains(action));
         let looked_up = keys.iter().filter(|key| LOOKUPS.iter().any(|prefix| key.starts_with(prefix)));
         wrong.extend(looked_up.filter(|_| writes).map(|key| format!("{name} writes {key}")));
     }

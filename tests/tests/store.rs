@@ -149,6 +149,7 @@ impl RealShop {
                 playbook: Some(&self.playbook),
                 now,
                 received_at: now,
+                restored_at: None,
             },
             fact,
         )

@@ -83,7 +83,7 @@ impl Bench {
         create_table(&dynamodb, "stagepost").await.unwrap();
         let meter = Meter::new();
         let store = DynamoStore::new(dynamodb, "stagepost").with_meter(meter.clone());
-        let core = Core { store, clock: Arc::clone(&time), entropy: entropy.clone() };
+        let core = Core { store, clock: Arc::clone(&time), entropy: entropy.clone(), restored_at: None };
         let secrets = LocalSecrets::from_key([7; 32]).unwrap();
         let receiver = Receiver::start(Arc::clone(&time)).await.unwrap();
         let shopify = ShopifyStore::start(SHOPIFY_DOMAIN, "shpat_test", SHOPIFY_SECRET, Arc::clone(&time));

@@ -88,6 +88,11 @@ pub fn skipped(action: Action, why: &SkipReason, names: &impl Names) -> String {
         SkipReason::StaleFact => {
             "The news was more than 7 days old when it came; it moved the order silently.".to_owned()
         }
+        SkipReason::BeforeRestore => {
+            "This is from before the data was restored from a backup: it may have been done then, and is not done \
+             again by itself."
+                .to_owned()
+        }
         SkipReason::PassedThrough { stage } => format!(
             "The order was first seen further on: it passed through {} before we knew of it.",
             names.stage(stage)

@@ -18,7 +18,7 @@ async fn main() -> Result<(), Error> {
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
     let sqs = stagepost_sqs::client(&aws);
     let dead = SqsDeadLetters::new(sqs, env::text(env::DEAD_LETTER_QUEUE_URL)?, "email-events");
-    let core = system::core(store);
+    let core = system::core(store, env::restored_at()?);
     let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
     let key = SearchKey::of_deployment(&env::key()?);
     let function = &Arc::new(EmailEvents { core, secrets, key, dead: Arc::new(dead) });

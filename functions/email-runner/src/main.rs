@@ -27,7 +27,7 @@ async fn main() -> Result<(), Error> {
         env::text(env::DEAD_LETTER_QUEUE_URL)?,
         "email-runner",
     );
-    let core = system::core(store);
+    let core = system::core(store, env::restored_at()?);
     let secrets = DeployedSecrets::new(&aws, env::kms_key(), Some(key), core.clock.clone())?;
     let mailer = match env::optional(env::SMTP_URL) {
         Some(url) => {

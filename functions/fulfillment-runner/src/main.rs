@@ -25,7 +25,7 @@ async fn main() -> Result<(), Error> {
     let dead = SqsDeadLetters::new(sqs, env::text(env::DEAD_LETTER_QUEUE_URL)?, "fulfillment-runner");
     let http = OutboundHttp::new(rehearsal::guard())?;
     let shopify = rehearsal::address_of(StandIn::Shopify).map_or(ApiBase::Shopify, ApiBase::Override);
-    let core = system::core(store);
+    let core = system::core(store, env::restored_at()?);
     let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
     let function = &Arc::new(FulfillmentRunner {
         contacts: Contacts::default(),

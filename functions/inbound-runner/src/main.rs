@@ -17,7 +17,7 @@ async fn main() -> Result<(), Error> {
     let queue = env::text(env::DEAD_LETTER_QUEUE_URL)?;
     let aws = aws::config().await;
     let dead = SqsDeadLetters::new(client(&aws), queue, "inbound-runner");
-    let core = system::core(store);
+    let core = system::core(store, env::restored_at()?);
     let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
     let function = &Arc::new(InboundRunner::new(&core, &secrets, Arc::new(dead)));
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {

@@ -37,7 +37,8 @@ impl Scene {
     async fn new() -> Self {
         let store = MemoryStore::new();
         let clock = Arc::new(ManualClock::new(build::at(build::START)));
-        let core = Core { store: store.clone(), clock, entropy: Arc::new(SeededEntropy::new(1)) };
+        let core =
+            Core { store: store.clone(), clock, entropy: Arc::new(SeededEntropy::new(1)), restored_at: None };
         let secrets = LocalSecrets::from_key([7; 32]).unwrap();
         create_shop(&core, &build::shop(), "Shop", "shop@example.com").await.unwrap();
         let input: ChannelInput = serde_json::from_value(json!({

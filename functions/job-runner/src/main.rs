@@ -23,7 +23,7 @@ async fn main() -> Result<(), Error> {
     let sqs = client(&aws);
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
     let dead = SqsDeadLetters::new(sqs.clone(), env::text(env::DEAD_LETTER_QUEUE_URL)?, "job-runner");
-    let (core, http) = (system::core(store), OutboundHttp::new(rehearsal::guard())?);
+    let (core, http) = (system::core(store, env::restored_at()?), OutboundHttp::new(rehearsal::guard())?);
     let shopify = rehearsal::address_of(StandIn::Shopify).map_or(ApiBase::Shopify, ApiBase::Override);
     let easypost =
         rehearsal::address_of(StandIn::EasyPost).map_or(EasyPostBase::EasyPost, EasyPostBase::Override);

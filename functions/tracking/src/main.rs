@@ -10,6 +10,6 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
     let links = SignedLinks::of_deployment(env::url(env::PUBLIC_URL)?, &env::key()?);
-    let tracking = &Tracking { core: system::core(store), links };
+    let tracking = &Tracking { core: system::core(store, env::restored_at()?), links };
     run(service_fn(async |request: Request| Ok::<_, Error>(handle(tracking, request).await))).await
 }

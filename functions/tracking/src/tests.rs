@@ -28,7 +28,12 @@ impl Visit {
     async fn new(change: impl FnOnce(&mut Flow)) -> Self {
         let store = MemoryStore::new();
         let clock = ManualClock::new(build::at(build::START));
-        let core = Core { store, clock: Arc::new(clock), entropy: Arc::new(SeededEntropy::new(1)) };
+        let core = Core {
+            store,
+            clock: Arc::new(clock),
+            entropy: Arc::new(SeededEntropy::new(1)),
+            restored_at: None,
+        };
         let links = SignedLinks::new("https://shop.test/".parse().unwrap(), [7; 32]);
         let visit = Self { tracking: Tracking { core, links } };
         let mut flow = build::flow(&build::shop());

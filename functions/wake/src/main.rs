@@ -19,7 +19,7 @@ async fn main() -> Result<(), Error> {
     };
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
     let doorbell = SqsDoorbell::new(stagepost_sqs::client(&aws::config().await), queues);
-    let function = &Wake { core: system::core(store), doorbell };
+    let function = &Wake { core: system::core(store, env::restored_at()?), doorbell };
     run(service_fn(async |_: LambdaEvent<EventBridgeEvent>| {
         // Boxed: the sweep holds the longest chain of calls, deeper than the compiler looks into one type.
         Box::pin(handle(function)).await.map(drop).map_err(Error::from)

@@ -21,7 +21,7 @@ async fn main() -> Result<(), Error> {
     let sqs = stagepost_sqs::client(&aws);
     let doorbell = SqsOwnQueue::new(sqs.clone(), Action::Webhook, env::text(env::WEBHOOK_QUEUE_URL)?);
     let dead = SqsDeadLetters::new(sqs, env::text(env::DEAD_LETTER_QUEUE_URL)?, "webhook-runner");
-    let core = system::core(store);
+    let core = system::core(store, env::restored_at()?);
     let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
     let function = &Arc::new(WebhookRunner {
         core,

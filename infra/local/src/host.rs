@@ -15,6 +15,7 @@ use stagepost_console::Keys;
 use stagepost_dispatch::Dispatch;
 use stagepost_domain::event::Action;
 use stagepost_domain::pace::{PER_SECOND_MAX, Pace};
+use stagepost_domain::restore::RestoredAt;
 use stagepost_domain::search::SearchKey;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::links::SignedLinks;
@@ -77,6 +78,8 @@ pub struct HostConfig {
     pub mail_delay: Duration,
     /// How long a call of a receiver or platform may take in all.
     pub call_timeout: Duration,
+    /// When the host began, if its data was restored from a copy: what is from before may have been done already.
+    pub restored_at: Option<RestoredAt>,
 }
 
 impl HostConfig {
@@ -96,6 +99,7 @@ impl HostConfig {
             mails_per_second: PER_SECOND_MAX,
             mail_delay: Duration::ZERO,
             call_timeout: stagepost_outbound_http::TOTAL_TIMEOUT,
+            restored_at: None,
         }
     }
 
@@ -255,7 +259,7 @@ fn ports(
         None => Url::parse(&format!("http://{address}/"))?,
     };
     Ok(Ports {
-        core: Core { store, clock, entropy },
+        core: Core { store, clock, entropy, restored_at: config.restored_at },
         secrets: LocalSecrets::from_key(key)?,
         links: SignedLinks::of_deployment(public_url.clone(), &key),
         keys: Keys::of_deployment(&key),

@@ -8,6 +8,7 @@ use stagepost_domain::id::{FlowId, OrderId, ShopId};
 use stagepost_domain::order::{Lifecycle, Order, Placement, Snapshot};
 use stagepost_domain::outcome::{IgnoreReason, NoOpReason};
 use stagepost_domain::package::Package;
+use stagepost_domain::restore::RestoredAt;
 use stagepost_domain::shop::Playbook;
 use stagepost_domain::{Timestamp, webhook};
 
@@ -64,7 +65,13 @@ pub(crate) struct Known {
 
 impl Known {
     /// For facts that are decided as they come.
-    pub(crate) fn context<'a>(&'a self, shop: &'a ShopId, id: &'a OrderId, now: Timestamp) -> Context<'a> {
+    pub(crate) fn context<'a>(
+        &'a self,
+        shop: &'a ShopId,
+        id: &'a OrderId,
+        now: Timestamp,
+        restored_at: Option<RestoredAt>,
+    ) -> Context<'a> {
         Context {
             shop,
             order_id: id,
@@ -75,6 +82,7 @@ impl Known {
             playbook: self.playbook.as_ref(),
             now,
             received_at: now,
+            restored_at,
         }
     }
 }
@@ -110,7 +118,7 @@ where
         if known.order.as_ref().is_some_and(|o| o.shop != *shop) {
             return Ok(Outcome::Refused(Refused::UnknownOrder));
         }
-        let context = Context { received_at, ..known.context(shop, id, core.now()) };
+        let context = Context { received_at, ..known.context(shop, id, core.now(), core.restored_at) };
         let changes = match decide(context, fact) {
             Decision::NoOp(reason) => return Ok(Outcome::NoOp(reason)),
             Decision::Refused(refused) => return Ok(Outcome::Refused(refused)),

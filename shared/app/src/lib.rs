@@ -39,6 +39,7 @@ use ports::{
 };
 use stagepost_domain::Timestamp;
 use stagepost_domain::id::AttemptId;
+use stagepost_domain::restore::RestoredAt;
 
 /// The stores of a shop, for what serves all of its work: the API, the console.
 pub trait ShopStores:
@@ -92,6 +93,8 @@ pub struct Core<S> {
     pub clock: Arc<dyn Clock>,
     /// Ids and chance.
     pub entropy: Arc<dyn Entropy>,
+    /// When this deployment began, if its table was restored from a point in time.
+    pub restored_at: Option<RestoredAt>,
 }
 
 impl<S> Core<S> {
@@ -99,6 +102,12 @@ impl<S> Core<S> {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Whether what was asked for then may have been done already, by the deployment before the table was restored.
+    #[must_use]
+    pub fn is_from_before(&self, at: Timestamp) -> bool {
+        self.restored_at.is_some_and(|cut| cut.is_after(at))
     }
 
     /// A fresh attempt id.

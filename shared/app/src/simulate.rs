@@ -302,7 +302,9 @@ impl Scene {
     }
 
     fn play(&mut self, fact: &Fact) -> WouldBe {
-        let would_be = match decide(self.known.context(&self.shop, &self.id, self.now), fact) {
+        // What would happen now is after any restore.
+        let context = self.known.context(&self.shop, &self.id, self.now, None);
+        let would_be = match decide(context, fact) {
             Decision::Changed(changes) => {
                 self.keep(&changes);
                 WouldBe::Changed(changes)

@@ -258,6 +258,8 @@ pub enum Settlement {
         gone: Vec<ShipmentId>,
         /// Whether nothing remains.
         coverage: Coverage,
+        /// When the last of them was made, as the platform says.
+        at: Option<Timestamp>,
     },
     /// Our run ended without effect; whatever was seen meanwhile was not ours.
     Nothing,

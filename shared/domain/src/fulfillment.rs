@@ -202,6 +202,12 @@ impl Fulfillment {
         (next, observed)
     }
 
+    /// When the newest of what stands was told last, if any of it was told by its platform itself.
+    pub(crate) fn last_told(&self) -> Option<Timestamp> {
+        let standing = self.shipments.values().filter(|s| s.active).map(|s| s.mark);
+        standing.max().filter(|mark| *mark > Timestamp::UNIX_EPOCH)
+    }
+
     /// Whether everything that counts was told before `at`: only a newer word takes it back.
     fn told_before(&self, at: Timestamp) -> bool {
         self.shipments.values().filter(|s| s.active).all(|s| s.mark < at)
@@ -401,7 +407,7 @@ impl Fulfillment {
             Settlement::Ours { shipments, gone, coverage } => {
                 (shipments, gone, Attribution::Ours { seq }, *coverage)
             }
-            Settlement::Theirs { shipments, gone, coverage } => {
+            Settlement::Theirs { shipments, gone, coverage, .. } => {
                 (shipments, gone, Attribution::Theirs, *coverage)
             }
             Settlement::Nothing => (&[], &[], Attribution::Theirs, next.coverage),

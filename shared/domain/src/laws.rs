@@ -12,4 +12,5 @@ mod law_12_grace;
 mod law_13_parcels;
 mod law_15_flows;
 mod law_16_subscribers;
+mod restored;
 pub(crate) mod scene;

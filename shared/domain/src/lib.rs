@@ -26,6 +26,7 @@ pub mod order;
 pub mod outcome;
 pub mod pace;
 pub mod package;
+pub mod restore;
 pub mod run;
 pub mod search;
 pub mod session;

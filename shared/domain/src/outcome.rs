@@ -18,6 +18,8 @@ pub enum SkipReason {
     Imported,
     /// The fact is older than 7 days (law 4).
     StaleFact,
+    /// It is from before the table was restored from a point in time: it may have been done already.
+    BeforeRestore,
     /// First seen further on: this stage was jumped (law 3).
     PassedThrough {
         /// The jumped stage.
@@ -73,6 +75,7 @@ impl SkipReason {
             Self::NoAddress => "no_address",
             Self::Imported => "imported",
             Self::StaleFact => "stale_fact",
+            Self::BeforeRestore => "before_restore",
             Self::PassedThrough { .. } => "passed_through",
             Self::AlreadyFulfilled { .. } => "already_fulfilled",
             Self::Superseded { .. } => "superseded",

@@ -471,6 +471,13 @@ impl Run {
         self.state.due().is_some()
     }
 
+    /// When it was last asked for: by its event, decided at `decided_at`, or by a person since.
+    #[must_use]
+    pub fn asked_at(&self, decided_at: Timestamp) -> Timestamp {
+        let again = self.again.as_ref().map(|again| again.at);
+        [again, self.reopened_at].into_iter().flatten().fold(decided_at, Timestamp::max)
+    }
+
     /// Asks for the exclusive right to act until `now + lease`.
     #[must_use]
     pub fn claim(&self, action: Action, attempt: &AttemptId, now: Timestamp, lease: SignedDuration) -> Claim {

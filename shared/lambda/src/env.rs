@@ -4,6 +4,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use stagepost_domain::restore::RestoredAt;
 use url::Url;
 
 /// Name of the DynamoDB table. All functions.
@@ -42,6 +43,9 @@ pub const KMS_KEY_ID: &str = "KMS_KEY_ID";
 /// and `console` for the search, and those that open secrets where no key service does.
 pub const STAGEPOST_KEY: &str = "STAGEPOST_KEY";
 
+/// When the deployment began, if its table was restored from a point in time, `2026-11-26T12:00:00Z`: what is from
+/// before that may have been done already. All functions; it stays for as long as the table is used.
+pub const RESTORED_AT: &str = "RESTORED_AT";
 /// Name of the deployment, its stack's: figures stand under it. All functions.
 const STAGEPOST_DEPLOYMENT: &str = "STAGEPOST_DEPLOYMENT";
 /// Set by Lambda itself.
@@ -93,6 +97,17 @@ pub fn number(name: &'static str) -> Result<Option<u32>, BadVariable> {
 /// It is not set, or no URL.
 pub fn url(name: &'static str) -> Result<Url, BadVariable> {
     Url::parse(&text(name)?).map_err(|_| BadVariable { name, problem: "is not a URL" })
+}
+
+/// When the deployment began, from [`RESTORED_AT`], if its table was restored.
+///
+/// # Errors
+/// It is no time.
+pub fn restored_at() -> Result<Option<RestoredAt>, BadVariable> {
+    let problem = "is not a time like 2026-11-26T12:00:00Z";
+    let read =
+        |text: String| RestoredAt::parse(&text).map_err(|_| BadVariable { name: RESTORED_AT, problem });
+    optional(RESTORED_AT).map(read).transpose()
 }
 
 /// The key service's key, from [`KMS_KEY_ID`], if one is named.

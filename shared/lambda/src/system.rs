@@ -6,6 +6,7 @@ use rand::{Rng, RngCore};
 use stagepost_app::Core;
 use stagepost_app::ports::{Clock, Entropy};
 use stagepost_domain::Timestamp;
+use stagepost_domain::restore::RestoredAt;
 
 /// The machine's clock, to the millisecond.
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,8 +48,8 @@ fn random<const N: usize>() -> [u8; N] {
 }
 
 /// The use cases' core on this store, with the real clock and the real chance.
-pub fn core<S>(store: S) -> Core<S> {
-    Core { store, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
+pub fn core<S>(store: S, restored_at: Option<RestoredAt>) -> Core<S> {
+    Core { store, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), restored_at }
 }
 
 #[cfg(test)]

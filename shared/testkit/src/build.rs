@@ -428,6 +428,7 @@ impl Stored {
             playbook: Some(&playbook),
             now,
             received_at: now,
+            restored_at: None,
         };
         decide(context, fact)
     }

@@ -46,6 +46,7 @@ fn serving() -> Router {
         store: MemoryStore::new(),
         clock: Arc::new(ManualClock::new("2026-11-20T17:00:00Z".parse().unwrap())),
         entropy: Arc::new(SeededEntropy::new(1)),
+        restored_at: None,
     };
     let secrets = LocalSecrets::from_key([7; 32]).unwrap();
     let search = SearchKey::of_deployment(&[7; 32]);

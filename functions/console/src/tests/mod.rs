@@ -88,7 +88,7 @@ impl World {
     pub fn outside() -> Self {
         let (store, clock) = (MemoryStore::new(), ManualClock::new(build::at(build::START)));
         let entropy = Arc::new(SeededEntropy::new(1));
-        let core = Core { store: store.clone(), clock: Arc::new(clock.clone()), entropy };
+        let core = Core { store: store.clone(), clock: Arc::new(clock.clone()), entropy, restored_at: None };
         let public = Url::parse("https://console.test/").unwrap();
         let links = Arc::new(SignedLinks::of_deployment(public.clone(), &[7; 32]));
         let secrets = LocalSecrets::from_key([7; 32]).unwrap();

@@ -145,7 +145,7 @@ fn decided<S>(
         playbook: here.then(|| playbook.clone()),
     };
     let fact = Fact::Move(MoveFact { stage, expected_seq, actor, follows: Follows::All });
-    match decide(known.context(shop, &id, core.now()), &fact) {
+    match decide(known.context(shop, &id, core.now(), core.restored_at), &fact) {
         // It stands in another flow, which has no such stage.
         Decision::Refused(Refused::NotPlaced) if !here && known_stage(&known) => {
             Decision::Refused(Refused::UnknownStage)

@@ -229,7 +229,7 @@ where
             JobKind::Register { carrier } => self.register_parcels(&job.shop, carrier, cursor).await,
             JobKind::Refetch { carrier } => self.refetch_parcels(&job.shop, carrier, cursor).await,
             JobKind::Test { endpoint } => self.try_endpoint(job, endpoint).await,
-            JobKind::Recover(which) => self.recover(&job.shop, which, cursor).await,
+            JobKind::Recover(which) => self.recover(job, which).await,
             JobKind::Check { connection } => self.check(&job.shop, connection).await,
         }
     }

@@ -7,7 +7,7 @@ use stagepost_domain::job::{Counted, Job, PageDone, Progress, Selection};
 use stagepost_domain::order::Placement;
 
 use super::{PAGE, PageError, Tools};
-use crate::apply::{Outcome, apply};
+use crate::apply::{Outcome, apply_received};
 use crate::ports::{
     ConfigStore, InboundStore, JobStore, OrderFilter, OrderSource, OrderStore, RunStore, Secrets,
     TrackerService,
@@ -80,7 +80,9 @@ where
             actor: actor.clone(),
             follows: Follows::All,
         };
-        Ok(match apply(self.core, &job.shop, id, &Fact::Move(fact)).await? {
+        // As old as the wish: what a job of before a restore has still to do may be done already.
+        let wished = job.created_at;
+        Ok(match apply_received(self.core, &job.shop, id, &Fact::Move(fact), wished).await? {
             Outcome::Changed(_) => Counted::Changed,
             Outcome::NoOp(_) => Counted::Same,
             Outcome::Ignored(_) | Outcome::Refused(_) => Counted::Refused,

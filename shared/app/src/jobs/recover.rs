@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use stagepost_domain::Timestamp;
-use stagepost_domain::event::Event;
+use stagepost_domain::event::{Action, Event};
 use stagepost_domain::id::ShopId;
-use stagepost_domain::job::{Counted, PageDone, Progress, Recovery};
+use stagepost_domain::job::{Counted, Job, PageDone, Progress, Recovery};
 use stagepost_domain::run::{RunId, RunState};
 
 use super::{PAGE, PageError, Tools};
@@ -26,20 +26,21 @@ where
     T: TrackerService,
 {
     /// A page of what went wrong, newest first, down to its `since`. Uncertain runs are left alone: trying one again
-    /// may do it twice, which is for a person to accept.
-    pub(super) async fn recover(
-        &self,
-        shop: &ShopId,
-        which: &Recovery,
-        cursor: Option<&str>,
-    ) -> Result<PageDone, PageError> {
-        let page = self.core.store.attention(shop, cursor, PAGE).await?;
+    /// may do it twice, which is for a person to accept. So are mails that somebody wanted tried again before the
+    /// table was restored.
+    pub(super) async fn recover(&self, job: &Job, which: &Recovery) -> Result<PageDone, PageError> {
+        let shop = &job.shop;
+        let page = self.core.store.attention(shop, job.cursor.as_deref(), PAGE).await?;
+        let fenced = self.core.is_from_before(job.created_at);
         let over = ends_before(&page.items, which.since);
         let off = switched_off(self.core, shop).await?;
         let mut progress = Progress::default();
         for event in &page.items {
             for run in failed(event, which, &off) {
-                progress.count(self.try_again(&run).await?);
+                progress.count(match run.key.action() {
+                    Action::Email if fenced => Counted::Refused,
+                    _ => self.try_again(&run).await?,
+                });
             }
         }
         Ok(PageDone { progress, next: page.next.filter(|_| !over), newest: None })

@@ -93,6 +93,10 @@ where
     let Some(asked) = found.filter(|mail| mail.state == AskedState::Pending) else { return Ok(None) };
     // The name of every write of this attempt.
     let asked = AskedMail { by: Some(core.attempt()?), ..asked };
+    if core.is_from_before(asked.at) {
+        let error = "it was asked for before the data was restored, and may have left then".to_owned();
+        return Ok(stand(core, &asked, AskedState::Failed { error }).await?);
+    }
     let draft = match drafted(core, secrets, office, &asked).await? {
         Ok(draft) => draft,
         Err(error) => return Ok(stand(core, &asked, AskedState::Failed { error }).await?),

@@ -219,7 +219,7 @@ where
         return Ok(Err(Instead::Fail("the order is gone".into())));
     };
     let snapshot = snapshot.unwrap_or_default();
-    if let Some(why) = second_thoughts(event, &id.key, &order) {
+    if let Some(why) = against(core, event, &id.key, run, &order) {
         return Ok(Err(Instead::Skip(why)));
     }
     if order.hold.is_some() {
@@ -244,6 +244,15 @@ where
     let occasion = Moment { event, settings: &settings, url: &office.links.link(&order) };
     let variables = variables(core, template.parts(), &order, &snapshot, occasion.words()).await?;
     Ok(addressed(&template, &variables, &settings, to, id))
+}
+
+/// Why a mail that waited is not to leave any more. One that was last asked for before the table was restored may
+/// have left: nobody is mailed twice by ourselves.
+fn against<S>(core: &Core<S>, event: &Event, key: &RunKey, run: &Run, order: &Order) -> Option<SkipReason> {
+    if core.is_from_before(run.asked_at(event.at)) {
+        return Some(SkipReason::BeforeRestore);
+    }
+    second_thoughts(event, key, order)
 }
 
 /// What a mail of an event says of its moment: the stage as it was called then.
@@ -343,7 +352,7 @@ async fn given_up<S: RunStore>(
     mail: &Run,
     order: &Order,
 ) -> Result<bool, StoreError> {
-    let Some(why) = second_thoughts(event, key, order) else { return Ok(false) };
+    let Some(why) = against(core, event, key, mail, order) else { return Ok(false) };
     let answered = skip(core, &run_id(&order.id, event.seq, key), mail, why).await?;
     Ok(matches!(answered, Answered::Recorded(_)))
 }

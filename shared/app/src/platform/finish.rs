@@ -139,7 +139,7 @@ where
         let playbook = playbook(core, &order.shop, order.flow()).await?;
         let known =
             Known { order: Some(order.clone()), snapshot: None, packages: Vec::new(), entry: None, playbook };
-        let context: Context<'_> = known.context(&order.shop, &order.id, core.now());
+        let context: Context<'_> = known.context(&order.shop, &order.id, core.now(), core.restored_at);
         Ok(match settle(context, &order, self.id.seq, &self.id.key, found) {
             Settled::Quiet(next) => core.store.put_order(&next, order.version, &core.entropy.id_body()).await,
             Settled::Changed(changes) => commit(core, &known, &changes).await,

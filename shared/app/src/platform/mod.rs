@@ -397,12 +397,10 @@ fn nothing_left<W>(
         }
         let shipments = active.map(|s| s.id.clone()).filter(|id| !made.contains(id)).collect();
         let gone = look.shipments.iter().filter(|s| !s.active).map(|s| s.id.clone()).collect();
-        let found = Settlement::Theirs { shipments, gone, coverage: Coverage::Complete };
-        let why = SkipReason::AlreadyFulfilled {
-            by: Attribution::Theirs,
-            platform: order.source.platform,
-            at: last.map(|s| s.created_at),
-        };
+        let at = last.map(|s| s.created_at);
+        let found = Settlement::Theirs { shipments, gone, coverage: Coverage::Complete, at };
+        let why =
+            SkipReason::AlreadyFulfilled { by: Attribution::Theirs, platform: order.source.platform, at };
         return End {
             lock: LockEnd::Settle { found, made: made.into_iter().collect() },
             outcome: AttemptOutcome::Skip(why),

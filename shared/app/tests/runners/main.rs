@@ -19,6 +19,7 @@ mod once;
 mod people;
 mod posting;
 mod registering;
+mod restoring;
 mod rotating;
 mod searching;
 mod setting_up;

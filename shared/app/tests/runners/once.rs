@@ -25,7 +25,8 @@ impl Calls {
     fn new() -> Self {
         let clock = ManualClock::new(build::seconds(1_000));
         let entropy = Arc::new(SeededEntropy::new(3));
-        let core = Core { store: MemoryStore::new(), clock: Arc::new(clock.clone()), entropy };
+        let core =
+            Core { store: MemoryStore::new(), clock: Arc::new(clock.clone()), entropy, restored_at: None };
         done(create_shop(&core, &build::shop(), "Boats", "hello@boats.test")).unwrap();
         Self { core, clock }
     }

@@ -86,8 +86,12 @@ fn a_rotation_whose_answer_was_lost_on_the_way_is_not_made_twice() {
     let world = quiet();
     // The first write arrives, its answer does not, and the client's own second try finds it there.
     let again = || Core { entropy: Arc::new(SeededEntropy::new(9)), ..world.core.clone() };
-    let first =
-        Core { store: world.store.clone(), clock: world.core.clock.clone(), entropy: again().entropy };
+    let first = Core {
+        store: world.store.clone(),
+        clock: world.core.clock.clone(),
+        entropy: again().entropy,
+        restored_at: None,
+    };
     world.wire.at(Side::Before, "save", move || {
         done(rotate_endpoint_secret(&first, &OpenVault, &build::shop(), &build::endpoint_id())).unwrap();
     });

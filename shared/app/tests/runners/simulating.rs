@@ -33,7 +33,7 @@ async fn core() -> Core<MemoryStore> {
         store.save(&change, &build::settings(&shop, version)).await.unwrap();
     }
     let clock = Arc::new(ManualClock::new(build::seconds(100)));
-    Core { store, clock, entropy: Arc::new(SeededEntropy::new(3)) }
+    Core { store, clock, entropy: Arc::new(SeededEntropy::new(3)), restored_at: None }
 }
 
 fn moved(stage: &str) -> Step {

@@ -70,9 +70,18 @@ impl World {
         let clock = ManualClock::new(build::at(build::START));
         let entropy = SeededEntropy::new(1);
         let wire = Wire::new(store.clone());
-        let core =
-            Core { store: wire.clone(), clock: Arc::new(clock.clone()), entropy: Arc::new(entropy.clone()) };
-        let plain = Core { store: store.clone(), clock: Arc::new(clock.clone()), entropy: Arc::new(entropy) };
+        let core = Core {
+            store: wire.clone(),
+            clock: Arc::new(clock.clone()),
+            entropy: Arc::new(entropy.clone()),
+            restored_at: None,
+        };
+        let plain = Core {
+            store: store.clone(),
+            clock: Arc::new(clock.clone()),
+            entropy: Arc::new(entropy),
+            restored_at: None,
+        };
         let (provider, receiver, bell) = (Provider::default(), Receiver::default(), Bell::default());
         let platform = Store::new(clock.clone());
         let trackers = Trackers::default();

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Draft;
+use super::{Context, Draft};
 use crate::event::{Action, Actor, Cause, Event, Refusal, StageRef, Transition};
 use crate::flow::{Flow, Stage};
 use crate::fulfillment::Attribution;
@@ -24,11 +24,29 @@ pub(super) fn staleness(fact_at: Option<Timestamp>, received_at: Timestamp) -> O
     (age > STALE_AFTER).then_some(SkipReason::StaleFact)
 }
 
+impl Context<'_> {
+    /// The same for news from before the table was restored, as any of these times tells; what has no time of its
+    /// own is as old as its arrival.
+    pub(super) fn before_restore(
+        &self,
+        times: impl IntoIterator<Item = Option<Timestamp>>,
+    ) -> Option<SkipReason> {
+        let earliest = times.into_iter().flatten().fold(self.received_at, Timestamp::min);
+        self.restored_at.filter(|cut| cut.is_after(earliest)).map(|_| SkipReason::BeforeRestore)
+    }
+}
+
 fn stage_ref(stage: &Stage) -> StageRef {
     StageRef { id: stage.id.clone(), name: stage.name.clone() }
 }
 
 impl Draft<'_> {
+    /// Why nothing follows from what came at `received_at`, if it is to be silent.
+    pub(super) fn silence(&self, received_at: Timestamp) -> Option<SkipReason> {
+        staleness(self.fact_at, received_at)
+            .or_else(|| self.context.before_restore([self.fact_at, self.news_at]))
+    }
+
     /// Moves the order because a fact asks for it: forward only, never back to where it was since the last
     /// manual move, never while it is on hold.
     pub(super) fn move_automatically(&mut self, target: &StageId) {
@@ -60,7 +78,7 @@ impl Draft<'_> {
         match reason {
             None if self.trips_breaker(visit.automatic) => self.hold(target),
             None => {
-                let silent = staleness(self.fact_at, self.context.received_at);
+                let silent = self.silence(self.context.received_at);
                 self.enter(playbook, to, silent);
             }
             Some(reason) => {
@@ -194,7 +212,7 @@ impl Draft<'_> {
         if self.trips_breaker(visited.get(&to.id).map_or(0, |visit| visit.automatic)) {
             return self.hold(&to.id);
         }
-        let silent = staleness(self.fact_at, self.context.now);
+        let silent = self.silence(self.context.now);
         self.enter_for(playbook, to, silent, |key| missed(entry, key));
     }
 

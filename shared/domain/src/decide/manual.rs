@@ -36,7 +36,8 @@ pub(super) fn moved(context: Context<'_>, fact: &MoveFact) -> Decision {
     // A person who moves the order has looked at it: that ends the breaker's hold.
     draft.order.hold = order.hold.clone().filter(|hold| matches!(hold.why, HoldReason::Manual { .. }));
     match fact.follows {
-        Follows::All => draft.enter(playbook, to, None),
+        // A job's move was wanted when the job was.
+        Follows::All => draft.enter(playbook, to, draft.silence(context.received_at)),
         Follows::Nothing => draft.enter(playbook, to, Some(SkipReason::Quiet)),
         Follows::WhatWaited { .. } => draft.return_to(playbook, to),
     }

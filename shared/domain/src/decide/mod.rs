@@ -24,6 +24,7 @@ use crate::id::{OrderId, ShopId, StageId};
 use crate::order::{Order, Snapshot};
 use crate::outcome::{IgnoreReason, NoOpReason, SkipReason};
 use crate::package::Package;
+use crate::restore::RestoredAt;
 use crate::run::{Run, RunKey};
 use crate::shop::Playbook;
 
@@ -50,6 +51,9 @@ pub struct Context<'a> {
     /// When the fact reached us: now, unless it had to wait in the inbound queue. Its age is counted to here,
     /// because our own delay makes no news old (law 4).
     pub received_at: Timestamp,
+    /// When the deployment began, if its table was restored from a point in time: what is from before that moves an
+    /// order silently, as what is old does (law 4).
+    pub restored_at: Option<RestoredAt>,
 }
 
 /// A request that cannot be met as the order stands; nothing is written.
@@ -139,6 +143,8 @@ struct Draft<'a> {
     /// Who moves the order, where somebody does: an advance that merely follows from an edit is automatic.
     by_hand: Option<Actor>,
     fact_at: Option<Timestamp>,
+    /// When what moves the order happened, where that may be long before its fact was written.
+    news_at: Option<Timestamp>,
     transition: Option<Transition>,
     refused: Option<Refusal>,
     tripped: bool,
@@ -151,7 +157,7 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     fn new(context: Context<'a>, mut order: Order, cause: Cause, fact_at: Option<Timestamp>) -> Self {
-        order.seq = order.seq.saturating_add(1);
+        order.seq = context.restored_at.map_or(order.seq.saturating_add(1), |cut| cut.seq_after(order.seq));
         order.version = order.version.saturating_add(1);
         Self {
             context,
@@ -159,6 +165,7 @@ impl<'a> Draft<'a> {
             cause,
             by_hand: None,
             fact_at,
+            news_at: None,
             transition: None,
             refused: None,
             tripped: false,

@@ -80,11 +80,12 @@ impl Draft<'_> {
         before.lifecycle != Lifecycle::Open && self.order.lifecycle == Lifecycle::Open
     }
 
-    /// Why nothing is registered, as far as the order itself can tell (laws 3 and 4).
+    /// Why nothing is registered, as far as the order itself can tell (laws 3 and 4). What may have been registered
+    /// before the table was restored is registered again: that is the same tracker, which is known here then.
     fn against_registering(&self) -> Option<SkipReason> {
         let cancelled = self.order.lifecycle != Lifecycle::Open;
-        self.silent
-            .clone()
+        let silent = self.silent.clone().filter(|why| *why != SkipReason::BeforeRestore);
+        silent
             .or_else(|| cancelled.then_some(SkipReason::OrderCancelled))
             .or_else(|| staleness(self.fact_at, self.context.now))
     }

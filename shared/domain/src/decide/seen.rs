@@ -88,6 +88,8 @@ fn first_sighting(context: Context<'_>, order: Order, fact: &OrderFact) -> Decis
         Some(SkipReason::OrderCancelled)
     } else {
         staleness(fact.updated_at, context.received_at)
+            // Whoever was told of it as new was told before the restore, whatever changed since.
+            .or_else(|| context.before_restore([fact.updated_at, Some(fact.created_at)]))
     };
     let mut draft = Draft::new(context, order, fact.cause(), fact.updated_at);
     draft.by_hand.clone_from(&fact.by);
@@ -301,6 +303,7 @@ impl Draft<'_> {
         report: Option<&(ShipmentId, Checkpoint)>,
     ) {
         let covered_more = fulfillment.coverage > self.order.fulfillment.coverage;
+        self.news_at = fulfillment.last_told();
         self.order.fulfillment = fulfillment;
         self.order.fulfillment.reports.retain(|id, _| !named.contains(id));
         if observed.edge == Some(Attribution::Theirs) {
@@ -310,6 +313,7 @@ impl Draft<'_> {
         if self.transition.is_some() {
             return;
         }
+        self.news_at = None;
         match report {
             Some((_, report)) if !covered_more => self.fact_at = Some(report.at),
             None if !covered_more => return,

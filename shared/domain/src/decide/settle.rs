@@ -34,6 +34,10 @@ pub fn settle(context: Context<'_>, order: &Order, seq: u64, run: &RunKey, found
     let at = fulfillment.at;
     let cause = Cause::Runner { seq, run: run.clone() };
     let mut draft = Draft::new(context, order.clone(), cause, at);
+    draft.news_at = match found {
+        Settlement::Theirs { at, .. } => *at,
+        Settlement::Ours { .. } | Settlement::Nothing => fulfillment.last_told(),
+    };
     draft.order.fulfillment = fulfillment;
     if observed.edge == Some(Attribution::Theirs) {
         draft.cause = Cause::PlatformFulfillment { channel: order.source.channel.clone() };

@@ -4,7 +4,6 @@
 //! nobody (laws 3 and 4).
 
 use super::Draft;
-use super::entry::staleness;
 use crate::event::Change;
 use crate::order::Placement;
 use crate::run::{Run, RunKey, Target};
@@ -47,10 +46,7 @@ impl Draft<'_> {
     fn is_quiet(&self, change: &Change) -> bool {
         let placed = matches!(self.order.placement, Placement::Placed { .. });
         let adopted = matches!(change, Change::Created { silent: true });
-        !placed
-            || adopted
-            || self.silent.is_some()
-            || staleness(self.fact_at, self.context.received_at).is_some()
+        !placed || adopted || self.silent.is_some() || self.silence(self.context.received_at).is_some()
     }
 
     /// What the event is.

@@ -131,6 +131,7 @@ fn law_3_an_order_without_a_flow_is_stored_and_never_automated() {
         playbook: None,
         now: scene.now,
         received_at: scene.now,
+        restored_at: None,
     };
     let fact = shopify(20).fulfilled(&["s1"], 20).into();
     let crate::decide::Decision::Changed(changes) = crate::decide::decide(context, &fact) else { panic!() };

@@ -23,7 +23,7 @@ fn ours(names: &[&str]) -> Settlement {
 }
 
 fn theirs(names: &[&str]) -> Settlement {
-    Settlement::Theirs { shipments: ids(names), gone: Vec::new(), coverage: Coverage::Complete }
+    Settlement::Theirs { shipments: ids(names), gone: Vec::new(), coverage: Coverage::Complete, at: None }
 }
 
 /// Packed by hand as event 2, its fulfill run holding the lock.
@@ -136,8 +136,12 @@ fn law_5_what_the_look_saw_cancelled_does_not_complete_the_order_anew_when_it_is
     scene.apply(shopify(20).partial(&["s1"], 20));
     scene.lock(2, "one");
     // They took s1 back and fulfilled the whole as s2; no notification of that has come yet.
-    let found =
-        Settlement::Theirs { shipments: ids(&["s2"]), gone: ids(&["s1"]), coverage: Coverage::Complete };
+    let found = Settlement::Theirs {
+        shipments: ids(&["s2"]),
+        gone: ids(&["s1"]),
+        coverage: Coverage::Complete,
+        at: None,
+    };
     assert!(scene.settle(&found));
     assert_eq!((scene.stage(), scene.order().fulfillment.epoch), ("shipped", 1));
     scene.go("packed", console());

@@ -16,6 +16,7 @@ use crate::fulfillment::{Attribution, LockRefused};
 use crate::id::{AttemptId, ChannelId, EndpointId, FlowId, KeyId, OrderId, ShopId, StageId, TemplateId};
 use crate::order::{Customer, Lifecycle, Order, Placement, Platform, Snapshot, Source};
 use crate::package::{Checkpoint, Package, PackageSeen, TrackingStatus};
+use crate::restore::RestoredAt;
 use crate::run::{Run, RunKey, Target};
 use crate::shop::{Playbook, Settings};
 
@@ -126,13 +127,16 @@ pub struct Scene {
     pub now: Timestamp,
     /// When facts reached us, if not now.
     pub received_at: Option<Timestamp>,
+    /// When the table was restored, if it was.
+    pub restored_at: Option<RestoredAt>,
 }
 
 impl Default for Scene {
     fn default() -> Self {
         let playbook = Playbook { flow: flow(), settings: settings() };
         let (packages, events) = (vec![], vec![]);
-        Self { playbook, order: None, snapshot: None, packages, events, now: t(1_000), received_at: None }
+        let (now, received_at, restored_at) = (t(1_000), None, None);
+        Self { playbook, order: None, snapshot: None, packages, events, now, received_at, restored_at }
     }
 }
 
@@ -167,6 +171,7 @@ impl Scene {
             playbook: Some(&self.playbook),
             now: self.now,
             received_at: self.received_at.unwrap_or(self.now),
+            restored_at: self.restored_at,
         }
     }
 
@@ -210,7 +215,7 @@ impl Scene {
         let (seq, version) = self.order.as_ref().map_or((0, 0), |o| (o.seq, o.version));
         assert_eq!(
             (changes.order.seq, changes.order.version),
-            (seq + 1, version + 1),
+            (self.restored_at.map_or(seq + 1, |cut| cut.seq_after(seq)), version + 1),
             "one event, one write"
         );
         assert_eq!(changes.event.seq, changes.order.seq);

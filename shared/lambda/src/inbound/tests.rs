@@ -11,7 +11,7 @@ use super::*;
 
 fn core(store: &MemoryStore) -> Core<MemoryStore> {
     let clock = Arc::new(ManualClock::new(build::at(build::START)));
-    Core { store: store.clone(), clock, entropy: Arc::new(SeededEntropy::new(1)) }
+    Core { store: store.clone(), clock, entropy: Arc::new(SeededEntropy::new(1)), restored_at: None }
 }
 
 fn secrets() -> LocalSecrets {

@@ -80,6 +80,7 @@ impl World {
                 store: chaos,
                 clock: Arc::new(clock.clone()),
                 entropy: Arc::new(SeededEntropy::new(seed)),
+                restored_at: None,
             },
             provider: Provider { dice: dice.clone(), accepted: Shelf::default() },
             receiver: Receiver { dice: dice.clone(), received: Shelf::default() },

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use stagepost_app::apply::{Outcome, apply};
 use stagepost_app::ports::{OrderFilter, Secrets};
 use stagepost_app::search::search;
+use stagepost_domain::event::Change;
 use stagepost_domain::fact::Fact;
 use stagepost_domain::id::{OrderId, ShopId, StageId};
 use stagepost_domain::order::Order;
@@ -169,7 +170,7 @@ pub async fn create<S: Stores, K: Secrets + 'static>(
     }
     let id = fact.source.order_id(caller.shop());
     let outcome = apply(&api.core, caller.shop(), &id, &Fact::Order(Box::new(fact))).await?;
-    let new = matches!(&outcome, Outcome::Changed(changes) if changes.event.seq == 1);
+    let new = matches!(&outcome, Outcome::Changed(changes) if matches!(changes.event.change, Change::Created { .. }));
     settled(outcome)?;
     let view = shown(&api, &id).await?;
     Ok(if new { MadeOrFound::Made(view) } else { MadeOrFound::Found(view) })

@@ -246,14 +246,15 @@ impl Opened {
         match place {
             Place::Table(name) => {
                 let store = DynamoStore::new(stagepost_dynamodb::client().await, name.as_str());
-                Ok(Self { core: system::core(store), local: None })
+                Ok(Self { core: system::core(store, None), local: None })
             }
             Place::Folder(folder) => {
                 let lock = prepare_folder(folder)?;
                 let engine = Engine::start(Some(&folder.join(DATABASE)))?;
                 let client = engine.client();
                 stagepost_dynamodb::create_table(&client, TABLE).await?;
-                let core = system::core(DynamoStore::new(client, TABLE));
+                // No order is decided here and no mail is sent: no restore matters.
+                let core = system::core(DynamoStore::new(client, TABLE), None);
                 Ok(Self { core, local: Some((engine, lock)) })
             }
         }

@@ -56,7 +56,8 @@ Options of redrive, with region and credentials of the environment:
   --from URL          The dead letters
   --to URL            The queue that they came from
 
-The environment variable STAGEPOST_LOG sets what is logged to stderr (default warn).
+The environment variable STAGEPOST_LOG sets what is logged to stderr (default warn). RESTORED_AT, a time like
+2026-11-26T12:00:00Z, says that serve works on a copy of data that was restored then (docs/runbook.md).
 ";
 
 /// What the command line asks for.
@@ -363,6 +364,7 @@ async fn serve(options: Serve) -> Done {
         shopify_base,
         mail_delay,
         smtp,
+        restored_at: env::restored_at()?,
         ..HostConfig::in_folder(&folder)
     };
     let host = start(config).await?;

@@ -28,6 +28,26 @@ pub fn template() -> Value {
     to_json(documents.remove(0))
 }
 
+/// The template of a deployment that works on the table of its own stack.
+pub fn with_own_table(template: &Value) -> Value {
+    match template {
+        Value::Object(fields) => match chosen(template, "HasRestoredTable") {
+            Some((_, own)) => own.clone(),
+            None => Value::Object(fields.iter().map(|(k, v)| (k.clone(), with_own_table(v))).collect()),
+        },
+        Value::Array(items) => items.iter().map(with_own_table).collect(),
+        other => other.clone(),
+    }
+}
+
+/// The two values between which this condition chooses, if that is what stands there.
+pub fn chosen<'a>(value: &'a Value, condition: &str) -> Option<(&'a Value, &'a Value)> {
+    match value["Fn::If"].as_array().map(Vec::as_slice) {
+        Some([by, then, otherwise]) if by == condition => Some((then, otherwise)),
+        _ => None,
+    }
+}
+
 /// Short intrinsics in their long form: `!Ref x` is `{"Ref": "x"}`, `!Sub x` is `{"Fn::Sub": "x"}`.
 fn to_json(yaml: Yaml<'_>) -> Value {
     match yaml {

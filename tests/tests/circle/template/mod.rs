@@ -6,6 +6,7 @@ mod functions;
 mod http;
 mod planted;
 mod queues;
+mod restored;
 mod rights;
 mod store;
 mod watched;
@@ -16,7 +17,7 @@ use serde_json::Value;
 type Check = fn(&Value) -> Vec<String>;
 
 fn holds(check: Check) {
-    let wrong = check(&document::template());
+    let wrong = check(&document::with_own_table(&document::template()));
     assert!(wrong.is_empty(), "template.yaml:\n- {}", wrong.join("\n- "));
 }
 
@@ -122,6 +123,12 @@ fn every_route_is_there_is_throttled_and_may_call_its_function() {
 #[test]
 fn law_19_the_access_log_tells_no_bodies_addresses_or_tokens() {
     holds(http::access_log);
+}
+
+#[test]
+fn a_restored_table_takes_the_place_of_the_own_one_everywhere_and_a_pause_stops_all_that_works() {
+    let wrong = restored::restored(&document::template());
+    assert!(wrong.is_empty(), "template.yaml:\n- {}", wrong.join("\n- "));
 }
 
 #[test]

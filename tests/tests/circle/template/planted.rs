@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::document::template;
-use super::{Check, functions, http, queues, rights, store, watched};
+use super::document::{template, with_own_table};
+use super::{Check, functions, http, queues, restored, rights, store, watched};
 
 fn own(role: &str, statement: usize, field: &str) -> String {
     format!("{role}/Properties/Policies/0/PolicyDocument/Statement/{statement}/{field}")
@@ -107,6 +107,7 @@ fn others_planted() -> Vec<(Check, &'static str, Value)> {
         (functions::code, "WakeFunction", json!({"Type": "AWS::Other"})),
         (functions::variables, "ApiFunction/Properties/Environment/Variables", json!({"TABLE_NAME": "t"})),
         (functions::variables, "WakeFunction/Properties/Environment/Variables/STAGEPOST_KEY", json!("k")),
+        (functions::variables, "WakeFunction/Properties/Environment/Variables/RESTORED_AT", json!("")),
         (functions::timeouts, "FulfillmentRunnerFunction/Properties/Timeout", json!(150)),
         (functions::timeouts, "JobRunnerFunction/Properties/Timeout", json!(60)),
         (functions::timeouts, "ApiFunction/Properties/Timeout", json!(31)),
@@ -159,10 +160,35 @@ fn others_planted() -> Vec<(Check, &'static str, Value)> {
 fn every_check_finds_a_planted_fault() {
     let others = others_planted().into_iter().map(|(check, place, fault)| (check, place.to_owned(), fault));
     for (check, place, fault) in rights_planted().into_iter().chain(others) {
-        let mut template = template();
+        let mut template = with_own_table(&template());
         assert!(check(&template).is_empty());
         plant(&mut template["Resources"], &place, fault);
         assert!(!check(&template).is_empty(), "nobody minds {place}");
+    }
+}
+
+#[test]
+fn a_place_that_a_restore_or_a_pause_would_miss_is_found() {
+    let own = |name: &str| json!({"Fn::GetAtt": ["Table", name]});
+    let faults = [
+        ("WakeFunction/Properties/Environment/Variables/TABLE_NAME", json!({"Ref": "Table"})),
+        ("WakeRole/Properties/Policies/0/PolicyDocument/Statement/0/Resource", own("Arn")),
+        (
+            "WakeRole/Properties/Policies/0/PolicyDocument/Statement/0/Resource/Fn::If/1",
+            json!({"Ref": "RestoredTableName"}),
+        ),
+        (
+            "ApiRole/Properties/Policies/0/PolicyDocument/Statement/1/Resource/0/Fn::If/2/Fn::Sub",
+            json!("${Table.Arn}/index/GSI2"),
+        ),
+        ("DispatchMapping/Properties/EventSourceArn", own("StreamArn")),
+        ("EmailMapping/Properties/Enabled", json!(true)),
+        ("EveryMinute/Properties/State", json!(null)),
+    ];
+    for (place, fault) in faults {
+        let mut template = template();
+        plant(&mut template["Resources"], place, fault);
+        assert!(!restored::restored(&template).is_empty(), "nobody minds {place}");
     }
 }
 

@@ -53,7 +53,7 @@ pub fn figures(template: &Value) -> Vec<String> {
 
 /// What the dashboard shows of the functions' own figures.
 fn shown(template: &Value) -> BTreeSet<String> {
-    let body = &template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"];
+    let body = &template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][0];
     let body: Value = serde_json::from_str(body.as_str().unwrap_or_default()).unwrap_or_default();
     let widgets = body["widgets"].as_array().cloned().unwrap_or_default();
     let metrics = widgets.iter().filter_map(|widget| widget["properties"]["metrics"].as_array()).flatten();

@@ -8,11 +8,11 @@ use stagepost_app::Core;
 use stagepost_app::mail::asked::{self, AskedStores};
 use stagepost_app::mail::ports::{AskedMail, AskedMailDoorbell};
 use stagepost_app::mail::{MailStores, PostOffice, TrackingLinks, email};
-use stagepost_app::ports::{DeadLetters, Doorbell, Mail, MailError, Mailer, Secrets};
+use stagepost_app::ports::{BadMessage, DeadLetters, Doorbell, Mail, MailError, Mailer, Secrets};
 use stagepost_app::run::{Answered, Rung};
 use stagepost_domain::run::{RunId, RunState};
 use stagepost_lambda::metrics::Figures;
-use stagepost_lambda::runner::{CONCURRENCY, bury, decided, ring_at};
+use stagepost_lambda::runner::{CONCURRENCY, decided, ring_at, unread};
 use stagepost_lambda::sqs::{ComesBack, answer};
 use stagepost_ses::SesMailer;
 use stagepost_smtp::SmtpMailer;
@@ -64,9 +64,9 @@ enum Asked {
     Other(AskedMailMessage),
 }
 
-fn decode(body: &str) -> Option<Asked> {
+fn decode(body: &str) -> Result<Asked, BadMessage> {
     let mail = stagepost_sqs::decode(body).map(Asked::Mail);
-    mail.or_else(|_| stagepost_sqs::decode_asked_mail(body).map(Asked::Other)).ok()
+    mail.or_else(|_| stagepost_sqs::decode_asked_mail(body).map(Asked::Other))
 }
 
 /// Answers one batch.
@@ -86,9 +86,9 @@ where
         let runner = Arc::clone(runner);
         async move {
             match decode(&body) {
-                Some(Asked::Mail(id)) => runner.mail(&id).await,
-                Some(Asked::Other(mail)) => runner.asked(&mail).await.map(Figures::from),
-                None => bury(&*runner.dead, &body).await.map(Figures::from),
+                Ok(Asked::Mail(id)) => runner.mail(&id).await,
+                Ok(Asked::Other(mail)) => runner.asked(&mail).await.map(Figures::from),
+                Err(why) => unread(&*runner.dead, &body, &why).await.map(Figures::from),
             }
         }
     })

@@ -39,8 +39,7 @@ where
     Q: FulfillmentPlatform + 'static,
     D: DeadLetters + 'static,
 {
-    let decode = |body: &str| stagepost_sqs::decode(body).ok();
-    run_batch(event, decode, &runner.core.clock, Arc::clone(&runner.dead), |id| {
+    run_batch(event, stagepost_sqs::decode, &runner.core.clock, Arc::clone(&runner.dead), |id| {
         let runner = Arc::clone(runner);
         async move {
             let rung = fulfill(&runner.core, &runner.secrets, &runner.platforms, &id).await?;

@@ -14,9 +14,9 @@ use stagepost_app::quarantine;
 use stagepost_carrier_webhook::Carriers;
 use stagepost_lambda::inbound::{Inbound, NotTaken, Taken, figures_of, is_quarantined};
 use stagepost_lambda::metrics::Figures;
-use stagepost_lambda::runner::bury;
+use stagepost_lambda::runner::{bury, unread};
 use stagepost_lambda::sqs::{ComesBack, answer};
-use stagepost_sqs::{BadMessage, decode_inbound};
+use stagepost_sqs::decode_inbound;
 
 /// How long the function may live.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
@@ -73,8 +73,7 @@ where
     async fn one(&self, body: &str) -> Result<Figures, ComesBack> {
         let packed = match decode_inbound(body) {
             Ok(packed) => packed,
-            Err(BadMessage::Garbage) => return self.bury(body).await,
-            Err(error @ BadMessage::Version(_)) => return Err(comes_back(&error)),
+            Err(why) => return unread(&*self.dead, body, &why).await.map(Figures::from),
         };
         let arrival = match Arrival::unpack(self.orders.secrets(), &packed).await {
             Ok(arrival) => arrival,

@@ -10,7 +10,7 @@ use stagepost_app::ports::{
     AttemptStore, ConfigStore, DeadLetters, InboundStore, JobDoorbell, JobStore, OrderSource, OrderStore,
     RunStore, Secrets, TrackerService, WebhookSender,
 };
-use stagepost_lambda::runner::bury;
+use stagepost_lambda::runner::unread;
 use stagepost_lambda::sqs::{ComesBack, answer};
 use stagepost_sqs::{JobMessage, decode_job};
 
@@ -58,7 +58,7 @@ where
         async move {
             match decode_job(&body) {
                 Ok(message) => one(&runner, &message).await,
-                Err(_) => bury(&*runner.dead, &body).await,
+                Err(why) => unread(&*runner.dead, &body, &why).await,
             }
         }
     })

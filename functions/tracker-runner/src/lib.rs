@@ -31,8 +31,7 @@ where
     T: TrackerService + 'static,
     D: DeadLetters + 'static,
 {
-    let decode = |body: &str| stagepost_sqs::decode(body).ok();
-    run_batch(event, decode, &runner.core.clock, Arc::clone(&runner.dead), |id| {
+    run_batch(event, stagepost_sqs::decode, &runner.core.clock, Arc::clone(&runner.dead), |id| {
         let runner = Arc::clone(runner);
         async move { register(&runner.core, &runner.secrets, &runner.service, &id).await }
     })

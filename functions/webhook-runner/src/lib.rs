@@ -56,8 +56,7 @@ where
     B: Doorbell + 'static,
     D: DeadLetters + 'static,
 {
-    let decode = |body: &str| stagepost_sqs::decode(body).ok();
-    run_batch(event, decode, &runner.core.clock, Arc::clone(&runner.dead), |id| {
+    run_batch(event, stagepost_sqs::decode, &runner.core.clock, Arc::clone(&runner.dead), |id| {
         let runner = Arc::clone(runner);
         async move {
             let result = webhook(&runner.core, &runner.sender, &runner.mailer, &runner.secrets, &id).await;

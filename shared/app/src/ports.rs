@@ -693,6 +693,17 @@ pub trait JobDoorbell: Send + Sync {
 #[error("the queue did not take it: {0}")]
 pub struct DoorbellError(pub String);
 
+/// A message that this release cannot read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadMessage {
+    /// Not one of ours: nobody will ever read it.
+    #[error("the message is not one of this queue")]
+    Garbage,
+    /// Made by another release, which reads it when it comes back: while one takes the place of another, both run.
+    #[error("the message has version {0}, which this release does not know")]
+    Version(u32),
+}
+
 /// Where messages go that nobody can read: at once, without a retry.
 pub trait DeadLetters: Send + Sync {
     /// Keeps the message for a person.

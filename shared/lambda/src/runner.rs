@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use stagepost_app::ports::{Clock, DeadLetters, Doorbell, Ring};
+use stagepost_app::ports::{BadMessage, Clock, DeadLetters, Doorbell, Ring};
 use stagepost_app::run::{Answered, Of, Rung, RunnerError};
 use stagepost_domain::Timestamp;
 use stagepost_domain::run::{Run, RunId};
@@ -14,11 +14,11 @@ use crate::sqs::{ComesBack, answer};
 /// Messages worked on at once: most of a runner's time is waiting for others.
 pub const CONCURRENCY: usize = 10;
 
-/// Answers a batch of doorbell messages. One that cannot be decoded goes to the dead letters at once; one
-/// whose run could not be decided comes back; every decided outcome acknowledges.
+/// Answers a batch of doorbell messages. One that cannot be read is treated as [`unread`] says; one whose run could
+/// not be decided comes back; every decided outcome acknowledges.
 pub async fn run_batch<D, W, Fut>(
     event: SqsEvent,
-    decode: fn(&str) -> Option<RunId>,
+    decode: fn(&str) -> Result<RunId, BadMessage>,
     clock: &Arc<dyn Clock>,
     dead: Arc<D>,
     work: W,
@@ -33,11 +33,11 @@ where
         let (dead, clock) = (Arc::clone(&dead), Arc::clone(clock));
         async move {
             match run {
-                Some((id, work)) => {
+                Ok((id, work)) => {
                     let result = work.await;
                     decided(&id, result, clock.now())
                 }
-                None => bury(&*dead, &body).await.map(Figures::from),
+                Err(why) => unread(&*dead, &body, &why).await.map(Figures::from),
             }
         }
     })
@@ -91,6 +91,21 @@ fn lateness(run: &Run, of: &Of, now: Timestamp) -> (Option<i64>, Option<i64>) {
     (ended.then(|| lag_ms(run, of.at, now)), ended.then(|| since_ms(of.at, now)))
 }
 
+/// What becomes of a message that cannot be read: what nobody can read goes to the dead letters at once, what another
+/// release can read comes back. If that one was taken back for good, it ends with the dead letters, too.
+///
+/// # Errors
+/// It comes back.
+pub async fn unread<D: DeadLetters>(dead: &D, body: &str, why: &BadMessage) -> Result<(), ComesBack> {
+    match why {
+        BadMessage::Garbage => bury(dead, body).await,
+        BadMessage::Version(_) => {
+            tracing::warn!(%why, "the message comes back");
+            Err(ComesBack)
+        }
+    }
+}
+
 /// Puts a message aside that nobody can read.
 ///
 /// # Errors
@@ -109,6 +124,7 @@ mod tests {
     use std::sync::Mutex;
 
     use serde_json::{Value, json};
+    use stagepost_app::ports::DoorbellError;
     use stagepost_domain::id::ShopId;
     use stagepost_domain::run::RunState;
 
@@ -164,5 +180,40 @@ mod tests {
         }
         let told = line(|| assert!(decided(&id, Ok(waits), at(11_500)).is_ok()));
         assert_eq!((&told["state"], &told["lag_ms"]), (&json!("pending"), &Value::Null), "not over yet");
+    }
+
+    #[derive(Default)]
+    struct Dead(Mutex<Vec<String>>);
+
+    impl DeadLetters for Dead {
+        async fn bury(&self, body: &str) -> Result<(), DoorbellError> {
+            self.0.lock().unwrap().push(body.to_owned());
+            Ok(())
+        }
+    }
+
+    fn decode(body: &str) -> Result<RunId, BadMessage> {
+        match body {
+            "newer" => Err(BadMessage::Version(2)),
+            text => RunId::parse(text).map_err(|_| BadMessage::Garbage),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_another_release_wrote_comes_back_and_what_nobody_did_is_buried() {
+        let run = "run_0a1b.2.email.tmpl_x.0";
+        let records: Vec<_> = ["newer", "garbage", run]
+            .map(
+                |b| serde_json::json!({"messageId": b, "body": b, "attributes": {}, "messageAttributes": {}}),
+            )
+            .into();
+        let batch = serde_json::from_value(serde_json::json!({ "Records": records })).unwrap();
+        let dead = Arc::new(Dead::default());
+        let clock: Arc<dyn Clock> = Arc::new(crate::system::SystemClock);
+        let ended = || Rung { answered: Answered::Ended, of: None, notable: None };
+        let answer = run_batch(batch, decode, &clock, Arc::clone(&dead), |_| async move { Ok(ended()) }).await;
+        let back: Vec<_> = answer.batch_item_failures.into_iter().map(|f| f.item_identifier).collect();
+        assert_eq!(back, ["newer"]);
+        assert_eq!(*dead.0.lock().unwrap(), ["garbage"]);
     }
 }

@@ -457,14 +457,7 @@ async fn a_message_that_nobody_can_read_goes_to_the_dead_letters_at_once() {
     let world = World::start().await;
     let orders = known_orders(&world).await;
     let before = all_of(&world, &orders).await;
-    let bad = [
-        "x",
-        "{}",
-        "null",
-        r#"{"v":1}"#,
-        r#"{"v":99,"run":"run_a.1.email.tmpl_1.0"}"#,
-        r#"{"v":1,"run":"run_"}"#,
-    ];
+    let bad = ["x", "{}", "null", r#"{"v":1}"#, r#"{"v":1,"run":"run_"}"#];
     for runner in Action::ALL {
         for body in bad {
             assert!(world.host.inject_message(runner, body).await, "{body}");

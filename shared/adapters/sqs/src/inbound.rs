@@ -4,10 +4,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use stagepost_app::envelope::Envelope;
-use stagepost_app::ports::{InboundQueue, QueueError};
+use stagepost_app::ports::{BadMessage, InboundQueue, QueueError};
 use stagepost_domain::shop::Sealed;
 
-use crate::message::{BadMessage, VersionOnly};
+use crate::message::VersionOnly;
 use crate::{Client, CodeOrKind};
 
 const VERSION: u32 = 1;

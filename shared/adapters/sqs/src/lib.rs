@@ -20,9 +20,10 @@ pub use aws_sdk_sqs::Client;
 pub use dead_letters::SqsDeadLetters;
 pub use inbound::{MESSAGE_MAX, SqsInboundQueue, decode_inbound, encode_inbound};
 pub use message::{
-    AskedMailMessage, BadMessage, JobMessage, decode, decode_asked_mail, decode_job, encode,
-    encode_asked_mail, encode_job,
+    AskedMailMessage, JobMessage, decode, decode_asked_mail, decode_job, encode, encode_asked_mail,
+    encode_job,
 };
+pub use stagepost_app::ports::BadMessage;
 
 /// Most messages of one call (SQS).
 const BATCH_MAX: usize = 10;

@@ -3,23 +3,16 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use stagepost_app::mail::ports::Asker;
+use stagepost_app::ports::BadMessage;
 use stagepost_domain::id::{JobId, MailId, ShopId};
 use stagepost_domain::run::RunId;
 
+/// Counts changes that an older release would misread. Whoever makes a second one reads the first for as long as
+/// messages and dead letters of it may be there, two weeks; an older release that still runs lets the second come
+/// back.
 const VERSION: u32 = 1;
 /// Ours have fewer than 200 bytes.
 const BODY_MAX: usize = 1_024;
-
-/// A message that this release cannot read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadMessage {
-    /// Not one of ours.
-    #[error("the message is not one of this queue")]
-    Garbage,
-    /// Made by another release.
-    #[error("the message has version {0}, which this release does not know")]
-    Version(u32),
-}
 
 /// What all messages of ours have.
 #[derive(Deserialize)]
@@ -131,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_release_or_nobody_wrote_is_poison() {
+    fn what_another_release_wrote_and_what_nobody_did_are_told_apart() {
         assert_eq!(decode(r#"{"v":2,"runs":[]}"#), Err(BadMessage::Version(2)));
         for garbage in [
             "",

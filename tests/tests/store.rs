@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests: what does not hold ends the test")]
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use stagepost_app::Core;
+use stagepost_app::audit::{Finding, look_at};
 use stagepost_app::envelope::Envelope;
 use stagepost_app::inbound::Route;
 use stagepost_app::ports::{
@@ -30,7 +32,7 @@ use stagepost_domain::shop::{Playbook, Sealed};
 use stagepost_domain::{SignedDuration, Timestamp};
 use stagepost_dynamodb::{DynamoStore, Meter, Units, create_table};
 use stagepost_local::engine::Engine;
-use stagepost_testkit::{SeededEntropy, build};
+use stagepost_testkit::{ManualClock, SeededEntropy, build};
 
 /// One engine per process.
 fn engine() -> &'static Engine {
@@ -561,6 +563,41 @@ async fn an_item_that_is_too_large_is_refused_for_good() {
     let written = bench.store.commit(&commit).await;
     assert!(matches!(written, Err(CommitError::Store(StoreError::TooLarge))), "{written:?}");
     assert_eq!(bench.store.order(&shop.order_id()).await.unwrap(), None);
+}
+
+/// An audit over a shop's store.
+async fn audited(bench: &Bench, shop: &RealShop, order: &OrderId, now: i64) -> Vec<Finding> {
+    let clock = Arc::new(ManualClock::new(build::seconds(now)));
+    let core = Core { store: bench.store.clone(), clock, entropy: Arc::new(SeededEntropy::new(9)) };
+    look_at(&core, &shop.shop, order, None).await.unwrap().findings
+}
+
+#[tokio::test]
+async fn law_13_an_audit_puts_back_what_has_fallen_out_of_the_index_and_tells_what_is_missing() {
+    let (bench, shop) = (Bench::new().await, RealShop::new());
+    shop.apply(&bench.store, &shop.created(), 0).await;
+    let (id, seq) = (shop.order_id(), 2);
+    shop.apply(&bench.store, &shop.moved(1, 1), 10).await;
+    assert_eq!(audited(&bench, &shop, &id, 20).await, []);
+    let (pk, sk) = (format!("ORDER#{id}"), "E#0000000002");
+    let mut item = bench.item(&pk, sk).await;
+    for name in ["g2pk", "g2sk"] {
+        item.remove(name).unwrap();
+    }
+    bench.put(item.clone()).await;
+    assert!(bench.store.due(build::seconds(10_000), 10).await.unwrap().is_empty());
+    assert_eq!(audited(&bench, &shop, &id, 20).await, [Finding::Misplaced { seq }]);
+    let due = bench.store.due(build::seconds(10_000), 10).await.unwrap();
+    assert!(matches!(due.as_slice(), [DueItem::Event(event)] if event.seq == seq), "{due:?}");
+    assert_eq!(audited(&bench, &shop, &id, 20).await, []);
+    // An event that another program wrote, and that nobody can read; then one that is gone.
+    item.insert("r".to_owned(), AttributeValue::S("?".to_owned()));
+    bench.put(item).await;
+    assert_eq!(audited(&bench, &shop, &id, 20).await, [Finding::Unreadable { seq: Some(seq) }]);
+    let key = |text: &str| AttributeValue::S(text.to_owned());
+    let gone = bench.client.delete_item().table_name(&bench.table).key("pk", key(&pk)).key("sk", key(sk));
+    gone.send().await.unwrap();
+    assert_eq!(audited(&bench, &shop, &id, 20).await, [Finding::Missing { from: 2, to: 2 }]);
 }
 
 #[tokio::test]

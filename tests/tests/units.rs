@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use stagepost_app::Core;
 use stagepost_app::apply::{Outcome, apply};
+use stagepost_app::audit::look_at;
 use stagepost_app::carrier::track;
 use stagepost_app::config::{self, create_shop};
 use stagepost_app::mail::events::{MailEvent, listen};
@@ -397,6 +398,27 @@ async fn searched(bench: &Bench) {
     }
 }
 
+/// What it costs to look whether an order is as it must be.
+async fn audited(bench: &Bench) {
+    let _theirs = bench.shopify.create_order(&boats("Joan Clarke", "joan@example.com"));
+    let (id, fact) = bench.told()[0].clone();
+    bench.apply(&id, &fact).await.unwrap();
+    bench.clock.advance(SignedDuration::from_secs(10));
+    let package = PackageSeen::parse(Some("1Z9101"), None, Some("UPS")).unwrap();
+    let actor = Actor::ApiKey { id: KeyId::parse("key_a").unwrap() };
+    bench.apply(&id, &Fact::Packages { edit: PackageEdit::Add(package), actor }).await.unwrap();
+    let since = bench.core.now() + SignedDuration::from_secs(1);
+    let _between = bench.meter.take();
+    for (since, what) in [
+        (Some(since), "an audit looks at an order of which nothing is new"),
+        (None, "an audit looks at an order with a package, from its beginning"),
+    ] {
+        let looked = look_at(&bench.core, &bench.shop, &id, since).await.unwrap();
+        assert_eq!(looked.findings, []);
+        assert!(bench.units(what).write == 0.0);
+    }
+}
+
 /// What it costs to let somebody in, and to know them at each request.
 async fn people(bench: &Bench) {
     let key = SearchKey::of_deployment(&[7; 32]);
@@ -432,6 +454,7 @@ async fn every_use_case_costs_what_the_architecture_says() {
     fulfilled_by_hand(&bench).await;
     registered(&bench).await;
     searched(&bench).await;
+    audited(&bench).await;
     people(&bench).await;
     saves_that_change_nothing(&bench).await;
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../ARCHITECTURE.md")).unwrap();

@@ -371,6 +371,7 @@ pub fn job(kind: &JobKind) -> &'static str {
         JobKind::Check { connection: Connection::Carrier(_) } => {
             "Tries out a carrier service\u{2019}s credentials"
         }
+        JobKind::Audit(_) => "Looks whether everything that is to be done still is",
     }
 }
 

@@ -4,12 +4,9 @@ use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use stagepost_app::Core;
-use stagepost_app::jobs::{Worked, work};
+use stagepost_app::jobs::{JobStores, Worked, work};
 use stagepost_app::platform::Platforms;
-use stagepost_app::ports::{
-    AttemptStore, ConfigStore, DeadLetters, InboundStore, JobDoorbell, JobStore, OrderSource, OrderStore,
-    RunStore, Secrets, TrackerService, WebhookSender,
-};
+use stagepost_app::ports::{DeadLetters, JobDoorbell, OrderSource, Secrets, TrackerService, WebhookSender};
 use stagepost_lambda::runner::unread;
 use stagepost_lambda::sqs::{ComesBack, answer};
 use stagepost_sqs::{JobMessage, decode_job};
@@ -44,7 +41,7 @@ pub async fn handle<S, K, P, Q, T, W, B, D>(
     event: SqsEvent,
 ) -> SqsBatchResponse
 where
-    S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore + AttemptStore + 'static,
+    S: JobStores + 'static,
     K: Secrets + 'static,
     P: OrderSource + 'static,
     Q: OrderSource + 'static,
@@ -70,7 +67,7 @@ async fn one<S, K, P, Q, T, W, B, D>(
     message: &JobMessage,
 ) -> Result<(), ComesBack>
 where
-    S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore + AttemptStore,
+    S: JobStores,
     K: Secrets,
     P: OrderSource,
     Q: OrderSource,

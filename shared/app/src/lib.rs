@@ -6,6 +6,7 @@
 pub mod again;
 pub mod apply;
 pub mod attempt;
+pub mod audit;
 pub mod carrier;
 pub mod config;
 pub mod contact;

@@ -5,6 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::audit::{AUDIT_EVERY, Audit, Audited, Pass};
 use crate::event::{Action, Actor};
 use crate::id::{AttemptId, CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, ShopId, StageId};
 use crate::run::later;
@@ -112,6 +113,9 @@ pub enum JobKind {
         /// Which connection.
         connection: Connection,
     },
+    /// Looks whether all that orders decided is there, and stands where the sweep finds it. Comes again every
+    /// [`AUDIT_EVERY`].
+    Audit(Audit),
 }
 
 /// A connection to somebody else's service.
@@ -166,6 +170,7 @@ impl JobKind {
             Self::Test { .. } => "test",
             Self::Recover(_) => "recover",
             Self::Check { .. } => "check",
+            Self::Audit(_) => "audit",
         }
     }
 
@@ -181,6 +186,7 @@ impl JobKind {
         match self {
             Self::Reconcile { .. } => Some(RECONCILE_EVERY),
             Self::Refetch { .. } => Some(REFETCH_EVERY),
+            Self::Audit(_) => Some(AUDIT_EVERY),
             _ => None,
         }
     }
@@ -276,6 +282,18 @@ pub enum Counted {
     Same,
 }
 
+/// What a job that comes again remembers of a page.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Noted {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The newest change that a platform told.
+    Newest(Timestamp),
+    /// What a page of this pass of the audit came to.
+    Audited(Pass, Audited),
+}
+
 /// What one page of a job came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageDone {
@@ -283,8 +301,16 @@ pub struct PageDone {
     pub progress: Progress,
     /// Where to go on; `None` at the end.
     pub next: Option<String>,
-    /// The newest change that it saw, if it asked a platform.
-    pub newest: Option<Timestamp>,
+    /// What the job remembers of it.
+    pub noted: Noted,
+}
+
+impl PageDone {
+    /// A page of which nothing is remembered.
+    #[must_use]
+    pub fn new(progress: Progress, next: Option<String>) -> Self {
+        Self { progress, next, noted: Noted::Nothing }
+    }
 }
 
 /// A job of a shop.
@@ -397,7 +423,7 @@ impl Job {
     #[must_use]
     pub fn advanced(&self, page: PageDone, now: Timestamp) -> Self {
         let at_end = page.next.is_none();
-        let kind = self.kind.seen(page.newest, at_end);
+        let kind = self.kind.after(&page.noted, at_end);
         let state = match &self.state {
             JobState::Running { attempt, .. } if !at_end => {
                 JobState::Running { attempt: attempt.clone(), until: later(now, JOB_LEASE) }
@@ -490,14 +516,26 @@ impl Job {
 }
 
 impl JobKind {
-    /// A reconciliation remembers the newest change that it saw, and at the end of a pass begins the next there.
-    fn seen(&self, page: Option<Timestamp>, at_end: bool) -> Self {
-        let Self::Reconcile { channel, since, newest } = self else { return self.clone() };
-        let newest = (*newest).max(page);
-        let (since, newest) =
-            if at_end { (newest.map_or(*since, |at| at.max(*since)), None) } else { (*since, newest) };
-        Self::Reconcile { channel: channel.clone(), since, newest }
+    /// What it is about after a page, or at the end of a pass.
+    fn after(&self, noted: &Noted, at_end: bool) -> Self {
+        match (self, noted) {
+            (Self::Reconcile { channel, since, newest }, noted) => {
+                let seen = if let Noted::Newest(at) = noted { Some(*at) } else { None };
+                reconciled(channel, *since, (*newest).max(seen), at_end)
+            }
+            (Self::Audit(audit), Noted::Audited(pass, page)) => {
+                Self::Audit(audit.passed(pass, *page, at_end))
+            }
+            _ => self.clone(),
+        }
     }
+}
+
+/// A reconciliation remembers the newest change that it saw, and at the end of a pass begins the next there.
+fn reconciled(channel: &ChannelId, since: Timestamp, newest: Option<Timestamp>, at_end: bool) -> JobKind {
+    let (since, newest) =
+        if at_end { (newest.map_or(since, |at| at.max(since)), None) } else { (since, newest) };
+    JobKind::Reconcile { channel: channel.clone(), since, newest }
 }
 
 #[cfg(test)]
@@ -532,7 +570,8 @@ mod tests {
         let mut progress = Progress::default();
         progress.count(Counted::Changed);
         progress.count(Counted::Same);
-        PageDone { progress, next: next.map(str::to_owned), newest: newest.map(at) }
+        let noted = newest.map_or(Noted::Nothing, |second| Noted::Newest(at(second)));
+        PageDone { progress, next: next.map(str::to_owned), noted }
     }
 
     #[test]

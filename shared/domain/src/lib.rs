@@ -5,6 +5,7 @@
 //! a table or a property in the tests beside the code.
 
 pub mod again;
+pub mod audit;
 pub mod backoff;
 pub mod brand;
 pub mod contact;

@@ -1,6 +1,7 @@
 //! The store in memory: the same laws as the real one, and faults on demand.
 
 mod attempts;
+mod audit;
 mod calls;
 mod config;
 mod contact;

@@ -94,6 +94,24 @@ async fn law_3_five_hundred_old_orders_come_in_silently_beside_fifty_live_ones()
 }
 
 #[tokio::test]
+async fn law_13_every_day_the_orders_are_audited_and_a_healthy_shop_has_nothing_to_find() {
+    let world = World::start().await;
+    let _ada = world.shopify.create_order(&boats("Ada", "a@x.example"));
+    world.deliver_shopify().await;
+    world.settle().await;
+    world.pass(11).await;
+    let audit = job_of(&world, "audit").await;
+    assert_eq!((&audit["state"], &audit["progress"]["seen"]), (&json!("waiting"), &json!(0)), "{audit}");
+    world.pass(24 * 3_600).await;
+    let audit = job_of(&world, "audit").await;
+    assert_eq!(audit["progress"], json!({"seen": 1, "changed": 0, "refused": 0}), "{audit}");
+    let last = &audit["about"]["last"];
+    assert_eq!((&last["orders"], &last["findings"]), (&json!(1), &json!(0)), "{audit}");
+    assert!(last["events"].as_u64().unwrap() >= 1, "{audit}");
+    assert_eq!(audit["state"], "waiting", "it comes again");
+}
+
+#[tokio::test]
 async fn law_13_orders_that_no_notification_told_of_are_found_within_a_quarter_of_an_hour() {
     let world = World::start().await;
     let (shopify, woo) = (

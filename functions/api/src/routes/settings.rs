@@ -1,6 +1,7 @@
 //! The shop's settings.
 
 use stagepost_app::config::{self, BrandInput, SettingsInput};
+use stagepost_app::jobs::keep_up;
 use stagepost_app::ports::Secrets;
 use stagepost_lambda::http::Problem;
 
@@ -25,7 +26,9 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
     IfMatch(expected): IfMatch,
     Payload(input): Payload<SettingsInput>,
 ) -> Answer<Current<SettingsView>> {
-    Ok(Current(config::update_settings(&api.core, caller.shop(), &input, expected).await?.into()))
+    let settings = config::update_settings(&api.core, caller.shop(), &input, expected).await?;
+    keep_up(&api.core, caller.shop()).await?;
+    Ok(Current(settings.into()))
 }
 
 pub async fn brand<S: Stores, K: Secrets + 'static>(

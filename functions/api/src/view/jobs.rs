@@ -38,6 +38,8 @@ pub enum KindView {
     Recover,
     /// Tries a connection's credentials out.
     Check,
+    /// Looks whether all that orders decided is there and where it must be; recurs.
+    Audit,
 }
 
 /// Where a job stands.
@@ -101,6 +103,7 @@ impl From<Job> for JobView {
             JobKind::Test { .. } => KindView::Test,
             JobKind::Recover { .. } => KindView::Recover,
             JobKind::Check { .. } => KindView::Check,
+            JobKind::Audit(_) => KindView::Audit,
         };
         Self {
             due: job.due(),

@@ -8,7 +8,7 @@ use stagepost_app::ports::{ConfigChange, ConfigStore, JobStore};
 use stagepost_domain::SignedDuration;
 use stagepost_domain::contact::{FarEnd, Way};
 use stagepost_domain::id::{AttemptId, JobId};
-use stagepost_domain::job::{Connection, Job, JobKind, JobState, PageDone, Progress};
+use stagepost_domain::job::{Connection, Job, JobKind, JobState, Noted, PageDone, Progress};
 use stagepost_domain::shop::{CarrierIntegration, Channel, Role, Sealed};
 use stagepost_testkit::build;
 
@@ -300,7 +300,8 @@ async fn the_list_says_when_a_store_was_asked_last_and_what_was_new_there() {
     let asking = reconciliation_of(&build::channel_id()).unwrap();
     let running = job(&world, &asking).await.claimed(&AttemptId::from_body("one").unwrap(), now).unwrap();
     world.store.update_job(&running).await.unwrap();
-    let through = PageDone { progress: Progress::default(), next: None, newest: Some(build::seconds(540)) };
+    let through =
+        PageDone { progress: Progress::default(), next: None, noted: Noted::Newest(build::seconds(540)) };
     let done = running.advanced(through, now);
     world.store.update_job(&done).await.unwrap();
     let seen = world.get(ALL).await;

@@ -40,6 +40,7 @@
 //! more than a put. Items of before these attributes count as zero on both sides.
 
 mod attempts;
+mod audit;
 mod calls;
 mod client;
 mod commit;

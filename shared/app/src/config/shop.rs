@@ -11,6 +11,7 @@ use super::keys::new_key;
 use super::{ConfigError, as_expected, edited, saved};
 use crate::Core;
 use crate::apply::TRIES_MAX;
+use crate::jobs::audit_of;
 use crate::ports::{ConfigChange, ConfigStore};
 
 /// What a shop may set about itself.
@@ -82,7 +83,8 @@ pub async fn create_shop<S: ConfigStore>(
     };
     // One write: a shop without a key is one that nobody gets into.
     let (key, token) = new_key(core, shop, "first owner key", Role::Owner)?;
-    if saved(core, ConfigChange::Key(key), &settings).await? {
+    let change = ConfigChange::Key(key).with_jobs(vec![audit_of(shop, core.now())?]);
+    if saved(core, change, &settings).await? {
         return Ok(token);
     }
     Err(Invalid::new("shop", "exists already").into())

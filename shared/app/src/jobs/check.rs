@@ -132,6 +132,6 @@ where
         }
         let mut progress = Progress::default();
         progress.count(Counted::Same);
-        Ok(PageDone { progress, next: None, newest: None })
+        Ok(PageDone::new(progress, None))
     }
 }

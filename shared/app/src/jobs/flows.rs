@@ -31,7 +31,7 @@ where
         for order in page.items {
             progress.count(self.decided(shop, &order.id, &Fact::StageRetired).await?);
         }
-        Ok(PageDone { progress, next: page.next, newest: None })
+        Ok(PageDone::new(progress, page.next))
     }
 
     /// Puts a channel's untriaged orders into its new default flow.
@@ -53,7 +53,7 @@ where
             let fact = Fact::Assign(AssignFact { flow: flow.clone(), stage: None, by });
             progress.count(self.decided(shop, &listed.id, &fact).await?);
         }
-        Ok(PageDone { progress, next: page.next, newest: None })
+        Ok(PageDone::new(progress, page.next))
     }
 
     pub(super) async fn decided(

@@ -3,6 +3,7 @@
 //! A page may be done twice (a runner that dies after it leaves the cursor where it was): everything that a
 //! page does goes through `apply` or a conditional write, where the second time changes nothing.
 
+mod audit;
 mod check;
 mod flows;
 mod foresee;
@@ -11,6 +12,7 @@ mod parcels;
 mod reconcile;
 mod recover;
 mod request;
+mod walk;
 
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::Core;
 use crate::apply::ApplyError;
+use crate::audit::AuditStore;
 use crate::platform::Platforms;
 use crate::ports::{
     ActError, AttemptStore, CommitError, ConfigStore, InboundStore, JobStore, OrderSource, OrderStore,
@@ -31,6 +34,7 @@ use crate::quarantine::QuarantineError;
 use crate::run::RECORD_TRIES;
 use crate::webhook::{Tried, try_out};
 
+pub use audit::{audit_of, keep_up};
 pub(crate) use check::checked_if_new;
 pub use check::{check, check_of, check_of_carrier, check_of_channel};
 pub use foresee::{FORESEEN_MAX, Foreseen, foresee};
@@ -40,6 +44,17 @@ pub use request::{
     BACKFILL_DAYS_MAX, JobRequestError, MoveRequest, backfill, bulk_move, cancel, hurry, recover,
     recoverable, recovered_since, recovery_of, test_endpoint,
 };
+
+/// What jobs need of the store.
+pub trait JobStores:
+    OrderStore + RunStore + ConfigStore + InboundStore + JobStore + AttemptStore + AuditStore
+{
+}
+
+impl<T> JobStores for T where
+    T: OrderStore + RunStore + ConfigStore + InboundStore + JobStore + AttemptStore + AuditStore
+{
+}
 
 /// How long the job runner's function may live.
 pub const JOB_TIMEOUT: Duration = Duration::from_secs(120);
@@ -127,7 +142,7 @@ pub async fn work<S, K, P, Q, T, W>(
     id: &JobId,
 ) -> Result<Worked, JobError>
 where
-    S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore + AttemptStore,
+    S: JobStores,
     K: Secrets,
     P: OrderSource,
     Q: OrderSource,
@@ -184,7 +199,7 @@ pub(crate) struct Tools<'a, S, K, P, Q, T, W> {
 
 impl<S, K, P, Q, T, W> Tools<'_, S, K, P, Q, T, W>
 where
-    S: OrderStore + RunStore + ConfigStore + InboundStore + JobStore + AttemptStore,
+    S: JobStores,
     K: Secrets,
     P: OrderSource,
     Q: OrderSource,
@@ -231,6 +246,7 @@ where
             JobKind::Test { endpoint } => self.try_endpoint(job, endpoint).await,
             JobKind::Recover(which) => self.recover(job, which).await,
             JobKind::Check { connection } => self.check(&job.shop, connection).await,
+            JobKind::Audit(audit) => self.audit(&job.shop, audit, cursor).await,
         }
     }
 }
@@ -251,7 +267,7 @@ where
             Tried::Sent(None) => {
                 let mut progress = Progress::default();
                 progress.count(Counted::Changed);
-                Ok(PageDone { progress, next: None, newest: None })
+                Ok(PageDone::new(progress, None))
             }
         }
     }

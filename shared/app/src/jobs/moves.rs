@@ -33,7 +33,7 @@ where
         for order in orders {
             progress.count(self.move_one(job, &order, to, selection, actor).await?);
         }
-        Ok(PageDone { progress, next, newest: None })
+        Ok(PageDone::new(progress, next))
     }
 
     async fn selected(

@@ -49,7 +49,7 @@ where
         for order in walked.orders {
             progress.count(self.decided(shop, &order, &Fact::CarrierConnected).await?);
         }
-        Ok(PageDone { progress, next: walked.next, newest: None })
+        Ok(PageDone::new(progress, walked.next))
     }
 
     /// Asks for the parcels that the service should have told of.
@@ -61,14 +61,14 @@ where
     ) -> Result<PageDone, PageError> {
         let has_key = self.there_is(shop, carrier).await?;
         if !has_key {
-            return Ok(PageDone { progress: Progress::default(), next: None, newest: None });
+            return Ok(PageDone::new(Progress::default(), None));
         }
         let walked = self.walk(shop, cursor, ASKED).await?;
         let mut progress = Progress::default();
         for order in walked.orders {
             self.refetch_order(shop, carrier, &order, &mut progress).await?;
         }
-        Ok(PageDone { progress, next: walked.next, newest: None })
+        Ok(PageDone::new(progress, walked.next))
     }
 
     /// Whether the integration has a key; it may be gone altogether.

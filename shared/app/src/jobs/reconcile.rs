@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use stagepost_domain::Timestamp;
 use stagepost_domain::fact::Fact;
 use stagepost_domain::id::{ChannelId, OrderId, ShopId};
-use stagepost_domain::job::{Counted, PageDone, Progress};
+use stagepost_domain::job::{Counted, Noted, PageDone, Progress};
 use stagepost_domain::order::{Placement, Platform};
 
 use super::{PageError, Tools};
@@ -46,7 +46,8 @@ where
         for order in orders {
             progress.count(self.take(&access, order).await?);
         }
-        Ok(PageDone { progress, next, newest })
+        let noted = newest.map_or(Noted::Nothing, Noted::Newest);
+        Ok(PageDone { progress, next, noted })
     }
 
     async fn list(

@@ -43,7 +43,7 @@ where
                 });
             }
         }
-        Ok(PageDone { progress, next: page.next.filter(|_| !over), newest: None })
+        Ok(PageDone::new(progress, page.next.filter(|_| !over)))
     }
 
     async fn try_again(&self, run: &RunId) -> Result<Counted, PageError> {

@@ -11,6 +11,7 @@
 )]
 
 mod applying;
+mod auditing;
 mod far_end;
 mod fulfilling;
 mod looping;

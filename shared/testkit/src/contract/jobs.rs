@@ -17,7 +17,7 @@ fn claimed(job: &Job, attempt: &str, now: i64) -> Job {
 }
 
 fn done(job: &Job) -> Job {
-    let page = PageDone { progress: Progress { seen: 3, changed: 2, refused: 1 }, next: None, newest: None };
+    let page = PageDone::new(Progress { seen: 3, changed: 2, refused: 1 }, None);
     job.advanced(page, seconds(9))
 }
 

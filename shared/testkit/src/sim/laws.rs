@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use stagepost_app::Core;
+use stagepost_app::audit::look_at;
 use stagepost_app::ports::{ConfigStore, DueItem, Mail, OrderStore, RunStore};
 use stagepost_domain::Timestamp;
 use stagepost_domain::decide::STALE_AFTER;
@@ -324,6 +326,7 @@ impl Laws {
                 }
             }
             accounted_for(world, &id)?;
+            audited(world, &id)?;
         }
         let due =
             at_once(world.store.due(Timestamp::MAX, usize::MAX)).and_then(Result::ok).unwrap_or_default();
@@ -496,6 +499,20 @@ fn as_on_the_platform(order: &Order, sold: &Sold) -> Kept {
         })?;
     }
     Ok(())
+}
+
+/// An audit has nothing to find in a world that has come to rest, whatever befell it.
+fn audited(world: &World, id: &OrderId) -> Kept {
+    let hands = &world.hands.core;
+    let core =
+        Core { store: world.store.clone(), clock: hands.clock.clone(), entropy: hands.entropy.clone() };
+    let looked = at_once(look_at(&core, &build::shop(), id, None)).and_then(Result::ok).unwrap_or_default();
+    let all = world.events(id).len();
+    must(
+        looked.findings.is_empty() && usize::try_from(looked.events) == Ok(all),
+        "13: an audit of a healthy world finds nothing, and looks at everything",
+        || format!("{id}: {looked:?} of {all}"),
+    )
 }
 
 /// Whether the last time that the parcel came into use had it registered.

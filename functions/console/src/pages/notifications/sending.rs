@@ -2,6 +2,7 @@
 
 use askama::Template;
 use stagepost_app::config::{ConfigError, SettingsInput, update_settings};
+use stagepost_app::jobs::keep_up;
 use stagepost_app::ports::Secrets;
 use stagepost_domain::id::body_hash;
 use stagepost_domain::shop::{MailMode, Settings};
@@ -169,6 +170,7 @@ pub async fn save<S: Stores, K: Secrets + 'static>(
     let expected = Some(visitor.settings.config_version);
     match update_settings(&console.core, &visitor.shop, &input, expected).await {
         Ok(settings) => {
+            keep_up(&console.core, &visitor.shop).await?;
             let text = format!("Saved. {}", words::mail_mode(&settings.mail.mode));
             to_say(SENDING, Flash::done(text))
         }

@@ -372,6 +372,7 @@ pub fn job(kind: &JobKind) -> &'static str {
             "Tries out a carrier service\u{2019}s credentials"
         }
         JobKind::Audit(_) => "Looks whether everything that is to be done still is",
+        JobKind::Canary(_) => "Writes an order and looks whether its mail leaves in time",
     }
 }
 

@@ -6,14 +6,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use stagepost_app::Core;
-use stagepost_app::config::{ConfigError, MemberError, create_key, create_owner, create_shop};
+use stagepost_app::config::{
+    ConfigError, MemberError, SettingsInput, create_key, create_owner, create_shop, update_settings,
+};
+use stagepost_app::jobs::make_canary;
 use stagepost_app::people::ports::PeopleStore;
 use stagepost_app::people::print_link;
 use stagepost_app::ports::{ConfigStore, StoreError};
 use stagepost_domain::id::ShopId;
 use stagepost_domain::member::Member;
 use stagepost_domain::search::SearchKey;
-use stagepost_domain::shop::Role;
+use stagepost_domain::shop::{MailMode, Role};
 use stagepost_domain::text::email_address;
 use stagepost_dynamodb::DynamoStore;
 use stagepost_lambda::env::{self, BadVariable};
@@ -233,6 +236,40 @@ pub async fn owner_key(place: &Place, shop: &ShopId) -> Result<String, Bootstrap
         Err(ConfigError::NotFound) => Err(BootstrapError::NoShop(shop.clone())),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Makes a deployment's canary: a shop of its own that writes an order every quarter of an hour and looks whether its
+/// mail left in time. With an address its mails go there, marked; without one to SES's own simulator. A canary that is
+/// there is completed, and gets the address.
+///
+/// # Errors
+/// An address is not valid, or the table cannot be reached.
+pub async fn canary(place: &Place, from: &str, to: Option<&str>) -> Result<ShopId, BootstrapError> {
+    let shop = shop_id(CANARY)?;
+    let opened = Opened::at(place).await?;
+    let made = made_canary(&opened.core, &shop, from, to).await;
+    opened.close().await;
+    made.map(|()| shop)
+}
+
+/// What the canary's shop is called.
+const CANARY: &str = "Canary";
+
+async fn made_canary(
+    core: &Core<DynamoStore>,
+    shop: &ShopId,
+    from: &str,
+    to: Option<&str>,
+) -> Result<(), BootstrapError> {
+    make_canary(core, shop, from).await?;
+    let mail_mode = to.map_or(MailMode::Live, |to| MailMode::Test { to: to.to_owned() });
+    let input = SettingsInput {
+        from_email: Some(from.to_owned()),
+        mail_mode: Some(mail_mode),
+        ..SettingsInput::default()
+    };
+    update_settings(core, shop, &input, None).await?;
+    Ok(())
 }
 
 /// A table that is open for a moment.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use stagepost_app::people::link_url;
 use stagepost_domain::id::ShopId;
 use stagepost_lambda::{aws, env};
-use stagepost_local::bootstrap::{NewShop, Place, bootstrap, owner_key, shop_id, sign_in};
+use stagepost_local::bootstrap::{NewShop, Place, bootstrap, canary, owner_key, shop_id, sign_in};
 use stagepost_local::redrive::{Redriven, redrive};
 use stagepost_local::seed::{DEMO_OWNER, Seeded, demo_link, seed};
 use stagepost_local::{HostConfig, start};
@@ -29,6 +29,7 @@ Commands:
   bootstrap  Make the first shop of a deployment, and its owner key
   key        Make another owner key of a shop, when all of its keys are lost
   sign-in    Make a link that signs an owner in to the console, without a mail
+  canary     Have the deployment write an order every quarter of an hour, and watch its mail
   redrive    Bring the messages of a deployment's dead letters home to their queue
   help       Show this
 
@@ -42,9 +43,10 @@ Options of serve:
 Option of demo:
   --keep              Stay up afterwards, on port 8787 if it is free
 
-Options of bootstrap, key and sign-in:
+Options of bootstrap, key, sign-in and canary:
   --shop NAME         The shop's name (for key and sign-in: its name or its id)
-  --from ADDRESS      Sender of its mails (bootstrap)
+  --from ADDRESS      Sender of its mails (bootstrap, canary)
+  --to ADDRESS        Where the mails go (canary; without it, to SES's own simulator, which takes them)
   --owner ADDRESS     Its first owner, who gets a link, too (bootstrap)
   --id shop_ID        Its id (bootstrap; without it, the letters and digits of its name)
   --email ADDRESS     Whom to sign in: a member, or a new owner (sign-in; without it, the first owner)
@@ -86,6 +88,11 @@ enum Command {
         email: Option<String>,
         url: Option<Url>,
     },
+    Canary {
+        place: Place,
+        from: String,
+        to: Option<String>,
+    },
     Redrive {
         from: String,
         to: String,
@@ -117,6 +124,7 @@ fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, String>
         Some("bootstrap") => parse_bootstrap(arguments),
         Some("key") => parse_key(arguments),
         Some("sign-in") => parse_sign_in(arguments),
+        Some("canary") => parse_canary(arguments),
         Some("redrive") => parse_redrive(arguments),
         Some("help") => Ok(Command::Help),
         Some(other) => Err(format!("there is no command \"{other}\"")),
@@ -135,12 +143,13 @@ fn parse_demo(arguments: impl Iterator<Item = String>) -> Result<Command, String
     Ok(Command::Demo { keep })
 }
 
-/// What `bootstrap`, `key` and `sign-in` are told.
+/// What `bootstrap`, `key`, `sign-in` and `canary` are told.
 #[derive(Default)]
 struct Admin {
     help: bool,
     shop: Option<String>,
     from: Option<String>,
+    to: Option<String>,
     owner: Option<String>,
     email: Option<String>,
     url: Option<Url>,
@@ -163,6 +172,7 @@ impl Admin {
             match option.as_str() {
                 "--shop" => told.shop = Some(value),
                 "--from" => told.from = Some(value),
+                "--to" => told.to = Some(value),
                 "--owner" => told.owner = Some(value),
                 "--email" => told.email = Some(value),
                 "--url" => told.url = Some(Url::parse(&value).map_err(|e| format!("--url: {e}"))?),
@@ -220,6 +230,16 @@ fn parse_sign_in(arguments: impl Iterator<Item = String>) -> Result<Command, Str
     let called = told.shop.ok_or_else(|| "sign-in needs --shop".to_owned())?;
     let shop = shop_id(&called).map_err(|e| e.to_string())?;
     Ok(Command::SignIn { place, shop, email: told.email, url: told.url })
+}
+
+fn parse_canary(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+    let told = Admin::parse(arguments, &["--from", "--to", "--data", "--table"])?;
+    if told.help {
+        return Ok(Command::Help);
+    }
+    let place = told.place()?;
+    let from = told.from.ok_or_else(|| "canary needs --from".to_owned())?;
+    Ok(Command::Canary { place, from, to: told.to })
 }
 
 fn parse_redrive(mut arguments: impl Iterator<Item = String>) -> Result<Command, String> {
@@ -285,6 +305,7 @@ async fn main() -> ExitCode {
         Ok(Command::SignIn { place, shop, email, url }) => {
             signed_in(&place, &shop, email.as_deref(), url).await
         }
+        Ok(Command::Canary { place, from, to }) => sings(&place, &from, to.as_deref()).await,
         Ok(Command::Redrive { from, to }) => redriven(&from, &to).await,
         Err(wrong) => Err(format!("{wrong}\n\n{HELP}").into()),
     };
@@ -308,6 +329,13 @@ fn print(text: &str) -> Done {
 /// Prints an owner's key.
 fn owns(shop: &ShopId, key: &str) -> Done {
     print(&format!("An owner key of {shop}, shown this once:\n\n  export STAGEPOST_API_KEY={key}\n"))
+}
+
+async fn sings(place: &Place, from: &str, to: Option<&str>) -> Done {
+    let shop = canary(place, from, to).await?;
+    print(&format!(
+        "{shop} writes an order every quarter of an hour from now on, and looks whether its mail left\n"
+    ))
 }
 
 async fn bootstrapped(place: &Place, new: NewShop<'_>, url: Option<Url>) -> Done {
@@ -492,6 +520,20 @@ mod tests {
             parsed("sign-in --shop Boats --email ann@b.example --url https://b.example --table orders"),
             Ok(Command::SignIn { place: table, shop, email, url })
         );
+    }
+
+    #[test]
+    fn a_canary_needs_a_sender() {
+        let (place, from) = (Place::Table("orders".to_owned()), "a@b.example".to_owned());
+        let made = |place, to| Ok(Command::Canary { place, from: from.clone(), to });
+        assert_eq!(parsed("canary --table orders --from a@b.example"), made(place, None));
+        let to = Some("c@b.example".to_owned());
+        let folder = Place::Folder(FOLDER.into());
+        assert_eq!(parsed("canary --from a@b.example --to c@b.example"), made(folder, to));
+        assert_eq!(parsed("canary --help"), Ok(Command::Help));
+        for wrong in ["canary", "canary --table orders", "canary --from a --shop B", "bootstrap --to a"] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

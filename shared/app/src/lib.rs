@@ -12,6 +12,7 @@ pub mod config;
 pub mod contact;
 pub mod dispatch;
 pub mod envelope;
+pub mod erase;
 pub mod governor;
 pub mod inbound;
 pub mod jobs;

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{AUDIT_EVERY, Audit, Audited, Pass};
+use crate::canary::{CANARY_EVERY, Canary};
 use crate::event::{Action, Actor};
 use crate::id::{AttemptId, CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, ShopId, StageId};
 use crate::run::later;
@@ -116,6 +117,9 @@ pub enum JobKind {
     /// Looks whether all that orders decided is there, and stands where the sweep finds it. Comes again every
     /// [`AUDIT_EVERY`].
     Audit(Audit),
+    /// Writes an order of the deployment's own and looks at the mail of the one before. Comes again every
+    /// [`CANARY_EVERY`].
+    Canary(Canary),
 }
 
 /// A connection to somebody else's service.
@@ -171,6 +175,7 @@ impl JobKind {
             Self::Recover(_) => "recover",
             Self::Check { .. } => "check",
             Self::Audit(_) => "audit",
+            Self::Canary(_) => "canary",
         }
     }
 
@@ -187,6 +192,7 @@ impl JobKind {
             Self::Reconcile { .. } => Some(RECONCILE_EVERY),
             Self::Refetch { .. } => Some(REFETCH_EVERY),
             Self::Audit(_) => Some(AUDIT_EVERY),
+            Self::Canary(_) => Some(CANARY_EVERY),
             _ => None,
         }
     }
@@ -292,6 +298,8 @@ pub enum Noted {
     Newest(Timestamp),
     /// What a page of this pass of the audit came to.
     Audited(Pass, Audited),
+    /// The canary after its turn.
+    Sung(Canary),
 }
 
 /// What one page of a job came to.
@@ -526,6 +534,7 @@ impl JobKind {
             (Self::Audit(audit), Noted::Audited(pass, page)) => {
                 Self::Audit(audit.passed(pass, *page, at_end))
             }
+            (Self::Canary(_), Noted::Sung(canary)) => Self::Canary(canary.clone()),
             _ => self.clone(),
         }
     }

@@ -8,6 +8,7 @@ pub mod again;
 pub mod audit;
 pub mod backoff;
 pub mod brand;
+pub mod canary;
 pub mod contact;
 pub mod decide;
 pub mod disposition;

@@ -5,6 +5,7 @@ mod audit;
 mod calls;
 mod config;
 mod contact;
+mod erase;
 mod governor;
 mod inbound;
 mod jobs;

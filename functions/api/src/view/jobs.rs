@@ -40,6 +40,8 @@ pub enum KindView {
     Check,
     /// Looks whether all that orders decided is there and where it must be; recurs.
     Audit,
+    /// Writes an order of the deployment's own and looks at its mail; recurs.
+    Canary,
 }
 
 /// Where a job stands.
@@ -104,6 +106,7 @@ impl From<Job> for JobView {
             JobKind::Recover { .. } => KindView::Recover,
             JobKind::Check { .. } => KindView::Check,
             JobKind::Audit(_) => KindView::Audit,
+            JobKind::Canary(_) => KindView::Canary,
         };
         Self {
             due: job.due(),

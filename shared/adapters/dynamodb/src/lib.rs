@@ -46,6 +46,7 @@ mod client;
 mod commit;
 mod config;
 mod contact;
+mod erase;
 mod error;
 mod event_item;
 mod expression;

@@ -4,6 +4,7 @@
 //! page does goes through `apply` or a conditional write, where the second time changes nothing.
 
 mod audit;
+mod canary;
 mod check;
 mod flows;
 mod foresee;
@@ -25,16 +26,18 @@ use stagepost_domain::{SignedDuration, Timestamp};
 use crate::Core;
 use crate::apply::ApplyError;
 use crate::audit::AuditStore;
+use crate::erase::EraseStore;
 use crate::platform::Platforms;
 use crate::ports::{
     ActError, AttemptStore, CommitError, ConfigStore, InboundStore, JobStore, OrderSource, OrderStore,
-    RunStore, Secrets, StoreError, TrackerService, WebhookSender,
+    RunStore, SearchStore, Secrets, StoreError, TrackerService, WebhookSender,
 };
 use crate::quarantine::QuarantineError;
 use crate::run::RECORD_TRIES;
 use crate::webhook::{Tried, try_out};
 
 pub use audit::{audit_of, keep_up};
+pub use canary::{canary_of, canary_order, make_canary};
 pub(crate) use check::checked_if_new;
 pub use check::{check, check_of, check_of_carrier, check_of_channel};
 pub use foresee::{FORESEEN_MAX, Foreseen, foresee};
@@ -47,12 +50,28 @@ pub use request::{
 
 /// What jobs need of the store.
 pub trait JobStores:
-    OrderStore + RunStore + ConfigStore + InboundStore + JobStore + AttemptStore + AuditStore
+    OrderStore
+    + RunStore
+    + ConfigStore
+    + InboundStore
+    + JobStore
+    + AttemptStore
+    + AuditStore
+    + SearchStore
+    + EraseStore
 {
 }
 
 impl<T> JobStores for T where
-    T: OrderStore + RunStore + ConfigStore + InboundStore + JobStore + AttemptStore + AuditStore
+    T: OrderStore
+        + RunStore
+        + ConfigStore
+        + InboundStore
+        + JobStore
+        + AttemptStore
+        + AuditStore
+        + SearchStore
+        + EraseStore
 {
 }
 
@@ -247,6 +266,7 @@ where
             JobKind::Recover(which) => self.recover(job, which).await,
             JobKind::Check { connection } => self.check(&job.shop, connection).await,
             JobKind::Audit(audit) => self.audit(&job.shop, audit, cursor).await,
+            JobKind::Canary(canary) => self.canary(&job.shop, canary).await,
         }
     }
 }

@@ -12,6 +12,7 @@
 
 mod applying;
 mod auditing;
+mod canarying;
 mod far_end;
 mod fulfilling;
 mod looping;

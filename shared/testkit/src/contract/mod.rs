@@ -7,6 +7,7 @@ pub mod attempts;
 pub mod calls;
 pub mod config;
 pub mod contact;
+pub mod erase;
 pub mod governor;
 pub mod inbound;
 pub mod jobs;
@@ -122,6 +123,10 @@ macro_rules! store_contract {
             of_two_that_index_one_order_one_loses
             entries_are_paged_by_prefix_and_shop
             orders_are_read_for_their_hits
+        }
+        $crate::store_contract! { @laws erase $make;
+            an_order_is_deleted_with_everything_under_it
+            a_number_is_listed_and_unlisted_for_one_order
         }
         $crate::store_contract! { @laws config $make;
             settings_are_written_with_every_change

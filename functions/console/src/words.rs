@@ -372,6 +372,7 @@ pub fn job(kind: &JobKind) -> &'static str {
             "Tries out a carrier service\u{2019}s credentials"
         }
         JobKind::Audit(_) => "Looks whether everything that is to be done still is",
+        JobKind::Retain => "Erases what is kept no longer",
         JobKind::Canary(_) => "Writes an order and looks whether its mail leaves in time",
     }
 }
@@ -487,6 +488,7 @@ pub fn change(change: &Change) -> String {
         Change::CarrierConnected => "Carrier service connected".to_owned(),
         Change::Assigned => "Put into a flow".to_owned(),
         Change::StageRetired => "Its stage was deleted".to_owned(),
+        Change::Erased => "Personal data erased for good".to_owned(),
         Change::LinkRenewed => "Tracking link renewed: the one before opens nothing any more".to_owned(),
         Change::Held => "Put on hold".to_owned(),
         Change::Resumed => "Released from hold".to_owned(),

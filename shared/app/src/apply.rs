@@ -145,7 +145,7 @@ async fn read<S>(core: &Core<S>, shop: &ShopId, id: &OrderId, fact: &Fact) -> Re
 where
     S: OrderStore + ConfigStore,
 {
-    let (order, snapshot) = if matches!(fact, Fact::Order(_)) {
+    let (order, snapshot) = if matches!(fact, Fact::Order(_) | Fact::Erase { .. }) {
         core.store.order_with_snapshot(id).await?.map_or((None, None), |(o, s)| (Some(o), s))
     } else {
         (core.store.order(id).await?, None)
@@ -198,6 +198,7 @@ fn wants_packages(order: &Order, fact: &Fact) -> bool {
         | Fact::Move(_)
         | Fact::StageRetired
         | Fact::RenewLink { .. }
+        | Fact::Erase { .. }
         | Fact::Hold { .. }
         | Fact::Resume { .. } => false,
     }
@@ -274,6 +275,7 @@ async fn keep_ignored<S: InboundStore>(
         Fact::StageRetired => ("stage_retired", None),
         Fact::CarrierConnected => ("carrier_connected", None),
         Fact::RenewLink { .. } => ("renew_link", None),
+        Fact::Erase { .. } => ("erase", None),
         Fact::Hold { .. } => ("hold", None),
         Fact::Resume { .. } => ("resume", None),
     };

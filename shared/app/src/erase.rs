@@ -1,12 +1,15 @@
-//! Orders that go, wholly.
+//! What goes: an order's people, or the whole order.
 
 use std::future::Future;
 
-use stagepost_domain::id::{OrderId, ShopId};
+use stagepost_domain::Timestamp;
+use stagepost_domain::event::Actor;
+use stagepost_domain::fact::Fact;
+use stagepost_domain::id::{EndpointId, OrderId, ShopId};
 
 use crate::Core;
-use crate::apply::ApplyError;
-use crate::ports::{OrderStore, SearchStore, StoreError};
+use crate::apply::{ApplyError, Outcome, apply};
+use crate::ports::{ConfigStore, InboundStore, OrderStore, SearchStore, StoreError};
 use crate::search::forget;
 
 /// Items deleted in one step.
@@ -24,6 +27,21 @@ pub trait EraseStore: Send + Sync {
         number: &str,
         order: &OrderId,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Deletes at most `limit` of what stands beside an order and may name its people: frozen bodies, the log of calls.
+    /// True when nothing of it is left.
+    fn delete_private(
+        &self,
+        order: &OrderId,
+        limit: usize,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Deletes at most `limit` of the calls of an endpoint before then, oldest first; how many there were.
+    fn forget_attempts(
+        &self,
+        shop: &ShopId,
+        endpoint: &EndpointId,
+        before: Timestamp,
+        limit: usize,
+    ) -> impl Future<Output = Result<usize, StoreError>> + Send;
     /// Deletes at most `limit` of the items that stand under an order, the order itself last: true when nothing is
     /// left. Whatever stops in between, the same call goes on.
     fn delete_some(
@@ -55,6 +73,39 @@ where
     for _ in 0..STEPS_MAX {
         if core.store.delete_some(id, STEP).await? {
             return Ok(true);
+        }
+    }
+    Err(ApplyError::Busy)
+}
+
+/// Erases an order's personal data: its people, what it is found by in the search beside its number, the frozen bodies
+/// and the log of calls. The order itself, its lines and its timeline stay. It is an event of the order, by `actor` or
+/// by the shop's settings; what its platform tells of people later is left out (law 19). Erased again it is looked for
+/// what a call that stopped half-way has left.
+///
+/// What this does not reach goes by itself: the quarantine within 30 days, a call under an idempotency key within a
+/// day. A message that has not been sent yet goes without its body, and fails.
+///
+/// # Errors
+/// The store failed; to be done again.
+pub async fn erase_people<S>(
+    core: &Core<S>,
+    shop: &ShopId,
+    id: &OrderId,
+    actor: Option<Actor>,
+) -> Result<Outcome, ApplyError>
+where
+    S: OrderStore + ConfigStore + InboundStore + SearchStore + EraseStore,
+{
+    let outcome = apply(core, shop, id, &Fact::Erase { actor }).await?;
+    if let Outcome::Refused(_) = outcome {
+        return Ok(outcome);
+    }
+    // The stream brings back what it is found by without its people.
+    forget(&core.store, id).await?;
+    for _ in 0..STEPS_MAX {
+        if core.store.delete_private(id, STEP).await? {
+            return Ok(outcome);
         }
     }
     Err(ApplyError::Busy)

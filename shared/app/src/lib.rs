@@ -32,7 +32,9 @@ pub mod webhook;
 
 use std::sync::Arc;
 
+use audit::AuditStore;
 use contact::ContactStore;
+use erase::EraseStore;
 use mail::ports::{AskedMailStore, SuppressionStore, TallyStore};
 use people::ports::PeopleStore;
 use ports::{
@@ -60,6 +62,8 @@ pub trait ShopStores:
     + HealthStore
     + PeopleStore
     + ContactStore
+    + AuditStore
+    + EraseStore
     + Clone
     + 'static
 {
@@ -81,6 +85,8 @@ impl<T> ShopStores for T where
         + HealthStore
         + PeopleStore
         + ContactStore
+        + AuditStore
+        + EraseStore
         + Clone
         + 'static
 {

@@ -27,7 +27,7 @@ const BATCHES_MAX: usize = 6;
 #[must_use]
 pub fn concerns(event: &Event) -> bool {
     let by_platform = matches!(event.cause, Cause::Platform { .. } | Cause::PlatformFulfillment { .. });
-    by_platform || matches!(event.change, Change::Created { .. } | Change::Updated)
+    by_platform || matches!(event.change, Change::Created { .. } | Change::Updated | Change::Erased)
 }
 
 /// What keeping an order's entries came to.

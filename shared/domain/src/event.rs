@@ -94,7 +94,7 @@ pub enum Cause {
         /// Who.
         actor: Actor,
     },
-    /// An edit of the shop's configuration.
+    /// An edit of the shop's configuration, or what its settings ask for.
     Configuration,
     /// The fulfillment runner's finding.
     Runner {
@@ -200,6 +200,8 @@ pub enum Change {
     StageRetired,
     /// The link to its tracking page was revoked and made anew.
     LinkRenewed,
+    /// Its personal data was erased.
+    Erased,
     /// Stopped, by the breaker or by somebody.
     Held,
     /// Released.

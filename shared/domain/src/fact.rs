@@ -293,6 +293,11 @@ pub enum Fact {
     },
     /// The shop has a carrier service: the order's parcels under way are to be reported by it.
     CarrierConnected,
+    /// An order's personal data is to go, asked for by somebody or by the shop's settings.
+    Erase {
+        /// Who; nobody where the settings ask.
+        actor: Option<Actor>,
+    },
     /// The link to the order's tracking page is to open nothing any more, and another one to open it.
     RenewLink {
         /// Who.

@@ -9,6 +9,7 @@ use crate::audit::{AUDIT_EVERY, Audit, Audited, Pass};
 use crate::canary::{CANARY_EVERY, Canary};
 use crate::event::{Action, Actor};
 use crate::id::{AttemptId, CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, ShopId, StageId};
+use crate::retention::RETAIN_EVERY;
 use crate::run::later;
 use crate::text::truncated;
 
@@ -117,6 +118,8 @@ pub enum JobKind {
     /// Looks whether all that orders decided is there, and stands where the sweep finds it. Comes again every
     /// [`AUDIT_EVERY`].
     Audit(Audit),
+    /// Erases what the shop keeps no longer. Comes again every [`RETAIN_EVERY`].
+    Retain,
     /// Writes an order of the deployment's own and looks at the mail of the one before. Comes again every
     /// [`CANARY_EVERY`].
     Canary(Canary),
@@ -175,6 +178,7 @@ impl JobKind {
             Self::Recover(_) => "recover",
             Self::Check { .. } => "check",
             Self::Audit(_) => "audit",
+            Self::Retain => "retain",
             Self::Canary(_) => "canary",
         }
     }
@@ -192,6 +196,7 @@ impl JobKind {
             Self::Reconcile { .. } => Some(RECONCILE_EVERY),
             Self::Refetch { .. } => Some(REFETCH_EVERY),
             Self::Audit(_) => Some(AUDIT_EVERY),
+            Self::Retain => Some(RETAIN_EVERY),
             Self::Canary(_) => Some(CANARY_EVERY),
             _ => None,
         }

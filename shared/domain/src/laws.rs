@@ -13,4 +13,5 @@ mod law_13_parcels;
 mod law_15_flows;
 mod law_16_subscribers;
 mod restored;
+mod law_19_erasure;
 pub(crate) mod scene;

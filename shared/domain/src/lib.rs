@@ -29,6 +29,7 @@ pub mod outcome;
 pub mod pace;
 pub mod package;
 pub mod restore;
+pub mod retention;
 pub mod run;
 pub mod search;
 pub mod session;

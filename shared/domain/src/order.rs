@@ -210,6 +210,9 @@ pub struct Order {
     /// The last event with a mail in it: mails go in the order of their events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_mail: Option<u64>,
+    /// When its personal data was erased: what is told of people since is left out (law 19).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Timestamp>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -291,4 +294,12 @@ pub struct Snapshot {
     /// The platform's own word for the order's state, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform_status: Option<String>,
+}
+
+impl Snapshot {
+    /// The same without whom it is about: lines and money stay.
+    #[must_use]
+    pub fn without_people(&self) -> Self {
+        Self { customer: Customer::default(), ship_to: Vec::new(), ..self.clone() }
+    }
 }

@@ -10,6 +10,7 @@ use crate::flow::Flow;
 use crate::id::{CarrierId, ChannelId, EndpointId, FlowId, KeyId, ShopId, TemplateId};
 use crate::keyring::Keyring;
 use crate::order::Platform;
+use crate::retention::Retention;
 use crate::run::later;
 use crate::webhook::EventType;
 
@@ -50,6 +51,9 @@ pub struct Settings {
     /// How its mails leave.
     #[serde(default)]
     pub mail: MailSettings,
+    /// How long its things are kept.
+    #[serde(default, skip_serializing_if = "Retention::is_default")]
+    pub retention: Retention,
 }
 
 /// Most addresses that test mails may go to, beside the shop's own.

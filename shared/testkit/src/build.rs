@@ -111,6 +111,7 @@ pub fn settings(shop: &ShopId, config_version: u64) -> Settings {
         registrar: None,
         mail: stagepost_domain::shop::MailSettings::default(),
         notify_email: None,
+        retention: stagepost_domain::retention::Retention::default(),
     }
 }
 

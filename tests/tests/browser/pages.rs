@@ -66,6 +66,7 @@ fn of_orders(shop: &Shop) -> Vec<Page> {
         ("board", "/orders/board".to_owned()),
         ("order", format!("/orders/{order}")),
         ("renew-link", format!("/orders/{order}/renew-link")),
+        ("erase", format!("/orders/{order}/erase")),
         ("simulate", "/simulate".to_owned()),
         ("simulate-order", format!("/simulate?order={order}")),
         ("activity", "/activity".to_owned()),

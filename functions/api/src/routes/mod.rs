@@ -458,6 +458,14 @@ fn orders<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K>
                 "Links that customers have open nothing any more; mails sent from now on hold the new one.",
             ),
         )
+        .delete(
+            "/v1/orders/{id}/personal-data",
+            orders::erase,
+            about("erasePersonalData", "Erase an order's personal data, for good").detail(
+                "Its people, what it is found by beside its number, frozen messages and the log of calls. What its \
+                 platform tells of people later is left out. The order, its lines and its timeline stay.",
+            ),
+        )
         .post(
             "/v1/orders/{id}/resume",
             orders::resume,

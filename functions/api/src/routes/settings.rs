@@ -27,7 +27,7 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
     Payload(input): Payload<SettingsInput>,
 ) -> Answer<Current<SettingsView>> {
     let settings = config::update_settings(&api.core, caller.shop(), &input, expected).await?;
-    keep_up(&api.core, caller.shop()).await?;
+    keep_up(&api.core, &settings).await?;
     Ok(Current(settings.into()))
 }
 

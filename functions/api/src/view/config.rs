@@ -15,6 +15,7 @@ use stagepost_domain::flow::warnings::Warning;
 use stagepost_domain::id::{CarrierId, ChannelId, FlowId, JobId, KeyId, MemberId, ShopId, TemplateId};
 use stagepost_domain::member::Member;
 use stagepost_domain::order::Platform;
+use stagepost_domain::retention::Retention;
 use stagepost_domain::shop::{ApiKey, CarrierIntegration, CarrierKind, Channel, MailMode, Role, Settings};
 use stagepost_domain::template::EmailTemplate;
 
@@ -68,6 +69,8 @@ pub struct SettingsView {
     grace_seconds: u32,
     /// Who is mailed when its set-up needs a person; null for nobody.
     notify_email: Option<String>,
+    /// How long things are kept.
+    retention: Retention,
     /// Counts every change of configuration.
     config_version: u64,
 }
@@ -85,6 +88,7 @@ impl From<Settings> for SettingsView {
             configuration_set: s.mail.configuration_set,
             grace_seconds: s.grace_seconds,
             notify_email: s.notify_email,
+            retention: s.retention,
             config_version: s.config_version,
         }
     }

@@ -40,6 +40,8 @@ pub enum KindView {
     Check,
     /// Looks whether all that orders decided is there and where it must be; recurs.
     Audit,
+    /// Erases what the shop keeps no longer; recurs.
+    Retain,
     /// Writes an order of the deployment's own and looks at its mail; recurs.
     Canary,
 }
@@ -106,6 +108,7 @@ impl From<Job> for JobView {
             JobKind::Recover { .. } => KindView::Recover,
             JobKind::Check { .. } => KindView::Check,
             JobKind::Audit(_) => KindView::Audit,
+            JobKind::Retain => KindView::Retain,
             JobKind::Canary(_) => KindView::Canary,
         };
         Self {

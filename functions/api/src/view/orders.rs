@@ -115,6 +115,8 @@ pub struct OrderView {
     packages: Vec<PackageView>,
     /// When it was created on its platform.
     created_at: Timestamp,
+    /// When its personal data was erased; what is told of people since is left out.
+    erased_at: Option<Timestamp>,
     /// Where the customer can follow it.
     tracking_url: String,
 }
@@ -154,6 +156,7 @@ impl OrderView {
             more_packages: order.packages.more,
             packages: packages.into_iter().filter(|p| !p.removed).map(PackageView::from).collect(),
             created_at: order.created_at,
+            erased_at: order.erased_at,
             tracking_url,
         }
     }

@@ -215,6 +215,7 @@ async fn full() -> (World, Vec<String>) {
     let mut paths = vec![
         format!("/orders/{order}"),
         format!("/orders/{order}/renew-link"),
+        format!("/orders/{order}/erase"),
         format!("/orders/move?to=stg_ready&order={order}"),
         format!("/simulate?order={order}&step=move:stg_shipped"),
         format!("/settings/notifications/templates/{template}"),

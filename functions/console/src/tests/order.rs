@@ -352,3 +352,29 @@ async fn an_order_that_cannot_be_read_is_told_as_our_own_trouble() {
     assert_eq!(seen.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(seen.says("Something is wrong on our side") && seen.says("Trying again will not help"));
 }
+
+#[tokio::test]
+async fn law_19_an_admin_erases_an_orders_people_after_a_page_that_says_what_goes() {
+    let world = World::new().await;
+    let id = world.order(1001).await;
+    let (page, erase) = (format!("/orders/{id}"), format!("/orders/{id}/erase"));
+    let people = async || world.store.order_with_snapshot(&id).await.unwrap().unwrap().1.unwrap();
+    world.bare(&build::other_shop()).await;
+    for (shop, role, status) in [
+        (build::shop(), Role::Member, StatusCode::FORBIDDEN),
+        (build::other_shop(), Role::Owner, StatusCode::NOT_FOUND),
+    ] {
+        world.sign_in(&shop, role).await;
+        assert_eq!(world.get(&erase).await.status, status);
+        assert_eq!(world.post(&erase, &[]).await.status, status);
+    }
+    assert_eq!(people().await, build::snapshot());
+    world.sign_in(&build::shop(), Role::Admin).await;
+    assert!(world.get(&page).await.says("Erase\u{2026}"));
+    assert!(world.get(&erase).await.says("This cannot be taken back."));
+    assert_eq!(people().await, build::snapshot(), "asking does nothing");
+    assert_eq!(world.post(&erase, &[]).await.to(), page);
+    assert_eq!(people().await, build::snapshot().without_people());
+    let now = world.get(&page).await;
+    assert!(now.says("Personal data erased for good") && !now.says("Ada Example"));
+}

@@ -61,7 +61,7 @@ impl AttemptStore for DynamoStore {
 }
 
 fn run_prefix(run: &RunId) -> String {
-    format!("A#{:010}#{}#", run.seq, run.key)
+    format!("{}{:010}#{}#", keys::ATTEMPTS, run.seq, run.key)
 }
 
 fn key(attempt: &Attempt) -> Key {
@@ -72,7 +72,7 @@ fn key(attempt: &Attempt) -> Key {
     }
 }
 
-fn of_endpoint(shop: &ShopId, endpoint: &EndpointId) -> String {
+pub(crate) fn of_endpoint(shop: &ShopId, endpoint: &EndpointId) -> String {
     format!("TRIED#{shop}#{endpoint}")
 }
 

@@ -2,15 +2,51 @@
 
 use stagepost_app::erase::EraseStore;
 use stagepost_app::ports::StoreError;
-use stagepost_domain::id::{OrderId, ShopId};
+use stagepost_domain::Timestamp;
+use stagepost_domain::id::{EndpointId, OrderId, ShopId};
 
+use crate::attempts;
 use crate::keys::{self, Key};
 use crate::row::key_of;
 use crate::store::{Bounds, DynamoStore, Span};
+use crate::table::GSI2;
 
 impl EraseStore for DynamoStore {
     async fn unlist_number(&self, shop: &ShopId, number: &str, order: &OrderId) -> Result<(), StoreError> {
         self.delete(&Key::new(keys::track_pk(shop, number), keys::order_pk(order))).await
+    }
+
+    async fn delete_private(&self, order: &OrderId, limit: usize) -> Result<bool, StoreError> {
+        let mut left = limit.max(1);
+        for prefix in [keys::BODIES, keys::ATTEMPTS] {
+            let rows = self.query(&Span::prefix(keys::order_pk(order), prefix), left).await?;
+            for row in &rows {
+                self.delete(&key_of(row)).await?;
+            }
+            left = left.saturating_sub(rows.len());
+        }
+        Ok(left > 0)
+    }
+
+    async fn forget_attempts(
+        &self,
+        shop: &ShopId,
+        endpoint: &EndpointId,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let span = Span {
+            index: Some(GSI2),
+            pk: attempts::of_endpoint(shop, endpoint),
+            sk: Bounds::UpTo(keys::time_text(before)),
+            newest_first: false,
+            start: None,
+        };
+        let places = self.query(&span, limit).await?;
+        for place in &places {
+            self.delete(&key_of(place)).await?;
+        }
+        Ok(places.len())
     }
 
     async fn delete_some(&self, order: &OrderId, limit: usize) -> Result<bool, StoreError> {

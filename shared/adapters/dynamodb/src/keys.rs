@@ -23,6 +23,8 @@ pub(crate) const PACKAGES: &str = "P#";
 /// Behind all packages. Between the order and its packages there is nothing else.
 pub(crate) const PACKAGES_END: &str = "P$";
 pub(crate) const IGNORED: &str = "I#";
+pub(crate) const BODIES: &str = "B#";
+pub(crate) const ATTEMPTS: &str = "A#";
 pub(crate) const HOLDERS: &str = "ORDER#";
 pub(crate) const PARKED: &str = "PARKED#";
 pub(crate) const QUARANTINE: &str = "Q#";
@@ -79,7 +81,7 @@ pub(crate) fn event(order: &OrderId, seq: u64) -> Key {
 }
 
 pub(crate) fn body(order: &OrderId, seq: u64) -> Key {
-    Key::new(order_pk(order), format!("B#{seq:010}"))
+    Key::new(order_pk(order), format!("{BODIES}{seq:010}"))
 }
 
 pub(crate) fn package(order: &OrderId, package: &PackageId) -> Key {

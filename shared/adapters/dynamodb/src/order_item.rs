@@ -74,6 +74,9 @@ struct OrderItem {
     /// Last mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lm: Option<u64>,
+    /// When its people were erased, which nobody takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    er: Option<Stamp>,
     g1pk: String,
     g1sk: String,
 }
@@ -262,6 +265,7 @@ pub(crate) fn to_row(order: &Order, write_id: &str) -> Result<Row, StoreError> {
         lk: order.links,
         em: order.has_email,
         lm: order.last_mail,
+        er: order.erased_at.map(Stamp),
         g1pk: keys::listing_pk(&order.shop, &filter),
         g1sk: keys::listing_sk(listed_at(order), &order.id),
     };
@@ -345,6 +349,7 @@ pub(crate) fn from_row(row: Row) -> Result<Order, StoreError> {
         links: item.lk,
         has_email: item.em,
         last_mail: item.lm,
+        erased_at: item.er.map(|stamp| stamp.0),
     })
 }
 

@@ -25,7 +25,7 @@ pub use members::{
 };
 pub use removal::{Removal, remove};
 pub use secrets::Plain;
-pub use shop::{SettingsInput, create_shop, update_settings};
+pub use shop::{RetentionInput, SettingsInput, create_shop, update_settings};
 pub use templates::{TemplateInput, put_template};
 
 use stagepost_domain::id::{InvalidId, ShopId};

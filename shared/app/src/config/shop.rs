@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use stagepost_domain::id::ShopId;
+use stagepost_domain::retention::{LOGS_DAYS_MAX, ORDERS_DAYS_MAX, Retention};
 use stagepost_domain::shop::{
     GRACE_SECONDS_DEFAULT, GRACE_SECONDS_MAX, MailMode, MailSettings, Role, Settings, TEST_RECIPIENTS_MAX,
 };
@@ -56,6 +57,46 @@ pub struct SettingsInput {
     /// Who is mailed when the shop's set-up needs a person, as when an endpoint keeps failing; empty for nobody.
     #[cfg_attr(feature = "schema", schemars(length(max = 254)))]
     pub notify_email: Option<String>,
+    /// How long things are kept; what is left out stays as it is.
+    pub retention: Option<RetentionInput>,
+}
+
+/// How long a shop's things are to be kept.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RetentionInput {
+    /// Days that calls of endpoints are logged for.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 30)))]
+    pub attempts_days: Option<u16>,
+    /// Days that notifications are kept for that could not be read.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 30)))]
+    pub quarantine_days: Option<u16>,
+    /// Days after an order came to rest until its personal data is erased; null for never.
+    #[serde(default, deserialize_with = "super::secrets::said")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u16>", range(min = 1, max = 3650)))]
+    pub orders_days: Option<Option<u16>>,
+}
+
+impl RetentionInput {
+    fn apply(&self, kept: &mut Retention) -> Result<(), Invalid> {
+        if let Some(days) = self.attempts_days {
+            kept.attempts_days = within("retention.attempts_days", days, LOGS_DAYS_MAX)?;
+        }
+        if let Some(days) = self.quarantine_days {
+            kept.quarantine_days = within("retention.quarantine_days", days, LOGS_DAYS_MAX)?;
+        }
+        if let Some(days) = self.orders_days {
+            let within = |days| within("retention.orders_days", days, ORDERS_DAYS_MAX);
+            kept.orders_days = days.map(within).transpose()?;
+        }
+        Ok(())
+    }
+}
+
+fn within(field: &str, days: u16, most: u16) -> Result<u16, Invalid> {
+    let fits = (1..=most).contains(&days);
+    if fits { Ok(days) } else { Err(Invalid::new(field, format!("must be 1 to {most} days"))) }
 }
 
 /// Makes a shop with its first owner key; gives the key, which is shown once.
@@ -80,6 +121,7 @@ pub async fn create_shop<S: ConfigStore>(
         registrar: None,
         mail: MailSettings::default(),
         notify_email: None,
+        retention: Retention::default(),
     };
     // One write: a shop without a key is one that nobody gets into.
     let (key, token) = new_key(core, shop, "first owner key", Role::Owner)?;
@@ -137,6 +179,9 @@ impl SettingsInput {
                 return Err(Invalid::new("grace_seconds", format!("must be at most {GRACE_SECONDS_MAX}")));
             }
             settings.grace_seconds = seconds;
+        }
+        if let Some(retention) = &self.retention {
+            retention.apply(&mut settings.retention)?;
         }
         self.apply_mail(&mut settings.mail)
     }

@@ -5,7 +5,9 @@ use stagepost_domain::audit::{AUDIT_EVERY, Audit, Audited};
 use stagepost_domain::id::{InvalidId, JobId, OrderId, ShopId};
 use stagepost_domain::job::{Counted, Job, JobKind, JobState, Noted, PageDone, Progress};
 use stagepost_domain::run::later;
+use stagepost_domain::shop::Settings;
 
+use super::retain::retention_of;
 use super::walk::walk;
 use super::{JobStores, PageError, Tools};
 use crate::Core;
@@ -26,16 +28,31 @@ pub fn audit_of(shop: &ShopId, now: Timestamp) -> Result<Job, InvalidId> {
     Ok(job)
 }
 
-/// Makes the jobs that a shop has from its beginning, for one that was made before there were any.
+/// Makes the jobs that a shop's settings ask for and that are not there: the audit of a shop that was made before there
+/// were audits, and retention where something is kept shorter than it would be by itself.
 ///
 /// # Errors
 /// The store failed.
-pub async fn keep_up<S: JobStore>(core: &Core<S>, shop: &ShopId) -> Result<(), ConfigError> {
-    let audit = audit_of(shop, core.now())?;
-    if core.store.job(shop, &audit.id).await?.is_some() {
-        return Ok(());
+pub async fn keep_up<S: JobStore>(core: &Core<S>, settings: &Settings) -> Result<(), ConfigError> {
+    let (shop, now) = (&settings.shop, core.now());
+    open(core, audit_of(shop, now)?).await?;
+    if settings.retention.erases() {
+        open(core, retention_of(shop, now)?).await?;
     }
-    match core.store.create_job(&audit).await {
+    Ok(())
+}
+
+async fn open<S: JobStore>(core: &Core<S>, wanted: Job) -> Result<(), ConfigError> {
+    let written = match core.store.job(&wanted.shop, &wanted.id).await? {
+        None => core.store.create_job(&wanted).await,
+        // Retention was off for a while.
+        Some(there) if there.ended() => match there.renewed(core.now()) {
+            Ok(renewed) => core.store.update_job(&renewed).await,
+            Err(_) => Ok(()),
+        },
+        Some(_) => Ok(()),
+    };
+    match written {
         // Somebody else was faster.
         Ok(()) | Err(CommitError::LostRace | CommitError::Conflict) => Ok(()),
         Err(CommitError::Store(error)) => Err(error.into()),

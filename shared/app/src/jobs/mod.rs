@@ -13,6 +13,7 @@ mod parcels;
 mod reconcile;
 mod recover;
 mod request;
+mod retain;
 mod walk;
 
 use std::time::Duration;
@@ -266,6 +267,7 @@ where
             JobKind::Recover(which) => self.recover(job, which).await,
             JobKind::Check { connection } => self.check(&job.shop, connection).await,
             JobKind::Audit(audit) => self.audit(&job.shop, audit, cursor).await,
+            JobKind::Retain => self.retain(&job.shop, cursor).await,
             JobKind::Canary(canary) => self.canary(&job.shop, canary).await,
         }
     }

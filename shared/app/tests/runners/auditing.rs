@@ -2,7 +2,7 @@
 
 use stagepost_app::audit::{Finding, look_at};
 use stagepost_app::jobs::keep_up;
-use stagepost_app::ports::{CommitError, JobStore, RunStore};
+use stagepost_app::ports::{CommitError, ConfigStore, JobStore, RunStore};
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::Action;
 use stagepost_domain::fact::{Fact, PackageEdit};
@@ -134,7 +134,8 @@ fn an_audit_that_meets_a_run_as_it_changes_leaves_its_place_to_whoever_changed_i
 fn a_shop_of_before_there_were_audits_gets_one_and_only_one() {
     let world = World::new();
     for _ in 0..2 {
-        done(keep_up(&world.plain, &build::shop())).unwrap();
+        let settings = done(world.store.settings(&build::shop())).unwrap().unwrap();
+        done(keep_up(&world.plain, &settings)).unwrap();
         let jobs = done(world.store.jobs(&build::shop(), None, 10)).unwrap().items;
         assert_eq!(jobs.iter().map(|job| job.kind.code()).collect::<Vec<_>>(), ["audit"]);
         world.pass(60);

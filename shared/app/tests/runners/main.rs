@@ -22,6 +22,7 @@ mod people;
 mod posting;
 mod registering;
 mod restoring;
+mod retaining;
 mod rotating;
 mod searching;
 mod setting_up;

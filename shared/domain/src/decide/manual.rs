@@ -4,7 +4,7 @@ use super::{Changeset, Context, Decision, Draft, Refused};
 use crate::event::{Actor, Cause, Change};
 use crate::fact::{Follows, MoveFact};
 use crate::flow::Stage;
-use crate::order::{Hold, HoldReason, Lifecycle, Order, Placement};
+use crate::order::{Hold, HoldReason, Lifecycle, Order, Placement, Snapshot};
 use crate::outcome::{NoOpReason, SkipReason};
 
 /// A move by hand goes anywhere, once, from the screen that was seen.
@@ -50,6 +50,20 @@ pub(super) fn link_renewed(context: Context<'_>, actor: &Actor) -> Decision {
     let mut draft = Draft::new(context, order.clone(), Cause::Manual { actor: actor.clone() }, None);
     draft.order.links = order.links.saturating_add(1);
     changed(draft.finish(Change::LinkRenewed))
+}
+
+/// Takes the people out of an order, for good. What is told of them later is left out as well (law 19).
+pub(super) fn erased(context: Context<'_>, actor: Option<&Actor>) -> Decision {
+    let Some(order) = context.order else { return Decision::Refused(Refused::UnknownOrder) };
+    if order.erased_at.is_some() {
+        return Decision::NoOp(NoOpReason::Same);
+    }
+    let cause = actor.map_or(Cause::Configuration, |actor| Cause::Manual { actor: actor.clone() });
+    let mut draft = Draft::new(context, order.clone(), cause, None);
+    draft.order.erased_at = Some(context.now);
+    draft.order.has_email = false;
+    draft.snapshot = context.snapshot.map(Snapshot::without_people);
+    changed(draft.finish(Change::Erased))
 }
 
 /// Stops an order until somebody releases it: its runs wait, facts are still recorded.

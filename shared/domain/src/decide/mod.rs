@@ -130,6 +130,7 @@ pub fn decide(context: Context<'_>, fact: &Fact) -> Decision {
         Fact::Assign(fact) => assign::assigned(context, fact),
         Fact::StageRetired => assign::restaged(context),
         Fact::RenewLink { actor } => manual::link_renewed(context, actor),
+        Fact::Erase { actor } => manual::erased(context, actor.as_ref()),
         Fact::Hold { actor } => manual::held(context, actor),
         Fact::Resume { actor } => manual::resumed(context, actor),
     }

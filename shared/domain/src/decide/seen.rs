@@ -24,6 +24,14 @@ const WHOLE_ORDER: &str = "order";
 
 /// An order as a platform shows it.
 pub(super) fn order(context: Context<'_>, fact: &OrderFact) -> Decision {
+    let bare;
+    let fact = match context.order {
+        Some(known) if known.erased_at.is_some() => {
+            bare = OrderFact { snapshot: fact.snapshot.without_people(), ..fact.clone() };
+            &bare
+        }
+        _ => fact,
+    };
     match context.order {
         // A hand writes what is new, and over nothing that is there.
         Some(known) if known.placement != Placement::Awaiting && fact.by.is_some() => {
@@ -69,6 +77,7 @@ pub(super) fn blank_order(
         links: 0,
         has_email: false,
         last_mail: None,
+        erased_at: None,
     }
 }
 

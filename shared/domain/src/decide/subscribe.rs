@@ -82,6 +82,7 @@ fn is_update(change: &Change) -> bool {
         | Change::Assigned
         | Change::StageRetired
         | Change::LinkRenewed
+        | Change::Erased
         | Change::CarrierConnected => false,
     }
 }

@@ -113,6 +113,7 @@ fn settings() -> Settings {
         registrar: None,
         mail: crate::shop::MailSettings::default(),
         notify_email: None,
+        retention: crate::retention::Retention::default(),
     }
 }
 

@@ -3,7 +3,8 @@
 use stagepost_app::attempt::AttemptOf;
 use stagepost_app::erase::EraseStore;
 use stagepost_app::ports::StoreError;
-use stagepost_domain::id::{OrderId, ShopId};
+use stagepost_domain::Timestamp;
+use stagepost_domain::id::{EndpointId, OrderId, ShopId};
 use stagepost_domain::package::normalised_number;
 
 use super::{MemoryStore, State};
@@ -14,6 +15,30 @@ impl EraseStore for MemoryStore {
         self.write_plain(|state| {
             state.numbers.remove(&entry);
         })
+    }
+
+    async fn delete_private(&self, order: &OrderId, _: usize) -> Result<bool, StoreError> {
+        self.write_plain(|state| state.delete_private(order))?;
+        Ok(true)
+    }
+
+    async fn forget_attempts(
+        &self,
+        shop: &ShopId,
+        endpoint: &EndpointId,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let mut gone = 0;
+        self.write_plain(|state| {
+            state.attempts.sort_by_key(|attempt| attempt.at);
+            state.attempts.retain(|a| {
+                let goes = a.shop == *shop && a.endpoint == *endpoint && a.at < before && gone < limit;
+                gone += usize::from(goes);
+                !goes
+            });
+        })?;
+        Ok(gone)
     }
 
     async fn delete_some(&self, order: &OrderId, limit: usize) -> Result<bool, StoreError> {
@@ -44,6 +69,11 @@ impl State {
             || self.attempts.iter().any(|a| matches!(&a.of, AttemptOf::Run(run) if run.order == *order))
     }
 
+    fn delete_private(&mut self, order: &OrderId) {
+        self.bodies.retain(|(of, _), _| of != order);
+        self.attempts.retain(|a| !matches!(&a.of, AttemptOf::Run(run) if run.order == *order));
+    }
+
     /// Events some at a time; then the rest, and at last the order.
     fn delete_some(&mut self, order: &OrderId, limit: usize) {
         let events = self.events_of(order);
@@ -55,9 +85,8 @@ impl State {
             self.snapshots.remove(order);
             self.packages.remove(order);
             self.indexed.remove(order);
-            self.bodies.retain(|(of, _), _| of != order);
             self.ignored.retain(|fact| fact.order != *order);
-            self.attempts.retain(|a| !matches!(&a.of, AttemptOf::Run(run) if run.order == *order));
+            self.delete_private(order);
         } else {
             self.orders.remove(order);
         }

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use stagepost_app::apply::{Outcome, apply};
+use stagepost_app::erase::erase_people;
 use stagepost_app::ports::Secrets;
 use stagepost_domain::decide::Refused;
 use stagepost_domain::fact::{AssignFact, Assigner, Fact, Follows, MoveFact, PackageEdit};
@@ -16,7 +17,7 @@ use stagepost_lambda::http::Problem;
 use super::input::{PackageInput, PackagePatchInput};
 use super::{State, own, shown};
 use crate::answer::{Answer, Found};
-use crate::caller::{Caller, Member};
+use crate::caller::{Admin, Caller, Member};
 use crate::failed::Failed;
 use crate::payload::{Named, Payload};
 use crate::view::OrderView;
@@ -114,6 +115,16 @@ pub async fn renew_link<S: Stores, K: Secrets + 'static>(
 ) -> Answer<Found<OrderView>> {
     let order = own(&api, caller.shop(), &id).await?;
     done(&api, caller.shop(), &order, Fact::RenewLink { actor: caller.actor() }).await
+}
+
+pub async fn erase<S: Stores, K: Secrets + 'static>(
+    api: State<S, K>,
+    caller: Caller<Admin>,
+    Named(id): Named<OrderId>,
+) -> Answer<Found<OrderView>> {
+    let order = own(&api, caller.shop(), &id).await?;
+    erase_people(&api.core, caller.shop(), &order.id, Some(caller.actor())).await?;
+    Ok(Found(shown(&api, &order.id).await?))
 }
 
 pub async fn resume<S: Stores, K: Secrets + 'static>(

@@ -1,7 +1,7 @@
 //! How mails leave: from whom, whether they do, and how long they wait.
 
 use askama::Template;
-use stagepost_app::config::{ConfigError, SettingsInput, update_settings};
+use stagepost_app::config::{ConfigError, RetentionInput, SettingsInput, update_settings};
 use stagepost_app::jobs::keep_up;
 use stagepost_app::ports::Secrets;
 use stagepost_domain::id::body_hash;
@@ -28,6 +28,9 @@ struct Draft {
     test_recipients: String,
     grace_seconds: String,
     notify_email: String,
+    attempts_days: String,
+    quarantine_days: String,
+    orders_days: String,
 }
 
 impl Draft {
@@ -42,6 +45,9 @@ impl Draft {
             test_recipients: text("test_recipients"),
             grace_seconds: text("grace_seconds"),
             notify_email: text("notify_email"),
+            attempts_days: text("retention.attempts_days"),
+            quarantine_days: text("retention.quarantine_days"),
+            orders_days: text("retention.orders_days"),
         }
     }
 
@@ -62,6 +68,9 @@ impl Draft {
             test_recipients: mail.test_recipients.join("\n"),
             grace_seconds: settings.grace_seconds.to_string(),
             notify_email: settings.notify_email.clone().unwrap_or_default(),
+            attempts_days: settings.retention.attempts_days.to_string(),
+            quarantine_days: settings.retention.quarantine_days.to_string(),
+            orders_days: settings.retention.orders_days.map(|days| days.to_string()).unwrap_or_default(),
         }
     }
 
@@ -78,7 +87,22 @@ impl Draft {
             test_recipients: Some(lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()),
             grace_seconds: Some(grace),
             notify_email: Some(self.notify_email.clone()),
+            retention: Some(self.retention()?),
             ..SettingsInput::default()
+        })
+    }
+
+    fn retention(&self) -> Result<RetentionInput, Invalid> {
+        let days = |field: &str, text: &str| {
+            text.parse::<u16>().map_err(|_| Invalid::new(field, "must be a number of days"))
+        };
+        let some = |field: &str, text: &String| {
+            Some(text).filter(|text| !text.is_empty()).map(|text| days(field, text)).transpose()
+        };
+        Ok(RetentionInput {
+            attempts_days: some("retention.attempts_days", &self.attempts_days)?,
+            quarantine_days: some("retention.quarantine_days", &self.quarantine_days)?,
+            orders_days: Some(some("retention.orders_days", &self.orders_days)?),
         })
     }
 
@@ -170,7 +194,7 @@ pub async fn save<S: Stores, K: Secrets + 'static>(
     let expected = Some(visitor.settings.config_version);
     match update_settings(&console.core, &visitor.shop, &input, expected).await {
         Ok(settings) => {
-            keep_up(&console.core, &visitor.shop).await?;
+            keep_up(&console.core, &settings).await?;
             let text = format!("Saved. {}", words::mail_mode(&settings.mail.mode));
             to_say(SENDING, Flash::done(text))
         }

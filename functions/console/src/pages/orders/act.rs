@@ -4,6 +4,7 @@ use axum::extract::Path;
 use http::HeaderMap;
 use serde::Deserialize;
 use stagepost_app::apply::{Outcome, apply};
+use stagepost_app::erase::erase_people;
 use stagepost_app::ports::Secrets;
 use stagepost_app::undo::{UndoRequest, undo, undo_until};
 use stagepost_domain::decide::{Changeset, Refused};
@@ -23,7 +24,7 @@ use crate::pages::id;
 use crate::shell::{Area, Flash, Undo};
 use crate::state::State;
 use crate::ui::Confirm;
-use crate::visitor::{Member, Visit, Visitor};
+use crate::visitor::{Admin, Member, Visit, Visitor};
 use crate::words::{self, counted};
 use crate::{Console, Stores};
 
@@ -265,6 +266,46 @@ pub async fn renew_link<S: Stores, K: Secrets + 'static>(
         Outcome::Changed(_) => {
             Flash::done("The tracking link is new. Links in mails that were sent do not work any more.")
         }
+        other => unchanged(&other),
+    };
+    to_say(&place(&order), flash)
+}
+
+pub async fn ask_erase<S: Stores, K: Secrets + 'static>(
+    console: State<S, K>,
+    visitor: Visitor<Admin>,
+    Path(named): Path<String>,
+) -> Answer {
+    let order = id(OrderId::parse(&named), "order")?;
+    let found = console.core.store.order(&order).await?.filter(|order| order.shop == visitor.shop);
+    let found = found.ok_or_else(|| Trouble::not_found("order"))?;
+    page(&Confirm {
+        shell: visitor.shell(Area::Orders),
+        title: format!("Erase the personal data of {}?", found.number),
+        what: vec![
+            "Name, addresses and phone number go, and so do the messages and calls that may name them."
+                .to_owned(),
+            "The order, its lines and its timeline stay. No mail of it leaves any more.".to_owned(),
+            "What the store tells of the customer later is left out. This cannot be taken back.".to_owned(),
+        ],
+        action: format!("{}/erase", place(&order)),
+        fields: Vec::new(),
+        verb: "Erase".to_owned(),
+        danger: true,
+        back: place(&order),
+    })
+}
+
+pub async fn erase<S: Stores, K: Secrets + 'static>(
+    console: State<S, K>,
+    visitor: Visitor<Admin>,
+    Path(named): Path<String>,
+) -> Answer {
+    let order = id(OrderId::parse(&named), "order")?;
+    let by = Some(visitor.actor.clone());
+    let flash = match erase_people(&console.core, &visitor.shop, &order, by).await? {
+        Outcome::Changed(_) => Flash::done("The personal data of this order is erased."),
+        Outcome::Refused(_) => return Err(Trouble::not_found("order").into()),
         other => unchanged(&other),
     };
     to_say(&place(&order), flash)

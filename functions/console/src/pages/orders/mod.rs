@@ -34,6 +34,7 @@ pub fn routes<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
         .route("/orders/{id}/assign", post(act::assign::<S, K>))
         .route("/orders/{id}/hold", post(act::hold::<S, K>))
         .route("/orders/{id}/resume", post(act::resume::<S, K>))
+        .route("/orders/{id}/erase", get(act::ask_erase::<S, K>).post(act::erase::<S, K>))
         .route("/orders/{id}/renew-link", get(act::ask_renew_link::<S, K>).post(act::renew_link::<S, K>))
         .route("/orders/{id}/packages", get(act::to_order).post(act::add_package::<S, K>))
         .route("/orders/{id}/packages/{package}", get(act::to_order).post(act::correct_package::<S, K>))

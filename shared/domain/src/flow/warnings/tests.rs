@@ -88,6 +88,7 @@ fn settings() -> Settings {
         subscribers: BTreeMap::new(),
         registrar: None,
         notify_email: None,
+        retention: crate::retention::Retention::default(),
         mail: MailSettings::default(),
     }
 }

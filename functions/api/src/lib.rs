@@ -2,6 +2,7 @@
 
 mod answer;
 mod caller;
+pub mod export;
 mod failed;
 mod once;
 mod openapi;

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use stagepost_api::export::{ExportError, Exported, export};
 use stagepost_app::Core;
 use stagepost_app::config::{
     ConfigError, MemberError, SettingsInput, create_key, create_owner, create_shop, update_settings,
@@ -63,6 +64,9 @@ pub enum BootstrapError {
     /// The table: there is none of that name, or it cannot be reached.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An export stopped.
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// Anything else.
     #[error(transparent)]
     Config(ConfigError),
@@ -236,6 +240,21 @@ pub async fn owner_key(place: &Place, shop: &ShopId) -> Result<String, Bootstrap
         Err(ConfigError::NotFound) => Err(BootstrapError::NoShop(shop.clone())),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Writes everything of a shop as lines of JSON, without secrets.
+///
+/// # Errors
+/// There is no such shop, the table cannot be reached, or nothing more can be written.
+pub async fn exported<W: std::io::Write>(
+    place: &Place,
+    shop: &ShopId,
+    out: &mut W,
+) -> Result<Exported, BootstrapError> {
+    let opened = Opened::at(place).await?;
+    let done = export(&opened.core, shop, out).await;
+    opened.close().await;
+    Ok(done?)
 }
 
 /// Makes a deployment's canary: a shop of its own that writes an order every quarter of an hour and looks whether its

@@ -9,7 +9,7 @@ use std::time::Duration;
 use stagepost_app::people::link_url;
 use stagepost_domain::id::ShopId;
 use stagepost_lambda::{aws, env};
-use stagepost_local::bootstrap::{NewShop, Place, bootstrap, canary, owner_key, shop_id, sign_in};
+use stagepost_local::bootstrap::{NewShop, Place, bootstrap, canary, exported, owner_key, shop_id, sign_in};
 use stagepost_local::redrive::{Redriven, redrive};
 use stagepost_local::seed::{DEMO_OWNER, Seeded, demo_link, seed};
 use stagepost_local::{HostConfig, start};
@@ -29,6 +29,7 @@ Commands:
   bootstrap  Make the first shop of a deployment, and its owner key
   key        Make another owner key of a shop, when all of its keys are lost
   sign-in    Make a link that signs an owner in to the console, without a mail
+  export     Write everything of a shop to stdout, a line of JSON for each thing, without secrets
   canary     Have the deployment write an order every quarter of an hour, and watch its mail
   redrive    Bring the messages of a deployment's dead letters home to their queue
   help       Show this
@@ -43,8 +44,8 @@ Options of serve:
 Option of demo:
   --keep              Stay up afterwards, on port 8787 if it is free
 
-Options of bootstrap, key, sign-in and canary:
-  --shop NAME         The shop's name (for key and sign-in: its name or its id)
+Options of bootstrap, key, sign-in, export and canary:
+  --shop NAME         The shop's name (for key, sign-in and export: its name or its id)
   --from ADDRESS      Sender of its mails (bootstrap, canary)
   --to ADDRESS        Where the mails go (canary; without it, to SES's own simulator, which takes them)
   --owner ADDRESS     Its first owner, who gets a link, too (bootstrap)
@@ -88,6 +89,10 @@ enum Command {
         email: Option<String>,
         url: Option<Url>,
     },
+    Export {
+        place: Place,
+        shop: ShopId,
+    },
     Canary {
         place: Place,
         from: String,
@@ -124,6 +129,7 @@ fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, String>
         Some("bootstrap") => parse_bootstrap(arguments),
         Some("key") => parse_key(arguments),
         Some("sign-in") => parse_sign_in(arguments),
+        Some("export") => parse_export(arguments),
         Some("canary") => parse_canary(arguments),
         Some("redrive") => parse_redrive(arguments),
         Some("help") => Ok(Command::Help),
@@ -143,7 +149,7 @@ fn parse_demo(arguments: impl Iterator<Item = String>) -> Result<Command, String
     Ok(Command::Demo { keep })
 }
 
-/// What `bootstrap`, `key`, `sign-in` and `canary` are told.
+/// What `bootstrap`, `key`, `sign-in`, `export` and `canary` are told.
 #[derive(Default)]
 struct Admin {
     help: bool,
@@ -232,6 +238,17 @@ fn parse_sign_in(arguments: impl Iterator<Item = String>) -> Result<Command, Str
     Ok(Command::SignIn { place, shop, email: told.email, url: told.url })
 }
 
+fn parse_export(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+    let told = Admin::parse(arguments, &["--shop", "--data", "--table"])?;
+    if told.help {
+        return Ok(Command::Help);
+    }
+    let place = told.place()?;
+    let called = told.shop.ok_or_else(|| "export needs --shop".to_owned())?;
+    let shop = shop_id(&called).map_err(|e| e.to_string())?;
+    Ok(Command::Export { place, shop })
+}
+
 fn parse_canary(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
     let told = Admin::parse(arguments, &["--from", "--to", "--data", "--table"])?;
     if told.help {
@@ -305,6 +322,7 @@ async fn main() -> ExitCode {
         Ok(Command::SignIn { place, shop, email, url }) => {
             signed_in(&place, &shop, email.as_deref(), url).await
         }
+        Ok(Command::Export { place, shop }) => export(&place, &shop).await,
         Ok(Command::Canary { place, from, to }) => sings(&place, &from, to.as_deref()).await,
         Ok(Command::Redrive { from, to }) => redriven(&from, &to).await,
         Err(wrong) => Err(format!("{wrong}\n\n{HELP}").into()),
@@ -329,6 +347,14 @@ fn print(text: &str) -> Done {
 /// Prints an owner's key.
 fn owns(shop: &ShopId, key: &str) -> Done {
     print(&format!("An owner key of {shop}, shown this once:\n\n  export STAGEPOST_API_KEY={key}\n"))
+}
+
+async fn export(place: &Place, shop: &ShopId) -> Done {
+    let mut out = std::io::BufWriter::new(std::io::stdout());
+    let done = exported(place, shop, &mut out).await?;
+    out.flush()?;
+    writeln!(std::io::stderr(), "{} orders of {shop}, {} lines", done.orders, done.lines)?;
+    Ok(())
 }
 
 async fn sings(place: &Place, from: &str, to: Option<&str>) -> Done {
@@ -520,6 +546,15 @@ mod tests {
             parsed("sign-in --shop Boats --email ann@b.example --url https://b.example --table orders"),
             Ok(Command::SignIn { place: table, shop, email, url })
         );
+    }
+
+    #[test]
+    fn an_export_needs_a_shop() {
+        let (place, shop) = (Place::Table("orders".to_owned()), ShopId::parse("shop_boats").unwrap());
+        assert_eq!(parsed("export --table orders --shop Boats"), Ok(Command::Export { place, shop }));
+        for wrong in ["export", "export --table orders", "export --shop B --from a@b.example"] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

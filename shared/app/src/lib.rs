@@ -28,6 +28,7 @@ pub mod simulate;
 pub mod tracker;
 pub mod undo;
 pub mod wake;
+pub mod walk;
 pub mod webhook;
 
 use std::sync::Arc;

@@ -15,6 +15,7 @@ mod console;
 mod correcting;
 mod flows;
 mod jobs;
+mod keeping;
 mod limits;
 mod mails;
 mod outage;

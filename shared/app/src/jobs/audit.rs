@@ -8,12 +8,12 @@ use stagepost_domain::run::later;
 use stagepost_domain::shop::Settings;
 
 use super::retain::retention_of;
-use super::walk::walk;
 use super::{JobStores, PageError, Tools};
 use crate::Core;
 use crate::audit::{Finding, Looked, look_at};
 use crate::config::ConfigError;
 use crate::ports::{CommitError, JobStore, StoreError};
+use crate::walk::walk;
 
 /// Orders of a page: a few read units each, and a second's round trips.
 const PAGE: usize = 50;

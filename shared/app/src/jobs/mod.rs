@@ -14,7 +14,6 @@ mod reconcile;
 mod recover;
 mod request;
 mod retain;
-mod walk;
 
 use std::time::Duration;
 

@@ -8,11 +8,11 @@ use stagepost_domain::id::{FlowId, InvalidId, JobId, OrderId, ShopId};
 use stagepost_domain::job::{Counted, Job, JobKind, PageDone, Progress};
 use stagepost_domain::retention::{LOGS_DAYS_MAX, Retention, days_ago, is_at_rest, is_over};
 
-use super::walk::walk;
 use super::{JobStores, PageError, Tools};
 use crate::Core;
 use crate::erase::erase_people;
 use crate::ports::StoreError;
+use crate::walk::walk;
 
 /// Things of a page.
 const PAGE: usize = 50;

@@ -15,7 +15,8 @@ const ASKED_MAX: usize = 20;
 const UNTRIAGED: &str = "untriaged";
 
 /// A page of the walk.
-pub(super) struct Walked {
+#[derive(Debug)]
+pub struct Walked {
     /// At most as many as asked for; perhaps none although there are more behind the cursor.
     pub orders: Vec<OrderSummary>,
     /// Where to go on; `None` at the end.
@@ -26,7 +27,10 @@ pub(super) struct Walked {
 ///
 /// An order that moves while the walk is under way may be met twice, or, if it goes to a stage that is done, not
 /// at all: the next walk meets it.
-pub(super) async fn walk<S: OrderStore + ConfigStore>(
+///
+/// # Errors
+/// The store failed, or the cursor is none of a walk's.
+pub async fn walk<S: OrderStore + ConfigStore>(
     store: &S,
     shop: &ShopId,
     cursor: Option<&str>,

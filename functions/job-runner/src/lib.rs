@@ -7,6 +7,7 @@ use stagepost_app::Core;
 use stagepost_app::jobs::{JobStores, Worked, work};
 use stagepost_app::platform::Platforms;
 use stagepost_app::ports::{DeadLetters, JobDoorbell, OrderSource, Secrets, TrackerService, WebhookSender};
+use stagepost_lambda::metrics::Figures;
 use stagepost_lambda::runner::unread;
 use stagepost_lambda::sqs::{ComesBack, answer};
 use stagepost_sqs::{JobMessage, decode_job};
@@ -55,7 +56,7 @@ where
         async move {
             match decode_job(&body) {
                 Ok(message) => one(&runner, &message).await,
-                Err(why) => unread(&*runner.dead, &body, &why).await,
+                Err(why) => unread(&*runner.dead, &body, &why).await.map(Figures::from),
             }
         }
     })
@@ -65,7 +66,7 @@ where
 async fn one<S, K, P, Q, T, W, B, D>(
     runner: &JobRunner<S, K, P, Q, T, W, B, D>,
     message: &JobMessage,
-) -> Result<(), ComesBack>
+) -> Result<Figures, ComesBack>
 where
     S: JobStores,
     K: Secrets,
@@ -82,10 +83,12 @@ where
     match worked {
         Ok(worked) => {
             tracing::info!(%shop, %job, ?worked, "job");
-            if worked == Worked::More {
-                go_on(&runner.doorbell, message).await;
+            match worked {
+                Worked::More => go_on(&runner.doorbell, message).await,
+                Worked::Recorded(_, Some(told)) => return Ok(Figures::of_job(told)),
+                Worked::Recorded(_, None) | Worked::Unknown | Worked::NotNow | Worked::TakenAway => {}
             }
-            Ok(())
+            Ok(Figures::default())
         }
         Err(error) => {
             tracing::warn!(%shop, %job, %error, "job not decided");

@@ -12,6 +12,7 @@ use stagepost_domain::audit::OVERDUE_AFTER;
 use stagepost_domain::event::Event;
 use stagepost_domain::id::{OrderId, PackageId, ShopId};
 use stagepost_domain::order::Order;
+use stagepost_domain::restore::may_leave_out;
 use stagepost_domain::run::later;
 
 use crate::Core;
@@ -221,11 +222,12 @@ async fn events<S: AuditStore>(
 }
 
 impl Seen {
-    /// An event of that number, 0 for the end of them, where the one of `wanted` must come next.
+    /// An event of that number, 0 for the end of them, where the one of `wanted` must come next, unless a restore left
+    /// it out. The newest, `counted`, must be there in any case.
     fn number(&mut self, seq: u64, counted: u64, wanted: u64) {
         if seq > counted {
             self.findings.push(Finding::Uncounted { seq });
-        } else if seq < wanted {
+        } else if seq < wanted && !(wanted < counted && may_leave_out(seq, wanted.saturating_add(1))) {
             self.findings.push(Finding::Missing { from: seq.saturating_add(1), to: wanted });
         } else {
             return;

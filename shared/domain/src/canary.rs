@@ -146,6 +146,7 @@ mod tests {
             change: Change::Created { silent: false },
             transition: None,
             refused: None,
+            tripped: false,
             runs: BTreeMap::from([(key, run)]),
         }
     }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{AUDIT_EVERY, Audit, Audited, Pass};
-use crate::canary::{CANARY_EVERY, Canary};
+use crate::canary::{CANARY_EVERY, Canary, Heard};
 use crate::event::{Action, Actor};
 use crate::id::{AttemptId, CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, ShopId, StageId};
 use crate::retention::RETAIN_EVERY;
@@ -123,6 +123,15 @@ pub enum JobKind {
     /// Writes an order of the deployment's own and looks at the mail of the one before. Comes again every
     /// [`CANARY_EVERY`].
     Canary(Canary),
+}
+
+/// What an operator should hear of a job's turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// What a whole pass of an audit came to.
+    Audited(Audited),
+    /// What became of a canary's mail.
+    Heard(Heard),
 }
 
 /// A connection to somebody else's service.
@@ -452,6 +461,23 @@ impl Job {
             failures: 0,
             last_error: None,
             ..self.next(state)
+        }
+    }
+
+    /// What an operator should hear of a turn that brought the job from there to here.
+    #[must_use]
+    pub fn told(&self, before: &Self) -> Option<Told> {
+        match (&before.kind, &self.kind) {
+            (JobKind::Audit(before), JobKind::Audit(after)) if after.since != before.since => {
+                after.last.map(Told::Audited)
+            }
+            // The first has nothing to look at.
+            (JobKind::Canary(before), JobKind::Canary(after))
+                if before.turn > 0 && after.turn > before.turn =>
+            {
+                after.last.map(Told::Heard)
+            }
+            _ => None,
         }
     }
 

@@ -12,6 +12,6 @@ mod law_12_grace;
 mod law_13_parcels;
 mod law_15_flows;
 mod law_16_subscribers;
-mod restored;
 mod law_19_erasure;
+mod restored;
 pub(crate) mod scene;

@@ -6,6 +6,18 @@
 
 use jiff::Timestamp;
 
+/// A second of 2024: no order has so many events, so a number like this was begun with by a restore.
+const FIRST_CUT: u64 = 1_704_067_200;
+/// The least that a restore leaves out behind numbers that one before it began with.
+const BETWEEN_CUTS: u64 = 60;
+
+/// Whether a restore may be why nothing stands between these two numbers of an order, the later of which is there. A
+/// second restore within a minute, or a minute's worth of events that were lost, is taken for the other.
+#[must_use]
+pub fn may_leave_out(earlier: u64, later: u64) -> bool {
+    later >= FIRST_CUT && later.saturating_sub(earlier) > BETWEEN_CUTS
+}
+
 /// Event numbers have ten digits in keys, which sort as text.
 const LAST_SECOND: i64 = 9_999_999_999;
 
@@ -69,5 +81,20 @@ mod tests {
         assert_eq!(second.seq_after(7), begins + 3_600, "also of an order that had no event since the first");
         assert!(second.seq_after(begins + 3_599) > begins + 3_599);
         assert_eq!(first.seq_after(u64::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn only_a_restore_leaves_out_numbers() {
+        let [first, second] =
+            ["2026-11-26T12:00:00Z", "2026-11-26T13:00:00Z"].map(|at| RestoredAt::parse(at).unwrap());
+        for (earlier, later) in
+            [(7, first.seq_after(7)), (7, second.seq_after(7)), (first.seq_after(7) + 2, second.seq_after(7))]
+        {
+            assert!(may_leave_out(earlier, later), "{earlier} {later}");
+        }
+        let begun = first.seq_after(7);
+        for (earlier, later) in [(1, 3), (1, 900), (begun, begun + 2), (begun, begun + 60)] {
+            assert!(!may_leave_out(earlier, later), "{earlier} {later}");
+        }
     }
 }

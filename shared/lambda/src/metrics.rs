@@ -14,7 +14,10 @@ use serde_json::{Map, Value, json};
 use stagepost_app::ports::Clock;
 use stagepost_app::run::{Answered, Notable, Rung};
 use stagepost_domain::Timestamp;
+use stagepost_domain::audit::Audited;
+use stagepost_domain::canary::Heard;
 use stagepost_domain::event::Action;
+use stagepost_domain::job::Told;
 use stagepost_domain::run::{Run, RunState};
 
 use crate::env;
@@ -136,19 +139,23 @@ impl Figures {
         }
     }
 
-    /// What a canary's order came to, and how long it took; nothing but a failure if it never arrived.
+    /// What a job's turn is to be heard of for: what an audit found, if anything; what a canary's mail came to, and
+    /// how long it took if it left.
     #[must_use]
-    pub fn of_canary(failed: bool, lag_ms: Option<i64>) -> Self {
-        let lag = lag_ms.into_iter().fold(Self::default(), |all, lag| all.with(Figure::CanaryLag, lag));
-        if failed { lag.with(Figure::CanaryFailed, 1) } else { lag }
-    }
-
-    /// What an audit found.
-    #[must_use]
-    pub fn of_audit(findings: u64) -> Self {
-        match i64::try_from(findings).unwrap_or(i64::MAX) {
-            0 => Self::default(),
-            findings => Self::default().with(Figure::AuditFindings, findings),
+    pub fn of_job(told: Told) -> Self {
+        match told {
+            Told::Audited(Audited { findings: 0, .. }) => Self::default(),
+            Told::Audited(Audited { findings, .. }) => {
+                Self::default().with(Figure::AuditFindings, i64::try_from(findings).unwrap_or(i64::MAX))
+            }
+            Told::Heard(heard) => {
+                let lag = heard.lag_ms().into_iter();
+                let lag = lag.fold(Self::default(), |all, lag| all.with(Figure::CanaryLag, lag));
+                match heard {
+                    Heard::Ok { .. } => lag,
+                    Heard::Late { .. } | Heard::Failed => lag.with(Figure::CanaryFailed, 1),
+                }
+            }
         }
     }
 
@@ -288,8 +295,7 @@ mod tests {
             Figures::from(()),
             Figures::of_run(Action::Email, &waits, at(1)),
             Figures::of_run(Action::Email, &Answered::Ended.into(), at(1)),
-            Figures::of_audit(0),
-            Figures::of_canary(false, None),
+            Figures::of_job(Told::Audited(Audited { orders: 3, ..Audited::default() })),
         ] {
             assert_eq!(nothing.lines("acme", at(1)), Vec::<Value>::new());
         }
@@ -314,9 +320,22 @@ mod tests {
             let figures = Figures::of_run(Action::Webhook, &rung, at(2));
             assert_eq!(figures.0.keys().map(|(_, figure)| *figure).collect::<Vec<_>>(), names);
         }
-        let late = Figures::of_canary(true, Some(90_000));
-        assert_eq!(late, Figures::one(Figure::CanaryFailed).with(Figure::CanaryLag, 90_000));
-        assert_eq!(Figures::of_audit(3), Figures::default().with(Figure::AuditFindings, 3));
+    }
+
+    #[test]
+    fn an_audits_findings_and_what_a_canary_was_heard_of_count() {
+        let lag = Figures::one(Figure::CanaryFailed).with(Figure::CanaryLag, 120_000);
+        for (told, figures) in [
+            (Told::Heard(Heard::Ok { lag_ms: 900 }), Figures::default().with(Figure::CanaryLag, 900)),
+            (Told::Heard(Heard::Late { lag_ms: 120_000 }), lag),
+            (Told::Heard(Heard::Failed), Figures::one(Figure::CanaryFailed)),
+            (
+                Told::Audited(Audited { findings: 3, ..Audited::default() }),
+                Figures::default().with(Figure::AuditFindings, 3),
+            ),
+        ] {
+            assert_eq!(Figures::of_job(told), figures);
+        }
     }
 
     #[test]

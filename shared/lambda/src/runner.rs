@@ -211,7 +211,8 @@ mod tests {
         let dead = Arc::new(Dead::default());
         let clock: Arc<dyn Clock> = Arc::new(crate::system::SystemClock);
         let ended = || Rung { answered: Answered::Ended, of: None, notable: None };
-        let answer = run_batch(batch, decode, &clock, Arc::clone(&dead), |_| async move { Ok(ended()) }).await;
+        let answer =
+            run_batch(batch, decode, &clock, Arc::clone(&dead), |_| async move { Ok(ended()) }).await;
         let back: Vec<_> = answer.batch_item_failures.into_iter().map(|f| f.item_identifier).collect();
         assert_eq!(back, ["newer"]);
         assert_eq!(*dead.0.lock().unwrap(), ["garbage"]);

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::id::{EndpointId, JobId, ShopId};
-use stagepost_domain::job::{Counted, InvalidStep, Job, JobKind, JobState, PageDone, Progress};
+use stagepost_domain::job::{Counted, InvalidStep, Job, JobKind, JobState, PageDone, Progress, Told};
 use stagepost_domain::run::later;
 use stagepost_domain::{SignedDuration, Timestamp};
 
@@ -93,8 +93,8 @@ pub enum Worked {
     TakenAway,
     /// There is more to do: ring again.
     More,
-    /// It stands like this now.
-    Recorded(JobState),
+    /// It stands like this now, and perhaps an operator should hear of it.
+    Recorded(JobState, Option<Told>),
 }
 
 /// Nothing could be decided: the message comes back.
@@ -182,11 +182,12 @@ where
         if !record(core, &next).await? {
             return Ok(Worked::TakenAway);
         }
+        let told = next.told(&job);
         job = next;
         match &job.state {
             JobState::Running { .. } => {}
             JobState::Waiting { due } if *due <= core.now() => return Ok(Worked::More),
-            state => return Ok(Worked::Recorded(state.clone())),
+            state => return Ok(Worked::Recorded(state.clone(), told)),
         }
     }
 }

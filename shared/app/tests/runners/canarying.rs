@@ -12,7 +12,7 @@ use stagepost_app::search::keep;
 use stagepost_domain::Timestamp;
 use stagepost_domain::canary::{Canary, Heard};
 use stagepost_domain::id::{JobId, OrderId, ShopId};
-use stagepost_domain::job::JobKind;
+use stagepost_domain::job::{JobKind, Told};
 use stagepost_domain::search::SearchKey;
 use stagepost_testkit::build;
 
@@ -65,8 +65,10 @@ fn turn(world: &World) -> Option<Heard> {
     let (sources, vault) = (Platforms { shopify: Nowhere, woocommerce: Nowhere }, OpenVault);
     let (trackers, receiver) = (&world.trackers, &world.receiver);
     let worked = done(work(&world.plain, &vault, &sources, trackers, receiver, &canaries(), &job())).unwrap();
-    assert!(matches!(worked, Worked::Recorded(_)), "{worked:?}");
-    canary(world).last
+    let Worked::Recorded(_, told) = worked else { panic!("{worked:?}") };
+    let last = canary(world).last;
+    assert_eq!(told, last.map(Told::Heard), "an operator hears of it");
+    last
 }
 
 /// The mail of the newest canary leaves now.

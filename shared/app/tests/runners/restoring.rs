@@ -2,6 +2,7 @@
 
 use stagepost_app::again::again;
 use stagepost_app::apply::Outcome;
+use stagepost_app::audit::{Finding, look_at};
 use stagepost_app::mail::asked::send;
 use stagepost_app::mail::ports::{AskedState, Asker};
 use stagepost_app::people::ask_sign_in;
@@ -16,7 +17,7 @@ use stagepost_testkit::build;
 
 use super::far_end::{Call, Lands, OpenVault, Take};
 use super::wire::{crashed, done};
-use super::world::{Links, World};
+use super::world::{Links, World, id};
 
 /// The table restored, and its deployment begins now.
 fn restored(mut world: World) -> World {
@@ -186,4 +187,19 @@ fn law_11_a_link_of_before_a_restore_is_not_mailed_and_can_be_asked_for_again() 
     let state = sent.unwrap().unwrap().state;
     let AskedState::Failed { error } = state else { panic!("{state:?}") };
     assert!(error.contains("restored"), "{error}");
+}
+
+#[test]
+fn law_13_an_audit_misses_no_number_that_a_restore_left_out_and_every_other() {
+    let world = World::new();
+    world.enter("packing");
+    let world = restored(world);
+    for stage in ["new", "packing"] {
+        world.enter(stage);
+    }
+    let found = || done(look_at(&world.plain, &build::shop(), &id(), None)).unwrap().findings;
+    assert_eq!(found(), []);
+    let seq = world.order().seq;
+    world.store.lose_event(&id(), seq);
+    assert_eq!(found(), [Finding::Missing { from: seq, to: seq }]);
 }

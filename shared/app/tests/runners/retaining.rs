@@ -50,7 +50,7 @@ fn pass(world: &World) -> JobState {
     let worked =
         done(work(&world.plain, &vault, &sources, &world.trackers, &world.receiver, &build::shop(), &job));
     match worked.unwrap() {
-        Worked::Recorded(state) => state,
+        Worked::Recorded(state, _) => state,
         other => panic!("{other:?}"),
     }
 }

@@ -12,7 +12,7 @@ use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::expression::Expression;
 use crate::keys::{Key, seen_pk};
-use crate::row::{key_of, text, text_of};
+use crate::row::{Row, key_of, text, text_of};
 use crate::store::{Bounds, DynamoStore, Span, WriteError};
 use crate::table::TTL;
 
@@ -26,6 +26,11 @@ fn attribute(way: Way) -> &'static str {
         Way::Inbound => "i",
         Way::Outbound => "o",
     }
+}
+
+pub(crate) fn contact_of(row: &Row) -> Contact {
+    let at = |way| text_of(row, attribute(way)).and_then(|text| text.parse().ok());
+    Contact { inbound: at(Way::Inbound), outbound: at(Way::Outbound) }
 }
 
 impl ContactStore for DynamoStore {
@@ -53,8 +58,7 @@ impl ContactStore for DynamoStore {
         let mut all = BTreeMap::new();
         for row in rows {
             let Some(far) = FarEnd::parse(&key_of(&row).sk) else { continue };
-            let at = |way| text_of(&row, attribute(way)).and_then(|text| text.parse().ok());
-            all.insert(far, Contact { inbound: at(Way::Inbound), outbound: at(Way::Outbound) });
+            all.insert(far, contact_of(&row));
         }
         Ok(all)
     }

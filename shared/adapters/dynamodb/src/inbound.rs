@@ -155,8 +155,8 @@ pub(crate) fn parked_key(fact: &ParkedFact) -> Key {
 }
 
 /// A quarantined notification without its body.
-#[derive(Serialize, Deserialize)]
-struct Head {
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Head {
     #[serde(flatten)]
     entry: QuarantineEntry,
     /// Opens the body, once it is opened itself.

@@ -50,6 +50,8 @@ mod erase;
 mod error;
 mod event_item;
 mod expression;
+#[cfg(test)]
+mod fixtures;
 mod governor;
 mod health;
 mod inbound;

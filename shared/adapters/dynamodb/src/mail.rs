@@ -121,7 +121,7 @@ impl TallyStore for DynamoStore {
     }
 }
 
-fn tally_of(row: &Row) -> Tally {
+pub(crate) fn tally_of(row: &Row) -> Tally {
     let count = |name| number_of(row, name).unwrap_or_default();
     Tally { known: count("known"), bounced: count("bounced"), complained: count("complained") }
 }

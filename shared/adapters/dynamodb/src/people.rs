@@ -28,8 +28,8 @@ const TOLD_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 const SHOPS_MAX: usize = 100;
 
 /// Where a person is found in a shop. The member stands there once; here is only the way.
-#[derive(Serialize, Deserialize)]
-struct Membership {
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Membership {
     shop: ShopId,
     member: MemberId,
 }

@@ -103,7 +103,7 @@ fn steps(
     Ok(steps)
 }
 
-fn indexed(row: Row) -> Result<Indexed, StoreError> {
+pub(crate) fn indexed(row: Row) -> Result<Indexed, StoreError> {
     let revision = number_of(&row, REVISION)
         .ok_or_else(|| corrupt(key_of(&row).name(), "the list of entries has no revision"))?;
     Ok(Indexed { entries: read_document(row)?, revision })

@@ -95,7 +95,7 @@ const LAST_OWNER: &str = "It is the last owner: of the keys, and of the members 
 
 /// Every route of the API.
 pub fn all<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
-    let routes = people(runs_and_jobs(orders(connections(mails(configuration(Routes::new()))))));
+    let routes = people(runs_and_jobs(packages(orders(connections(mails(configuration(Routes::new())))))));
     routes
         .post("/v1/simulate", simulate::run, about("simulate", "Tell what would happen, step by step"))
         .get("/v1/governor", governor::read, about("getGovernor", "Read whether mails are stopped"))
@@ -471,6 +471,10 @@ fn orders<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K>
             orders::resume,
             about("resumeOrder", "Release an order from its hold"),
         )
+}
+
+fn packages<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Routes<S, K> {
+    routes
         .post("/v1/orders/{id}/packages", orders::add_package, about("addPackage", "Add a package"))
         .patch(
             "/v1/orders/{id}/packages/{package}",

@@ -6,7 +6,8 @@ use stagepost_app::jobs::{Worked, canary_order, make_canary, work};
 use stagepost_app::mail::email;
 use stagepost_app::platform::Platforms;
 use stagepost_app::ports::{
-    ActError, ChannelAccess, ConfigStore, JobStore, OrderPage, OrderSource, OrderStore, SearchStore, run_id,
+    ActError, AttemptStore, ChannelAccess, ConfigStore, InboundStore, JobStore, OrderPage, OrderSource,
+    OrderStore, RunStore, SearchStore, run_id,
 };
 use stagepost_app::search::keep;
 use stagepost_domain::Timestamp;
@@ -147,11 +148,10 @@ fn law_19_an_order_that_goes_leaves_nothing_behind() {
     for prefix in ["N#", "W#", "M#"] {
         assert!(done(world.store.entries(&build::shop(), prefix, None, 10)).unwrap().is_empty(), "{prefix}");
     }
-    use stagepost_app::ports::{AttemptStore, InboundStore, RunStore};
     assert!(done(world.store.orders_with_number(&build::shop(), "1Z A1")).unwrap().is_empty());
     assert!(done(world.store.due(Timestamp::MAX, 10)).unwrap().is_empty());
     assert_eq!(done(world.store.webhook_body(&id(), seq, world.now())).unwrap(), None);
-    let tried =
-        world.store.attempts_of_endpoint(&build::shop(), &build::endpoint_id(), None, 10, world.now());
+    let (shop, endpoint) = (build::shop(), build::endpoint_id());
+    let tried = world.store.attempts_of_endpoint(&shop, &endpoint, None, 10, world.now());
     assert_eq!(done(tried).unwrap().items, Vec::<Attempt>::new());
 }

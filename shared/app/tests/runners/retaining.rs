@@ -136,8 +136,8 @@ fn law_19_what_names_people_beside_the_order_goes_with_them() {
     assert!(done(world.store.webhook_body(&id(), seq, world.now())).unwrap().is_some());
     assert!(matches!(erased(build::shop()), Outcome::Changed(_)));
     assert_eq!(done(world.store.webhook_body(&id(), seq, world.now())).unwrap(), None);
-    let tried =
-        world.store.attempts_of_endpoint(&build::shop(), &build::endpoint_id(), None, 10, world.now());
+    let (shop, endpoint) = (build::shop(), build::endpoint_id());
+    let tried = world.store.attempts_of_endpoint(&shop, &endpoint, None, 10, world.now());
     assert!(done(tried).unwrap().items.is_empty());
     done(keep(&world.store, &keys, &id())).unwrap();
     let entries = |prefix| done(world.store.entries(&build::shop(), prefix, None, 10)).unwrap().len();
@@ -154,8 +154,8 @@ fn calls_go_after_as_many_days_as_the_shop_says() {
     let seq = world.enter("packing");
     world.ring(&world.run_of(seq, Action::Webhook));
     let tried = || {
-        let all =
-            world.store.attempts_of_endpoint(&build::shop(), &build::endpoint_id(), None, 10, world.now());
+        let (shop, endpoint) = (build::shop(), build::endpoint_id());
+        let all = world.store.attempts_of_endpoint(&shop, &endpoint, None, 10, world.now());
         done(all).unwrap().items.len()
     };
     world.pass(7 * DAY - 1);

@@ -38,6 +38,17 @@ where
     id
 }
 
+/// Nothing of it is found by anybody.
+async fn is_gone<S: OrderStore + AuditStore>(store: &S, gone: &OrderId) {
+    assert_eq!(store.order(gone).await.unwrap(), None);
+    assert_eq!(store.order_with_snapshot(gone).await.unwrap(), None);
+    assert!(store.packages(gone).await.unwrap().is_empty());
+    assert!(store.audible(gone, None, 10).await.unwrap().is_empty());
+    assert!(store.timeline(gone, None, 10, seconds(2)).await.unwrap().items.is_empty());
+    let listed = store.orders(&shop(), &OrderFilter::Untriaged, None, 10).await.unwrap().items;
+    assert!(listed.iter().all(|order| order.id != *gone));
+}
+
 /// Some at a time, the order itself at last, and nothing of another order.
 pub async fn an_order_is_deleted_with_everything_under_it<S>(store: &S)
 where
@@ -50,13 +61,7 @@ where
         assert!(steps < 50, "it never ends");
     }
     assert!(store.delete_some(&gone, 2).await.unwrap(), "once more is nothing");
-    assert_eq!(store.order(&gone).await.unwrap(), None);
-    assert_eq!(store.order_with_snapshot(&gone).await.unwrap(), None);
-    assert!(store.packages(&gone).await.unwrap().is_empty());
-    assert!(store.audible(&gone, None, 10).await.unwrap().is_empty());
-    assert!(store.timeline(&gone, None, 10, seconds(2)).await.unwrap().items.is_empty());
-    let listed = store.orders(&shop(), &OrderFilter::Untriaged, None, 10).await.unwrap().items;
-    assert!(listed.iter().all(|order| order.id != gone));
+    is_gone(store, &gone).await;
     let (_, people) = store.order_with_snapshot(&stays).await.unwrap().unwrap();
     assert!(people.is_some());
     assert_eq!(store.packages(&stays).await.unwrap().len(), 1);

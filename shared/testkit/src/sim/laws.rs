@@ -504,8 +504,12 @@ fn as_on_the_platform(order: &Order, sold: &Sold) -> Kept {
 /// An audit has nothing to find in a world that has come to rest, whatever befell it.
 fn audited(world: &World, id: &OrderId) -> Kept {
     let hands = &world.hands.core;
-    let core =
-        Core { store: world.store.clone(), clock: hands.clock.clone(), entropy: hands.entropy.clone() };
+    let core = Core {
+        store: world.store.clone(),
+        clock: hands.clock.clone(),
+        entropy: hands.entropy.clone(),
+        restored_at: None,
+    };
     let looked = at_once(look_at(&core, &build::shop(), id, None)).and_then(Result::ok).unwrap_or_default();
     let all = world.events(id).len();
     must(

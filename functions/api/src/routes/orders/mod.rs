@@ -24,7 +24,9 @@ use crate::payload::{Limit, Named, Payload, Queried};
 use crate::view::{EntryView, OrderLine, OrderView};
 use crate::{Api, Stores};
 use act::settled;
-pub use act::{add_package, assign, correct_package, hold, move_to, remove_package, renew_link, resume};
+pub use act::{
+    add_package, assign, correct_package, erase, hold, move_to, remove_package, renew_link, resume,
+};
 use input::OrderInput;
 pub use input::PackageInput;
 

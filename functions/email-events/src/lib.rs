@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use stagepost_app::Core;
-use stagepost_app::mail::events::{EventStores, Listened, listen};
+use stagepost_app::mail::events::{EventStores, Listened, MailEvent, listen};
 use stagepost_app::ports::{DeadLetters, Secrets};
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::search::SearchKey;
@@ -55,22 +55,28 @@ impl<S: EventStores, K: Secrets, D: DeadLetters> EmailEvents<S, K, D> {
             Ok(None) => return Ok(Figures::default()),
             Err(Unreadable) => return bury(&*self.dead, body).await.map(Figures::from),
         };
-        let (run, order) = (&told.run, &told.run.order);
         match Box::pin(listen(&self.core, &self.secrets, &self.key, &told)).await {
-            Ok(came_to) => {
-                tracing::info!(%run, %order, word = ?told.word, ?came_to, "mail event");
-                let stopped = came_to == Listened::Stopped;
-                Ok(if stopped { Figures::one(Figure::MailsStopped) } else { Figures::default() })
-            }
+            Ok(came_to) => Ok(heard(&told, came_to)),
             Err(error) if error.disposition() == Disposition::Permanent => {
+                let (run, order) = (&told.run, &told.run.order);
                 tracing::error!(%run, %order, %error, "a mail event cannot be taken in");
                 bury(&*self.dead, body).await.map(Figures::from)
             }
             Err(error) => {
+                let (run, order) = (&told.run, &told.run.order);
                 tracing::warn!(%run, %order, %error, "a mail event comes back");
                 Err(ComesBack)
             }
         }
+    }
+}
+
+/// The line of a record that was taken in, and what it counts.
+fn heard(told: &MailEvent, came_to: Listened) -> Figures {
+    tracing::info!(run = %told.run, order = %told.run.order, word = ?told.word, ?came_to, "mail event");
+    match came_to {
+        Listened::Stopped => Figures::one(Figure::MailsStopped),
+        Listened::Recorded | Listened::Nothing | Listened::Unknown => Figures::default(),
     }
 }
 

@@ -569,7 +569,12 @@ async fn an_item_that_is_too_large_is_refused_for_good() {
 /// An audit over a shop's store.
 async fn audited(bench: &Bench, shop: &RealShop, order: &OrderId, now: i64) -> Vec<Finding> {
     let clock = Arc::new(ManualClock::new(build::seconds(now)));
-    let core = Core { store: bench.store.clone(), clock, entropy: Arc::new(SeededEntropy::new(9)) };
+    let core = Core {
+        store: bench.store.clone(),
+        clock,
+        entropy: Arc::new(SeededEntropy::new(9)),
+        restored_at: None,
+    };
     look_at(&core, &shop.shop, order, None).await.unwrap().findings
 }
 

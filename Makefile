@@ -12,11 +12,14 @@ FUNCTIONS := $(notdir $(wildcard functions/*))
 # A rehearsal's own: an AWS stand-in, and functions that may call this machine.
 E2E := target/e2e
 E2E_TOOLS := target/e2e-tools
+# What `make cold` builds to compare, beside target/lambda: for this machine, whatever is deployed.
+COLD := target/cold
+COLD_BUILD = cargo lambda build --profile $(PROFILE) $(if $(filter aarch64 arm64,$(shell uname -m)),--arm64,--x86-64)
 REHEARSED := api console fulfillment-runner job-runner tracker-runner webhook-runner
 empty :=
 comma := ,
 
-.PHONY: run demo test fmt lint tls public unit browser fuzz bench heat cost build e2e e2e-build template deploy doc clean
+.PHONY: run demo test fmt lint tls public unit browser fuzz bench cold cold-build heat cost build e2e e2e-build template deploy doc clean
 
 ## Serve everything on http://127.0.0.1:8787 from one process
 run:
@@ -70,10 +73,29 @@ endif
 fuzz:
 	infra/fuzz/run.sh
 
-## Ten thousand stage entries while receivers fail and the host is killed at random; prints figures
+## Ten thousand stage entries while receivers fail and the host is killed at random, then `cold`; prints figures
 bench:
 	cargo run --release --quiet --package stagepost-bench -- storm
 	cargo run --release --quiet --package stagepost-bench -- hole
+	$(MAKE) --no-print-directory cold
+
+# The functions, a bare one on each TLS stack with the functions' own versions, and one on Node.js if npm is there.
+cold-build: $(TOOLS)/installed
+	mkdir -p $(COLD)
+	cp Cargo.lock infra/bench/cold/bare/Cargo.lock
+	export PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH"; set -e; \
+	$(COLD_BUILD) --lambda-dir $(CURDIR)/$(COLD)/functions $(foreach f,$(FUNCTIONS),--package stagepost-$(f)); \
+	cd infra/bench/cold/bare; export CARGO_TARGET_DIR=$(CURDIR)/$(COLD)/build; \
+	$(COLD_BUILD) --lambda-dir $(CURDIR)/$(COLD)/bare; \
+	$(COLD_BUILD) --lambda-dir $(CURDIR)/$(COLD)/bare-aws-lc --no-default-features --features aws-lc; \
+	AWS_LC_SYS_NO_JITTER_ENTROPY=1 \
+	$(COLD_BUILD) --lambda-dir $(CURDIR)/$(COLD)/bare-aws-lc-no-jitter --no-default-features --features aws-lc
+	@command -v npm >/dev/null || { echo "no npm: nothing to compare with on Node.js" >&2; exit 0; } && \
+	cd infra/bench/cold/node && npm ci --silent --no-audit --no-fund && npm run --silent build
+
+## Size, cold start and memory of each function beside a bare one and one on Node.js (docs/cold-start.md)
+cold: cold-build
+	python3 infra/bench/cold/measure.py --functions $(COLD)/functions --built $(COLD) --note "profile $(PROFILE)"
 
 ## Which key of the table is hot first, and what shards move it (docs/scale.md); starts nothing
 heat:

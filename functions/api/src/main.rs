@@ -17,6 +17,7 @@ use url::Url;
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
+    store.warm().await;
     let (aws, core) = (aws::config().await, system::core(store, env::restored_at()?));
     let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
     let key = env::key()?;

@@ -9,6 +9,7 @@ use stagepost_tracking::{Tracking, handle};
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
+    store.warm().await;
     let links = SignedLinks::of_deployment(env::url(env::PUBLIC_URL)?, &env::key()?);
     let tracking = &Tracking { core: system::core(store, env::restored_at()?), links };
     run(service_fn(async |request: Request| Ok::<_, Error>(handle(tracking, request).await))).await

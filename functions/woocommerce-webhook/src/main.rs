@@ -15,6 +15,7 @@ async fn main() -> Result<(), Error> {
     let queue = SqsInboundQueue::new(stagepost_sqs::client(&aws), env::text(env::INBOUND_QUEUE_URL)?);
     let intake = &Intake::new(queue, PATIENCE);
     let store = DynamoStore::new(stagepost_dynamodb::client().await, env::text(env::TABLE_NAME)?);
+    store.warm().await;
     let core = system::core(store, env::restored_at()?);
     let secrets = DeployedSecrets::new(&aws, env::kms_key(), env::optional_key()?, core.clock.clone())?;
     let inbound = &Inbound::new(core, secrets);

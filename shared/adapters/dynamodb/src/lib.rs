@@ -71,6 +71,7 @@ mod search;
 mod store;
 mod stream;
 mod table;
+mod warm;
 
 pub use client::{client, client_over};
 pub use event_item::event_image;

@@ -11,6 +11,7 @@ use stagepost_domain::decide::{Changeset, Refused};
 use stagepost_domain::event::{Action, Event};
 use stagepost_domain::fact::{AssignFact, Assigner, Fact, Follows, MoveFact, PackageEdit};
 use stagepost_domain::id::{FlowId, OrderId, PackageId, StageId};
+use stagepost_domain::order::Order;
 use stagepost_domain::package::{PackagePatch, PackageSeen};
 use stagepost_domain::run::{Run, RunState};
 use stagepost_domain::text::Invalid;
@@ -31,6 +32,12 @@ use crate::{Console, Stores};
 /// The page of an order.
 pub fn place(order: &OrderId) -> String {
     format!("/orders/{order}")
+}
+
+/// An order of the visitor's shop.
+async fn own<S: Stores, K>(console: &State<S, K>, visit: &Visit, named: &str) -> Result<Order, Failed> {
+    let order = console.core.store.order(&id(OrderId::parse(named), "order")?).await?;
+    Ok(order.filter(|order| order.shop == visit.shop).ok_or_else(|| Trouble::not_found("order"))?)
 }
 
 /// The order that a path names, beside whatever else it names.
@@ -236,22 +243,20 @@ pub async fn ask_renew_link<S: Stores, K: Secrets + 'static>(
     visitor: Visitor<Member>,
     Path(named): Path<String>,
 ) -> Answer {
-    let order = id(OrderId::parse(&named), "order")?;
-    let found = console.core.store.order(&order).await?.filter(|order| order.shop == visitor.shop);
-    let found = found.ok_or_else(|| Trouble::not_found("order"))?;
+    let order = own(&console, &visitor, &named).await?;
     page(&Confirm {
         shell: visitor.shell(Area::Orders),
-        title: format!("Make a new tracking link for {}?", found.number),
+        title: format!("Make a new tracking link for {}?", order.number),
         what: vec![
             "Links in mails that were sent stop working: whoever opens one finds nothing.".to_owned(),
             "The customer is not told. Mails that leave from now on have the new link.".to_owned(),
             "The link before cannot be brought back.".to_owned(),
         ],
-        action: format!("{}/renew-link", place(&order)),
+        action: format!("{}/renew-link", place(&order.id)),
         fields: Vec::new(),
         verb: "Make a new link".to_owned(),
         danger: true,
-        back: place(&order),
+        back: place(&order.id),
     })
 }
 
@@ -276,23 +281,21 @@ pub async fn ask_erase<S: Stores, K: Secrets + 'static>(
     visitor: Visitor<Admin>,
     Path(named): Path<String>,
 ) -> Answer {
-    let order = id(OrderId::parse(&named), "order")?;
-    let found = console.core.store.order(&order).await?.filter(|order| order.shop == visitor.shop);
-    let found = found.ok_or_else(|| Trouble::not_found("order"))?;
+    let order = own(&console, &visitor, &named).await?;
     page(&Confirm {
         shell: visitor.shell(Area::Orders),
-        title: format!("Erase the personal data of {}?", found.number),
+        title: format!("Erase the personal data of {}?", order.number),
         what: vec![
             "Name, addresses and phone number go, and so do the messages and calls that may name them."
                 .to_owned(),
             "The order, its lines and its timeline stay. No mail of it leaves any more.".to_owned(),
             "What the store tells of the customer later is left out. This cannot be taken back.".to_owned(),
         ],
-        action: format!("{}/erase", place(&order)),
+        action: format!("{}/erase", place(&order.id)),
         fields: Vec::new(),
         verb: "Erase".to_owned(),
         danger: true,
-        back: place(&order),
+        back: place(&order.id),
     })
 }
 

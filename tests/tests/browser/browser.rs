@@ -43,7 +43,16 @@ pub struct Browser {
     base: String,
     axe: String,
     _driver: Child,
-    _profile: tempfile::TempDir,
+    profile: tempfile::TempDir,
+}
+
+impl Drop for Browser {
+    /// A driver that is killed leaves its Chromium behind, which knows nobody but its profile.
+    fn drop(&mut self) {
+        let profile = format!("--user-data-dir={}", self.profile.path().display());
+        let _unless_it_is_gone =
+            std::process::Command::new("pkill").args(["-KILL", "-f", "--", &profile]).status();
+    }
 }
 
 impl Browser {
@@ -81,14 +90,7 @@ impl Browser {
             .await
             .expect("chromium and chromium-driver must be installed");
         let axe = std::fs::read_to_string(axe_file()).expect("`make browser` fetches axe-core");
-        Self {
-            client,
-            screen,
-            base: base.trim_end_matches('/').to_owned(),
-            axe,
-            _driver: driver,
-            _profile: profile,
-        }
+        Self { client, screen, base: base.trim_end_matches('/').to_owned(), axe, _driver: driver, profile }
     }
 
     /// Goes to a page.

@@ -257,6 +257,11 @@ def report(found, count, note):
     return wrong + ([f"{says}, which Lambda's image has not"] if newest > GLIBC else [])
 
 
+def whole(path):
+    """Functions are started elsewhere."""
+    return pathlib.Path(path).resolve()
+
+
 def main(arguments):
     roots = next((pathlib.Path(path) for path in ROOTS if os.path.exists(path)), None)
     with tempfile.TemporaryDirectory() as folder:
@@ -278,7 +283,7 @@ def main(arguments):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--functions", type=pathlib.Path, default=ROOT / "target" / "lambda")
-    parser.add_argument("--built", type=pathlib.Path, default=ROOT / "target" / "cold")
+    parser.add_argument("--functions", type=whole, default=ROOT / "target" / "lambda")
+    parser.add_argument("--built", type=whole, default=ROOT / "target" / "cold")
     parser.add_argument("--note", default="")
     main(parser.parse_args())

@@ -483,7 +483,7 @@ async fn an_order_that_comes_to_be_without_something_is_stored_without_it() {
             hold: None,
             has_email: false,
             last_mail: None,
-            erased_at: None,
+            erased: None,
             ..stored.clone()
         };
         bench.store.put_order(&bare, stored.version, &format!("w{}", bare.version)).await.unwrap();

@@ -13,16 +13,14 @@ mod view;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::middleware::from_fn;
 use stagepost_app::Core;
 use stagepost_app::mail::TrackingLinks;
 use stagepost_app::mail::ports::Unchecked;
 use stagepost_app::ports::Secrets;
 use stagepost_domain::search::SearchKey;
 use stagepost_domain::shop::ApiKey;
-use stagepost_lambda::asked::Asked;
+use stagepost_lambda::asked::told;
 use stagepost_lambda::cache::Warm;
 use url::Url;
 
@@ -73,14 +71,4 @@ impl<S, K> Api<S, K> {
 /// Every route.
 pub fn router<S: Stores, K: Secrets + 'static>(api: Arc<Api<S, K>>) -> Router {
     routes::all().router().layer(from_fn(told)).with_state(api)
-}
-
-/// One line in the log for each request.
-async fn told(mut request: Request, next: Next) -> Response {
-    let asked = Asked::default();
-    request.extensions_mut().insert(asked.clone());
-    let (method, route) = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
-    let response = next.run(request).await;
-    asked.told(&method, route.as_ref().map(MatchedPath::as_str), response.status());
-    response
 }

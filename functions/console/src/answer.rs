@@ -1,11 +1,10 @@
 //! Out: pages, parts of pages, and the way to the next page.
 
 use askama::Template;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use stagepost_lambda::asked::Asked;
 use stagepost_lambda::http::header as text;
 use url::Url;
 
@@ -102,16 +101,6 @@ pub fn back(headers: &HeaderMap, otherwise: &str) -> String {
 /// Whether htmx asks, so that a part is enough.
 pub fn from_script(headers: &HeaderMap) -> bool {
     headers.contains_key("hx-request")
-}
-
-/// One line in the log for each request.
-pub async fn told(mut request: Request, next: Next) -> Response {
-    let asked = Asked::default();
-    request.extensions_mut().insert(asked.clone());
-    let (method, route) = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
-    let response = next.run(request).await;
-    asked.told(&method, route.as_ref().map(MatchedPath::as_str), response.status());
-    response
 }
 
 /// Every answer's own protection, and a plain page for what went wrong outside of the console's frame.

@@ -104,5 +104,9 @@ pub fn router<S: Stores, K: Secrets + 'static>(console: Arc<Console<S, K>>) -> R
         .route("/webhooks/{*rest}", any(pages::nothing_here))
         .route("/t/{*rest}", any(pages::nothing_here))
         .method_not_allowed_fallback(pages::not_this_way);
-    inside.merge(outside).layer(from_fn(answer::guarded)).layer(from_fn(answer::told)).with_state(console)
+    inside
+        .merge(outside)
+        .layer(from_fn(answer::guarded))
+        .layer(from_fn(stagepost_lambda::asked::told))
+        .with_state(console)
 }

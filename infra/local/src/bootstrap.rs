@@ -7,10 +7,8 @@ use std::sync::Arc;
 
 pub use stagepost_api::export::{ExportError, Exported, export};
 use stagepost_app::Core;
-use stagepost_app::config::{
-    ConfigError, MemberError, SettingsInput, create_key, create_owner, create_shop, update_settings,
-};
-use stagepost_app::jobs::make_canary;
+use stagepost_app::config::{ConfigError, MemberError, SettingsInput, create_key, create_owner, create_shop};
+use stagepost_app::jobs::{make_canary, save_settings};
 use stagepost_app::people::ports::PeopleStore;
 use stagepost_app::people::print_link;
 use stagepost_app::ports::{ConfigStore, StoreError};
@@ -287,7 +285,7 @@ async fn made_canary(
         mail_mode: Some(mail_mode),
         ..SettingsInput::default()
     };
-    update_settings(core, shop, &input, None).await?;
+    save_settings(core, shop, &input, None).await?;
     Ok(())
 }
 

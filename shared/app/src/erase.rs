@@ -10,7 +10,7 @@ use stagepost_domain::id::{EndpointId, OrderId, ShopId};
 use crate::Core;
 use crate::apply::{ApplyError, Outcome, apply};
 use crate::ports::{ConfigStore, InboundStore, OrderStore, SearchStore, StoreError};
-use crate::search::forget;
+use crate::search::{forget, keep_numbers};
 
 /// Items deleted in one step.
 const STEP: usize = 25;
@@ -27,11 +27,12 @@ pub trait EraseStore: Send + Sync {
         number: &str,
         order: &OrderId,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
-    /// Deletes at most `limit` of what stands beside an order and may name its people: frozen bodies, the log of calls.
-    /// True when nothing of it is left.
+    /// Deletes at most `limit` of what stands beside an order and may name its people: frozen bodies and the log of
+    /// calls, of events before this one. True when nothing of it is left.
     fn delete_private(
         &self,
         order: &OrderId,
+        before: u64,
         limit: usize,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
     /// Deletes at most `limit` of the calls of an endpoint before then, oldest first; how many there were.
@@ -81,7 +82,7 @@ where
 /// Erases an order's personal data: its people, what it is found by in the search beside its number, the frozen bodies
 /// and the log of calls. The order itself, its lines and its timeline stay. It is an event of the order, by `actor` or
 /// by the shop's settings; what its platform tells of people later is left out (law 19). Erased again it is looked for
-/// what a call that stopped half-way has left.
+/// what a call that stopped half-way has left; what later events want done is not touched, for it names nobody.
 ///
 /// What this does not reach goes by itself: the quarantine within 30 days, a call under an idempotency key within a
 /// day. A message that has not been sent yet goes without its body, and fails.
@@ -98,13 +99,15 @@ where
     S: OrderStore + ConfigStore + InboundStore + SearchStore + EraseStore,
 {
     let outcome = apply(core, shop, id, &Fact::Erase { actor }).await?;
-    if let Outcome::Refused(_) = outcome {
-        return Ok(outcome);
-    }
-    // The stream brings back what it is found by without its people.
-    forget(&core.store, id).await?;
+    let erased = match &outcome {
+        Outcome::Refused(_) => None,
+        Outcome::Changed(changes) => changes.order.erased,
+        Outcome::NoOp(_) | Outcome::Ignored(_) => core.store.order(id).await?.and_then(|order| order.erased),
+    };
+    let Some(erased) = erased else { return Ok(outcome) };
+    keep_numbers(&core.store, id).await?;
     for _ in 0..STEPS_MAX {
-        if core.store.delete_private(id, STEP).await? {
+        if core.store.delete_private(id, erased.seq, STEP).await? {
             return Ok(outcome);
         }
     }

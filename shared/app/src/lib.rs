@@ -33,61 +33,41 @@ pub mod webhook;
 
 use std::sync::Arc;
 
-use audit::AuditStore;
 use contact::ContactStore;
-use erase::EraseStore;
+use jobs::JobStores;
 use mail::ports::{AskedMailStore, SuppressionStore, TallyStore};
 use people::ports::PeopleStore;
-use ports::{
-    AttemptStore, CallStore, Clock, ConfigStore, Entropy, GovernorStore, HealthStore, InboundStore, JobStore,
-    OrderStore, RunStore, SearchStore,
-};
+use ports::{CallStore, Clock, Entropy, GovernorStore, HealthStore};
 use stagepost_domain::Timestamp;
 use stagepost_domain::id::AttemptId;
 use stagepost_domain::restore::RestoredAt;
 
 /// The stores of a shop, for what serves all of its work: the API, the console.
 pub trait ShopStores:
-    OrderStore
-    + RunStore
-    + InboundStore
-    + ConfigStore
+    JobStores
     + CallStore
-    + JobStore
     + GovernorStore
-    + SearchStore
     + SuppressionStore
     + TallyStore
     + AskedMailStore
-    + AttemptStore
     + HealthStore
     + PeopleStore
     + ContactStore
-    + AuditStore
-    + EraseStore
     + Clone
     + 'static
 {
 }
 
 impl<T> ShopStores for T where
-    T: OrderStore
-        + RunStore
-        + InboundStore
-        + ConfigStore
+    T: JobStores
         + CallStore
-        + JobStore
         + GovernorStore
-        + SearchStore
         + SuppressionStore
         + TallyStore
         + AskedMailStore
-        + AttemptStore
         + HealthStore
         + PeopleStore
         + ContactStore
-        + AuditStore
-        + EraseStore
         + Clone
         + 'static
 {

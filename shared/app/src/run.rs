@@ -88,6 +88,12 @@ pub struct Of {
     pub at: Timestamp,
 }
 
+impl From<&Event> for Of {
+    fn from(event: &Event) -> Self {
+        Self { shop: event.shop.clone(), at: event.at }
+    }
+}
+
 /// A doorbell's answer, with what the log tells beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rung {
@@ -101,7 +107,7 @@ pub struct Rung {
 
 impl Rung {
     pub(crate) fn of(event: &Event, answered: Answered) -> Self {
-        Self { of: Some(Of { shop: event.shop.clone(), at: event.at }), ..answered.into() }
+        Self { of: Some(event.into()), ..answered.into() }
     }
 
     pub(crate) fn noting(self, notable: Option<Notable>) -> Self {

@@ -12,10 +12,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use stagepost_domain::event::{Cause, Change, Event};
 use stagepost_domain::id::{OrderId, ShopId};
 use stagepost_domain::order::{Customer, Order, Snapshot};
-use stagepost_domain::search::{Entry, Query, SearchKey, entries};
+use stagepost_domain::search::{Entry, Query, SearchKey, entries, number_entries};
 
 use crate::apply::{ApplyError, TRIES_MAX};
-use crate::ports::{CommitError, Page, SearchStore, StoreError};
+use crate::ports::{CommitError, Page, SearchStore, Searchable, StoreError};
 
 /// Entries looked at in one round trip.
 const BATCH: usize = 50;
@@ -47,34 +47,39 @@ pub enum Kept {
 /// # Errors
 /// The store failed, or the entries stayed busy; to be done again.
 pub async fn keep<S: SearchStore>(store: &S, key: &SearchKey, id: &OrderId) -> Result<Kept, ApplyError> {
+    brought(store, id, |found| entries(&found.order, customer(found.snapshot.as_ref()), key)).await
+}
+
+/// Leaves an order what it is found by without its people: its number.
+///
+/// # Errors
+/// The store failed, or the entries stayed busy; to be done again.
+pub async fn keep_numbers<S: SearchStore>(store: &S, id: &OrderId) -> Result<Kept, ApplyError> {
+    brought(store, id, |found| number_entries(&found.order).collect()).await
+}
+
+/// Takes an order out of the search, before it is deleted.
+///
+/// # Errors
+/// The store failed, or the entries stayed busy; to be done again.
+pub async fn forget<S: SearchStore>(store: &S, id: &OrderId) -> Result<Kept, ApplyError> {
+    brought(store, id, |_| BTreeSet::new()).await
+}
+
+/// Brings an order's entries to what is wanted of it as it is read.
+async fn brought<S: SearchStore>(
+    store: &S,
+    id: &OrderId,
+    wanted: impl Fn(&Searchable) -> BTreeSet<Entry>,
+) -> Result<Kept, ApplyError> {
     for _ in 0..TRIES_MAX {
         let Some(found) = store.searchable(id).await? else { return Ok(Kept::Unknown) };
-        let wanted = entries(&found.order, customer(found.snapshot.as_ref()), key);
+        let wanted = wanted(&found);
         if wanted == found.indexed.entries {
             return Ok(Kept::AsItWas);
         }
         match store.index(&found.order.shop, id, &found.indexed, &wanted).await {
             Ok(()) => return Ok(Kept::Changed),
-            Err(CommitError::LostRace | CommitError::Conflict) => {}
-            Err(CommitError::Store(error)) => return Err(error.into()),
-        }
-    }
-    Err(ApplyError::Busy)
-}
-
-/// Takes an order out of the search, e.g. before its people are deleted. The next event of its platform brings
-/// back what it is found by then.
-///
-/// # Errors
-/// The store failed, or the entries stayed busy; to be done again.
-pub async fn forget<S: SearchStore>(store: &S, id: &OrderId) -> Result<(), ApplyError> {
-    for _ in 0..TRIES_MAX {
-        let Some(found) = store.searchable(id).await? else { return Ok(()) };
-        if found.indexed.entries.is_empty() {
-            return Ok(());
-        }
-        match store.index(&found.order.shop, id, &found.indexed, &BTreeSet::new()).await {
-            Ok(()) => return Ok(()),
             Err(CommitError::LostRace | CommitError::Conflict) => {}
             Err(CommitError::Store(error)) => return Err(error.into()),
         }

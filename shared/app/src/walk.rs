@@ -37,8 +37,22 @@ pub async fn walk<S: OrderStore + ConfigStore>(
     oldest: Option<Timestamp>,
     limit: usize,
 ) -> Result<Walked, StoreError> {
-    let flows = store.flows(shop).await?;
-    let places = places(&flows);
+    walk_in(store, shop, &store.flows(shop).await?, cursor, oldest, limit).await
+}
+
+/// The same, for whoever has the shop's flows already.
+///
+/// # Errors
+/// The store failed, or the cursor is none of a walk's.
+pub async fn walk_in<S: OrderStore>(
+    store: &S,
+    shop: &ShopId,
+    flows: &[Flow],
+    cursor: Option<&str>,
+    oldest: Option<Timestamp>,
+    limit: usize,
+) -> Result<Walked, StoreError> {
+    let places = places(flows);
     let (mut at, mut within) = cursor.map_or((None, None), parsed);
     let mut orders = Vec::new();
     for _ in 0..ASKED_MAX {

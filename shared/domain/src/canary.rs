@@ -72,7 +72,7 @@ impl Heard {
         if late { Self::Late { lag_ms } } else { Self::Ok { lag_ms } }
     }
 
-    /// Stable word, for the log line that a metric is made of.
+    /// Stable word, for the log.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {

@@ -210,9 +210,18 @@ pub struct Order {
     /// The last event with a mail in it: mails go in the order of their events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_mail: Option<u64>,
-    /// When its personal data was erased: what is told of people since is left out (law 19).
+    /// Its personal data was erased: what is told of people since is left out (law 19).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub erased_at: Option<Timestamp>,
+    pub erased: Option<Erasure>,
+}
+
+/// The end of an order's personal data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// When.
+    pub at: Timestamp,
+    /// The event that did it: nothing that follows from a later one holds any.
+    pub seq: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]

@@ -101,11 +101,15 @@ impl Entry {
 /// All entries of an order as it is now: at most 11.
 #[must_use]
 pub fn entries(order: &Order, customer: &Customer, key: &SearchKey) -> BTreeSet<Entry> {
-    let numbers = numbers(&order.number).into_iter().map(number_term);
     let words = customer.name.as_deref().map(words).unwrap_or_default();
     let names = words.iter().map(|word| name_term(word));
     let address = customer.email.iter().map(|email| address_term(&order.shop, email, key));
-    numbers.chain(names).chain(address).map(|term| Entry::new(&term, order)).collect()
+    names.chain(address).map(|term| Entry::new(&term, order)).chain(number_entries(order)).collect()
+}
+
+/// Those of its number alone: all that is left of an order without people.
+pub fn number_entries(order: &Order) -> impl Iterator<Item = Entry> {
+    numbers(&order.number).into_iter().map(|number| Entry::new(&number_term(number), order))
 }
 
 fn number_term(number: impl AsRef<str>) -> String {
@@ -257,7 +261,7 @@ mod tests {
             links: 0,
             has_email: false,
             last_mail: None,
-            erased_at: None,
+            erased: None,
         }
     }
 

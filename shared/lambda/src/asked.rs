@@ -2,6 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
+#[cfg(feature = "routes")]
+use axum::{
+    extract::{MatchedPath, Request},
+    middleware::Next,
+    response::Response,
+};
 use lambda_http::http::{Extensions, Method, StatusCode};
 use stagepost_domain::id::ShopId;
 
@@ -27,4 +33,15 @@ impl Asked {
             tracing::info!(shop, by, %method, route, status, "request");
         }
     }
+}
+
+/// Writes the line of each request, around all routes.
+#[cfg(feature = "routes")]
+pub async fn told(mut request: Request, next: Next) -> Response {
+    let asked = Asked::default();
+    request.extensions_mut().insert(asked.clone());
+    let (method, route) = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
+    let response = next.run(request).await;
+    asked.told(&method, route.as_ref().map(MatchedPath::as_str), response.status());
+    response
 }

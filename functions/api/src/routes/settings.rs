@@ -1,7 +1,7 @@
 //! The shop's settings.
 
 use stagepost_app::config::{self, BrandInput, SettingsInput};
-use stagepost_app::jobs::keep_up;
+use stagepost_app::jobs::save_settings;
 use stagepost_app::ports::Secrets;
 use stagepost_lambda::http::Problem;
 
@@ -26,9 +26,7 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
     IfMatch(expected): IfMatch,
     Payload(input): Payload<SettingsInput>,
 ) -> Answer<Current<SettingsView>> {
-    let settings = config::update_settings(&api.core, caller.shop(), &input, expected).await?;
-    keep_up(&api.core, &settings).await?;
-    Ok(Current(settings.into()))
+    Ok(Current(save_settings(&api.core, caller.shop(), &input, expected).await?.into()))
 }
 
 pub async fn brand<S: Stores, K: Secrets + 'static>(

@@ -156,7 +156,7 @@ impl OrderView {
             more_packages: order.packages.more,
             packages: packages.into_iter().filter(|p| !p.removed).map(PackageView::from).collect(),
             created_at: order.created_at,
-            erased_at: order.erased_at,
+            erased_at: order.erased.map(|erasure| erasure.at),
             tracking_url,
         }
     }

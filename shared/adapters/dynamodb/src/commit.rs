@@ -307,7 +307,7 @@ mod tests {
             links: 0,
             has_email: false,
             last_mail: None,
-            erased_at: None,
+            erased: None,
         };
         let event = Event {
             order: id,

@@ -16,10 +16,14 @@ impl EraseStore for DynamoStore {
         self.delete(&Key::new(keys::track_pk(shop, number), keys::order_pk(order))).await
     }
 
-    async fn delete_private(&self, order: &OrderId, limit: usize) -> Result<bool, StoreError> {
+    async fn delete_private(&self, order: &OrderId, before: u64, limit: usize) -> Result<bool, StoreError> {
+        let Some(last) = before.checked_sub(1) else { return Ok(true) };
         let mut left = limit.max(1);
         for prefix in [keys::BODIES, keys::ATTEMPTS] {
-            let rows = self.query(&Span::prefix(keys::order_pk(order), prefix), left).await?;
+            // What follows the number in a key sorts before a tilde.
+            let sk = Bounds::Between(prefix.to_owned(), format!("{prefix}{last:010}~"));
+            let span = Span { index: None, pk: keys::order_pk(order), sk, newest_first: false, start: None };
+            let rows = self.query(&span, left).await?;
             for row in &rows {
                 self.delete(&key_of(row)).await?;
             }

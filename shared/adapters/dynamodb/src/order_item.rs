@@ -11,7 +11,7 @@ use stagepost_domain::Timestamp;
 use stagepost_domain::fact::{Coverage, ShipmentId};
 use stagepost_domain::fulfillment::{Attribution, Fulfillment, Lock, Shipment};
 use stagepost_domain::id::{AttemptId, ChannelId, FlowId, OrderId, ShopId, StageId};
-use stagepost_domain::order::{Hold, Lifecycle, Order, Placement, Platform, Source, Visit};
+use stagepost_domain::order::{Erasure, Hold, Lifecycle, Order, Placement, Platform, Source, Visit};
 use stagepost_domain::package::{Report, Rollup, TrackingStatus};
 use stagepost_domain::run::RunKey;
 
@@ -74,11 +74,19 @@ struct OrderItem {
     /// Last mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lm: Option<u64>,
-    /// When its people were erased, which nobody takes back.
+    /// The erasure of its people, which nobody takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    er: Option<Stamp>,
+    er: Option<ErasureItem>,
     g1pk: String,
     g1sk: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ErasureItem {
+    /// When.
+    a: Stamp,
+    /// The event that did it.
+    s: u64,
 }
 
 /// In a stage if it names one, else untriaged or awaited.
@@ -265,7 +273,7 @@ pub(crate) fn to_row(order: &Order, write_id: &str) -> Result<Row, StoreError> {
         lk: order.links,
         em: order.has_email,
         lm: order.last_mail,
-        er: order.erased_at.map(Stamp),
+        er: order.erased.map(|erasure| ErasureItem { a: Stamp(erasure.at), s: erasure.seq }),
         g1pk: keys::listing_pk(&order.shop, &filter),
         g1sk: keys::listing_sk(listed_at(order), &order.id),
     };
@@ -349,7 +357,7 @@ pub(crate) fn from_row(row: Row) -> Result<Order, StoreError> {
         links: item.lk,
         has_email: item.em,
         last_mail: item.lm,
-        erased_at: item.er.map(|stamp| stamp.0),
+        erased: item.er.map(|item| Erasure { at: item.a.0, seq: item.s }),
     })
 }
 

@@ -132,7 +132,8 @@ pub async fn create_shop<S: ConfigStore>(
     Err(Invalid::new("shop", "exists already").into())
 }
 
-/// Changes what a shop says of itself, if its configuration still has the version `expected`.
+/// Changes what a shop says of itself, if its configuration still has the version `expected`. The jobs that this asks
+/// for are [`save_settings`](crate::jobs::save_settings)'s.
 ///
 /// # Errors
 /// A field is not valid, or the store failed.

@@ -5,14 +5,11 @@ use stagepost_domain::audit::{AUDIT_EVERY, Audit, Audited};
 use stagepost_domain::id::{InvalidId, JobId, OrderId, ShopId};
 use stagepost_domain::job::{Counted, Job, JobKind, JobState, Noted, PageDone, Progress};
 use stagepost_domain::run::later;
-use stagepost_domain::shop::Settings;
 
-use super::retain::retention_of;
 use super::{JobStores, PageError, Tools};
 use crate::Core;
 use crate::audit::{Finding, Looked, look_at};
-use crate::config::ConfigError;
-use crate::ports::{CommitError, JobStore, StoreError};
+use crate::ports::StoreError;
 use crate::walk::walk;
 
 /// Orders of a page: a few read units each, and a second's round trips.
@@ -26,37 +23,6 @@ pub fn audit_of(shop: &ShopId, now: Timestamp) -> Result<Job, InvalidId> {
     let mut job = Job::new(JobId::from_body("audit")?, shop.clone(), JobKind::Audit(Audit::default()), now);
     job.state = JobState::Waiting { due: later(now, AUDIT_EVERY) };
     Ok(job)
-}
-
-/// Makes the jobs that a shop's settings ask for and that are not there: the audit of a shop that was made before there
-/// were audits, and retention where something is kept shorter than it would be by itself.
-///
-/// # Errors
-/// The store failed.
-pub async fn keep_up<S: JobStore>(core: &Core<S>, settings: &Settings) -> Result<(), ConfigError> {
-    let (shop, now) = (&settings.shop, core.now());
-    open(core, audit_of(shop, now)?).await?;
-    if settings.retention.erases() {
-        open(core, retention_of(shop, now)?).await?;
-    }
-    Ok(())
-}
-
-async fn open<S: JobStore>(core: &Core<S>, wanted: Job) -> Result<(), ConfigError> {
-    let written = match core.store.job(&wanted.shop, &wanted.id).await? {
-        None => core.store.create_job(&wanted).await,
-        // Retention was off for a while.
-        Some(there) if there.ended() => match there.renewed(core.now()) {
-            Ok(renewed) => core.store.update_job(&renewed).await,
-            Err(_) => Ok(()),
-        },
-        Some(_) => Ok(()),
-    };
-    match written {
-        // Somebody else was faster.
-        Ok(()) | Err(CommitError::LostRace | CommitError::Conflict) => Ok(()),
-        Err(CommitError::Store(error)) => Err(error.into()),
-    }
 }
 
 impl<S, K, P, Q, T, W> Tools<'_, S, K, P, Q, T, W>
@@ -103,7 +69,7 @@ async fn looked_at<S: JobStores>(
     Ok(looked)
 }
 
-/// The end of a pass, in one line that metrics are made of.
+/// The end of a pass, in one line.
 fn tell(shop: &ShopId, whole: Audited) {
     tracing::info!(
         %shop,

@@ -6,7 +6,7 @@ use stagepost_domain::fact::{Fact, WrittenOrder};
 use stagepost_domain::flow::{Automations, EmailAutomation, FulfilledWhen};
 use stagepost_domain::id::{FlowId, InvalidId, JobId, OrderId, ShopId};
 use stagepost_domain::job::{Counted, Job, JobKind, Noted, PageDone, Progress};
-use stagepost_domain::order::{Customer, Snapshot};
+use stagepost_domain::order::{Customer, Placement, Snapshot};
 use stagepost_domain::shop::Settings;
 
 use super::{JobStores, PageError, Tools};
@@ -18,8 +18,6 @@ use crate::ports::{ActError, CommitError, ConfigStore, JobStore, StoreError};
 
 /// Old orders that one turn deletes: one more than come to be meanwhile, so that what an outage left goes too.
 const DELETED: usize = 4;
-/// The first event of an order: the one with the mail.
-const FIRST: u64 = 1;
 
 /// The order of that number.
 #[must_use]
@@ -131,7 +129,12 @@ async fn heard<S: JobStores>(
     if canary.turn == 0 {
         return Ok(None);
     }
-    let event = core.store.event(&canary_order(&settings.shop, canary.turn), FIRST).await?;
+    let id = canary_order(&settings.shop, canary.turn);
+    // Its entry into the stage that mails, whatever number a restore gave that.
+    let event = match core.store.order(&id).await?.map(|order| order.placement) {
+        Some(Placement::Placed { entered_seq, .. }) => core.store.event(&id, entered_seq).await?,
+        Some(Placement::Awaiting | Placement::Untriaged) | None => None,
+    };
     Ok(Some(Heard::of(event.as_ref(), settings.grace())))
 }
 

@@ -14,6 +14,7 @@ mod reconcile;
 mod recover;
 mod request;
 mod retain;
+mod standing;
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ use crate::quarantine::QuarantineError;
 use crate::run::RECORD_TRIES;
 use crate::webhook::{Tried, try_out};
 
-pub use audit::{audit_of, keep_up};
+pub use audit::audit_of;
 pub use canary::{canary_of, canary_order, make_canary};
 pub(crate) use check::checked_if_new;
 pub use check::{check, check_of, check_of_carrier, check_of_channel};
@@ -47,6 +48,7 @@ pub use request::{
     BACKFILL_DAYS_MAX, JobRequestError, MoveRequest, backfill, bulk_move, cancel, hurry, recover,
     recoverable, recovered_since, recovery_of, test_endpoint,
 };
+pub use standing::{keep_up, save_settings};
 
 /// What jobs need of the store.
 pub trait JobStores:

@@ -12,7 +12,7 @@ use super::{JobStores, PageError, Tools};
 use crate::Core;
 use crate::erase::erase_people;
 use crate::ports::StoreError;
-use crate::walk::walk;
+use crate::walk::walk_in;
 
 /// Things of a page.
 const PAGE: usize = 50;
@@ -111,8 +111,8 @@ where
 
     async fn people_go(&self, shop: &ShopId, days: u16, cursor: Option<&str>) -> Result<PageDone, PageError> {
         let flows = self.core.store.flows(shop).await?;
+        let walked = walk_in(&self.core.store, shop, &flows, cursor, None, PAGE).await?;
         let flows: BTreeMap<&FlowId, &Flow> = flows.iter().map(|flow| (&flow.id, flow)).collect();
-        let walked = walk(&self.core.store, shop, cursor, None, PAGE).await?;
         let mut progress = Progress::default();
         // One that came into its stage since cannot have rested long enough.
         let old = walked.orders.iter().filter(|order| is_over(order.entered_at, days, self.core.now()));
@@ -141,7 +141,7 @@ async fn is_to_go<S: JobStores>(
         Err(StoreError::Corrupt { .. } | StoreError::Newer { .. }) => return Ok(false),
         order => order?,
     };
-    let Some(order) = order.filter(|order| order.shop == *shop && order.erased_at.is_none()) else {
+    let Some(order) = order.filter(|order| order.shop == *shop && order.erased.is_none()) else {
         return Ok(false);
     };
     let flow = order.flow().and_then(|flow| flows.get(flow).copied());

@@ -27,8 +27,8 @@ use crate::ports::{
     FulfillmentPlatform, OrderStore, PlatformLook, RunStore, SecretKind, Secrets, StoreError,
 };
 use crate::run::{
-    Answered, Opened, Rung, RunnerError, act_until, aside_if_hopeless, claim, keep, lease, open, postpone,
-    second_thoughts, skip,
+    Answered, Of, Opened, Rung, RunnerError, act_until, aside_if_hopeless, claim, keep, lease, open,
+    postpone, second_thoughts, skip,
 };
 use finish::{End, LockEnd};
 use recognise::{Hand, in_doubt, loose, ours_of, taken_over};
@@ -82,9 +82,9 @@ where
     };
     let access = access(core, secrets, channel.as_ref()).await?;
     let job = Job { core, id, attempt: core.attempt()?, until: act_until(Action::Fulfill, core.now()) };
-    let rung = Rung::of(&opened.event, Answered::Held);
+    let of = Of::from(&opened.event);
     let answered = attempted(&job, platforms, access, order, opened).await?;
-    Ok(Rung { answered, ..rung })
+    Ok(Rung { of: Some(of), ..answered.into() })
 }
 
 /// Lock, look, act, settle.

@@ -14,6 +14,7 @@ use stagepost_domain::Timestamp;
 use stagepost_domain::canary::{Canary, Heard};
 use stagepost_domain::id::{JobId, OrderId, ShopId};
 use stagepost_domain::job::{JobKind, Told};
+use stagepost_domain::restore::RestoredAt;
 use stagepost_domain::search::SearchKey;
 use stagepost_testkit::build;
 
@@ -75,9 +76,10 @@ fn turn(world: &World) -> Option<Heard> {
 /// The mail of the newest canary leaves now.
 fn sing(world: &World) {
     let order = canary_order(&canaries(), canary(world).turn);
-    let event = done(world.store.event(&order, 1)).unwrap().unwrap();
+    let seq = done(world.store.order(&order)).unwrap().unwrap().seq;
+    let event = done(world.store.event(&order, seq)).unwrap().unwrap();
     let key = event.runs.keys().next().unwrap();
-    done(email(&world.plain, &world.provider, &build::office(Links), &run_id(&order, 1, key))).unwrap();
+    done(email(&world.plain, &world.provider, &build::office(Links), &run_id(&order, seq, key))).unwrap();
 }
 
 fn there(world: &World, turn: u64) -> bool {
@@ -99,6 +101,19 @@ fn a_canarys_mail_is_looked_at_a_quarter_of_an_hour_later() {
     world.pass(900);
     assert_eq!(turn(&world), Some(Heard::Failed), "this one has not left");
     assert_eq!(canary(&world).turn, 4);
+}
+
+#[test]
+fn a_canary_is_heard_on_a_restored_table_too() {
+    let mut world = world();
+    let cut = RestoredAt::parse(&world.now().to_string()).unwrap();
+    (world.core.restored_at, world.plain.restored_at) = (Some(cut), Some(cut));
+    world.pass(1);
+    turn(&world);
+    world.pass(12);
+    sing(&world);
+    world.pass(900 - 12);
+    assert_eq!(turn(&world), Some(Heard::Ok { lag_ms: 12_000 }));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{Changeset, Context, Decision, Draft, Refused};
 use crate::event::{Actor, Cause, Change};
 use crate::fact::{Follows, MoveFact};
 use crate::flow::Stage;
-use crate::order::{Hold, HoldReason, Lifecycle, Order, Placement, Snapshot};
+use crate::order::{Erasure, Hold, HoldReason, Lifecycle, Order, Placement, Snapshot};
 use crate::outcome::{NoOpReason, SkipReason};
 
 /// A move by hand goes anywhere, once, from the screen that was seen.
@@ -55,12 +55,12 @@ pub(super) fn link_renewed(context: Context<'_>, actor: &Actor) -> Decision {
 /// Takes the people out of an order, for good. What is told of them later is left out as well (law 19).
 pub(super) fn erased(context: Context<'_>, actor: Option<&Actor>) -> Decision {
     let Some(order) = context.order else { return Decision::Refused(Refused::UnknownOrder) };
-    if order.erased_at.is_some() {
+    if order.erased.is_some() {
         return Decision::NoOp(NoOpReason::Same);
     }
     let cause = actor.map_or(Cause::Configuration, |actor| Cause::Manual { actor: actor.clone() });
     let mut draft = Draft::new(context, order.clone(), cause, None);
-    draft.order.erased_at = Some(context.now);
+    draft.order.erased = Some(Erasure { at: context.now, seq: draft.order.seq });
     draft.order.has_email = false;
     draft.snapshot = context.snapshot.map(Snapshot::without_people);
     changed(draft.finish(Change::Erased))

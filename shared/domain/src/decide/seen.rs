@@ -26,7 +26,7 @@ const WHOLE_ORDER: &str = "order";
 pub(super) fn order(context: Context<'_>, fact: &OrderFact) -> Decision {
     let bare;
     let fact = match context.order {
-        Some(known) if known.erased_at.is_some() => {
+        Some(known) if known.erased.is_some() => {
             bare = OrderFact { snapshot: fact.snapshot.without_people(), ..fact.clone() };
             &bare
         }
@@ -77,7 +77,7 @@ pub(super) fn blank_order(
         links: 0,
         has_email: false,
         last_mail: None,
-        erased_at: None,
+        erased: None,
     }
 }
 

@@ -25,7 +25,7 @@ fn law_19_erased_people_are_gone_and_all_else_stays() {
     let after = scene.snapshot.clone().unwrap();
     assert_eq!((&after.lines, &after.total), (&before.1.lines, &before.1.total));
     assert_eq!((scene.order().stage(), scene.order().seq), (before.0.stage(), before.0.seq + 1));
-    assert!(scene.order().erased_at.is_some());
+    assert_eq!(scene.order().erased.map(|erasure| erasure.seq), Some(scene.order().seq));
     assert_eq!((&scene.last().change, scene.last().runs.len()), (&Change::Erased, 0), "nobody is told");
     assert_eq!(scene.last().cause, Cause::Manual { actor: api_key() });
 }

@@ -17,8 +17,8 @@ impl EraseStore for MemoryStore {
         })
     }
 
-    async fn delete_private(&self, order: &OrderId, _: usize) -> Result<bool, StoreError> {
-        self.write_plain(|state| state.delete_private(order))?;
+    async fn delete_private(&self, order: &OrderId, before: u64, _: usize) -> Result<bool, StoreError> {
+        self.write_plain(|state| state.delete_private(order, before))?;
         Ok(true)
     }
 
@@ -69,9 +69,10 @@ impl State {
             || self.attempts.iter().any(|a| matches!(&a.of, AttemptOf::Run(run) if run.order == *order))
     }
 
-    fn delete_private(&mut self, order: &OrderId) {
-        self.bodies.retain(|(of, _), _| of != order);
-        self.attempts.retain(|a| !matches!(&a.of, AttemptOf::Run(run) if run.order == *order));
+    fn delete_private(&mut self, order: &OrderId, before: u64) {
+        self.bodies.retain(|(of, seq), _| of != order || *seq >= before);
+        self.attempts
+            .retain(|a| !matches!(&a.of, AttemptOf::Run(run) if run.order == *order && run.seq < before));
     }
 
     /// Events some at a time; then the rest, and at last the order.
@@ -86,7 +87,7 @@ impl State {
             self.packages.remove(order);
             self.indexed.remove(order);
             self.ignored.retain(|fact| fact.order != *order);
-            self.delete_private(order);
+            self.delete_private(order, u64::MAX);
         } else {
             self.orders.remove(order);
         }

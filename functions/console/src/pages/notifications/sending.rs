@@ -1,8 +1,8 @@
 //! How mails leave: from whom, whether they do, and how long they wait.
 
 use askama::Template;
-use stagepost_app::config::{ConfigError, RetentionInput, SettingsInput, update_settings};
-use stagepost_app::jobs::keep_up;
+use stagepost_app::config::{ConfigError, RetentionInput, SettingsInput};
+use stagepost_app::jobs::save_settings;
 use stagepost_app::ports::Secrets;
 use stagepost_domain::id::body_hash;
 use stagepost_domain::shop::{MailMode, Settings};
@@ -192,9 +192,8 @@ pub async fn save<S: Stores, K: Secrets + 'static>(
         Err(wrong) => return form(&console, &visitor, draft, false, Wrong(vec![wrong])).await,
     };
     let expected = Some(visitor.settings.config_version);
-    match update_settings(&console.core, &visitor.shop, &input, expected).await {
+    match save_settings(&console.core, &visitor.shop, &input, expected).await {
         Ok(settings) => {
-            keep_up(&console.core, &settings).await?;
             let text = format!("Saved. {}", words::mail_mode(&settings.mail.mode));
             to_say(SENDING, Flash::done(text))
         }

@@ -236,7 +236,7 @@ async fn with_form<'a, S: Stores, K>(
     let shell = visit.shell(Area::Orders);
     let before = fields.some("before").filter(|_| !wrong.any());
     let loaded = load(console, visit, order, before, shell.works()).await?;
-    let Order { source, created_at, fulfillment, packages, erased_at, .. } = &loaded.order;
+    let Order { source, created_at, fulfillment, packages, erased, .. } = &loaded.order;
     let shown = loaded.snapshot.lines.len();
     let lines = usize::try_from(loaded.snapshot.line_count).unwrap_or(shown);
     Ok(OrderPage {
@@ -251,7 +251,7 @@ async fn with_form<'a, S: Stores, K>(
         channel_link: channel_link(&loaded.order),
         external_id: source.external_id.clone(),
         created: Moment::new(*created_at, visit.now),
-        erased: erased_at.map(|at| Moment::new(at, visit.now)),
+        erased: erased.map(|erasure| Moment::new(erasure.at, visit.now)),
         coverage: words::coverage_badge(fulfillment.coverage),
         tracking: console.links.link(&loaded.order),
         details: loaded.snapshot,

@@ -156,9 +156,7 @@ impl Surroundings {
         let http = OutboundHttp::new(Guard::LoopbackAllowed)?;
         let api = Api { http, base: host.base_url().parse()?, key };
         let ids = set_up(&api, &woo.url(), &receiver.url()).await?;
-        // Platforms tell time in whole seconds: no order is to be older than its channel.
-        clock.advance(60);
-        Ok(Self {
+        let surroundings = Self {
             courier: Courier::new(&host.base_url()),
             easypost: EasyPost::new(EASYPOST_SECRET),
             host,
@@ -171,7 +169,11 @@ impl Surroundings {
             clock,
             api,
             counted: Counted::default(),
-        })
+        };
+        // Platforms tell time in whole seconds: no order is to be older than its channel. Nor is one to be found
+        // by the look at the store's past before its notification tells of it.
+        surroundings.pass(60).await?;
+        Ok(surroundings)
     }
 
     /// The owner's API key.

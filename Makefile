@@ -5,6 +5,8 @@ TESTARGS ?=
 
 # What the functions are built for: arm64, or x86_64. Tell `make deploy` the same.
 ARCH ?= arm64
+# Where a deployment is: SAM itself does not look at AWS_REGION.
+REGION ?= $(AWS_REGION)
 # `quick` builds in a third of the time, for trying; it is larger and slower.
 PROFILE ?= release
 TOOLS := target/tools
@@ -140,10 +142,18 @@ template: $(TOOLS)/installed
 	SAM_CLI_TELEMETRY=0 $(TOOLS)/bin/sam validate --lint --region us-east-1
 	$(TOOLS)/bin/cfn-lint template.yaml
 
-## What `make build` built, to AWS: asks what it must know the first time (docs/deploy.md)
+# Without STACK and samconfig.toml it asks for every parameter, offers the template's defaults, and sends them all.
+## What `make build` built, to AWS: STACK=… REGION=… to a stack that is there, nothing asked; else docs/deploy.md
 deploy: $(TOOLS)/installed
-	$(TOOLS)/bin/sam deploy $(if $(wildcard samconfig.toml),,--guided) --capabilities CAPABILITY_IAM \
+ifdef STACK
+	$(TOOLS)/bin/sam deploy --stack-name $(STACK) $(if $(REGION),--region $(REGION)) --resolve-s3 \
+		--capabilities CAPABILITY_IAM --no-confirm-changeset --no-fail-on-empty-changeset \
 		--parameter-overrides Architecture=$(ARCH) $(PARAMETERS)
+else
+	$(TOOLS)/bin/sam deploy --capabilities CAPABILITY_IAM \
+		$(if $(wildcard samconfig.toml),,--guided --stack-name stagepost $(if $(REGION),--region $(REGION))) \
+		--parameter-overrides Architecture=$(ARCH) $(PARAMETERS)
+endif
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet

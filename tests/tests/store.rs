@@ -465,7 +465,7 @@ async fn an_order_that_comes_to_be_without_something_is_stored_without_it() {
     busy.lifecycle = Lifecycle::Cancelled { at: None };
     busy.has_email = true;
     let why = HoldReason::Breaker { stage: shop.stage(1) };
-    busy.hold = Some(Hold { at: build::seconds(1), why, pending: None });
+    busy.hold = Some(Hold { at: build::seconds(1), why, pending: None, pending_silent: None });
     bench.store.put_order(&busy, 1, "w2").await.unwrap();
     assert_eq!(bench.store.order(&busy.id).await.unwrap(), Some(busy.clone()));
     for placement in [Placement::Awaiting, Placement::Untriaged] {

@@ -8,7 +8,7 @@ use axum::handler::Handler;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
-use stagepost_app::once::{Answered, Begun, Call, Ended, Lease, OnceError, begin, finish};
+use stagepost_app::once::{Answered, Begun, By, Call, Ended, Lease, OnceError, begin, finish};
 use stagepost_app::ports::{Entropy, Secrets};
 use stagepost_domain::Timestamp;
 use stagepost_domain::disposition::Disposition;
@@ -29,9 +29,14 @@ const REPLAYED: &str = "Idempotency-Replayed";
 /// Longest key.
 const KEY_MAX: usize = 255;
 
-/// Where ids and secrets of this request come from, if it came under a key.
+/// What a request has that came under a key.
 #[derive(Clone)]
-pub struct Source(pub Arc<dyn Entropy>);
+pub struct Source {
+    /// Where its ids and secrets come from.
+    pub entropy: Arc<dyn Entropy>,
+    /// It came before, and nobody knows what became of it.
+    pub resumed: bool,
+}
 
 /// A handler that acts once per key.
 #[derive(Clone)]
@@ -79,7 +84,8 @@ where
     T: 'static,
 {
     let (mut parts, body) = request.into_parts();
-    let shop = authenticated(&parts, &api).await?.shop;
+    let caller = authenticated(&parts, &api).await?;
+    let shop = caller.shop;
     let key = parts.headers.get(KEY).and_then(|key| key.to_str().ok()).unwrap_or_default().to_owned();
     if key.is_empty() || key.len() > KEY_MAX || !key.bytes().all(|b| (b' '..=b'~').contains(&b)) {
         let reason = format!("must be 1 to {KEY_MAX} printable ASCII characters");
@@ -87,14 +93,15 @@ where
     }
     let body = to_bytes(body, BODY_MAX).await.map_err(|_| too_large())?;
     let route = format!("{} {}", parts.method, parts.uri.path());
-    let call = Call { shop: &shop, route: &route, key: &key, body: body_hash(&body) };
+    let by = By { who: caller.id.as_str(), role: caller.role };
+    let call = Call { shop: &shop, by, route: &route, key: &key, body: body_hash(&body) };
     let lease = match begin(&api.core, &api.secrets, &call).await.map_err(|e| away(&e))? {
         Begun::Act(lease) => lease,
         Begun::Replay(answered) => return Ok(replayed(answered)),
         Begun::InProgress { until } => return Err(in_progress(api.core.now(), until)),
         Begun::OtherBody => return Err(other_body()),
     };
-    parts.extensions.insert(Source(lease.entropy()));
+    parts.extensions.insert(Source { entropy: lease.entropy(), resumed: lease.is_resumed() });
     let response = handler.call(Request::from_parts(parts, Body::from(body)), Arc::clone(&api)).await;
     Ok(recorded(&api, &shop, *lease, response).await)
 }

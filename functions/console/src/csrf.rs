@@ -5,6 +5,7 @@ use axum::extract::Request;
 use http::header::{HOST, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
+use stagepost_domain::template::BODY_MAX;
 use stagepost_lambda::http::header;
 use url::Url;
 
@@ -17,8 +18,9 @@ use crate::visitor::Visit;
 pub const TOKEN: &str = "csrf";
 /// The field of a form that names this sending of it.
 pub const ONCE: &str = "once";
-/// Largest form that is taken.
-const FORM_MAX: usize = 512 * 1024;
+/// Largest form that is taken: a template whose HTML and text are as long as they may be. In a form three bytes stand
+/// for each byte of a letter that is not ASCII.
+const FORM_MAX: usize = 2 * 3 * BODY_MAX + 64 * 1024;
 
 /// A form that may be acted on.
 pub struct Form {

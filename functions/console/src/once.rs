@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
-use stagepost_app::once::{Answered, Begun, Call, Ended, Lease, OnceError, begin, finish};
+use stagepost_app::once::{Answered, Begun, By, Call, Ended, Lease, OnceError, begin, finish};
 use stagepost_app::ports::{Entropy, Secrets};
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::id::{ShopId, body_hash};
@@ -20,6 +20,7 @@ use crate::csrf::{Form, ONCE};
 use crate::error::{Failed, Trouble};
 use crate::pages::signin::{SIGN_OUT, SWITCH};
 use crate::shell::Flash;
+use crate::visitor::Visit;
 use crate::{Console, Stores};
 
 /// Longest key of a form.
@@ -53,7 +54,7 @@ struct Kept {
 /// Has the form acted on, unless it was.
 pub async fn act<S: Stores, K: Secrets + 'static>(
     console: &Console<S, K>,
-    shop: &ShopId,
+    visit: &Visit,
     form: Form,
     next: Next,
 ) -> Response {
@@ -67,7 +68,8 @@ pub async fn act<S: Stores, K: Secrets + 'static>(
         return Failed::new(Trouble::foreign_form()).into_response();
     }
     let route = format!("{} {}", parts.method, parts.uri.path());
-    let call = Call { shop, route: &route, key: &key, body: body_hash(&body) };
+    let (shop, by) = (&visit.shop, By { who: visit.session.who.as_str(), role: visit.role });
+    let call = Call { shop, by, route: &route, key: &key, body: body_hash(&body) };
     let lease = match begin(&console.core, &console.secrets, &call).await {
         Ok(Begun::Act(lease)) => *lease,
         Ok(Begun::Replay(answered)) => return replayed(&answered),

@@ -113,7 +113,7 @@ pub async fn signed_in<S: Stores, K: Secrets + 'static>(
         next.run(request).await
     } else {
         match csrf::admitted(&console.public, &console.keys, &visit, request).await {
-            Ok(form) => once::act(&console, &visit.shop, form, next).await,
+            Ok(form) => once::act(&console, &visit, form, next).await,
             Err(refused) => refused.into_response(),
         }
     };

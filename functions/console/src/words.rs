@@ -227,6 +227,9 @@ pub fn ignored(why: &IgnoreReason) -> String {
         IgnoreReason::NotAllShipped => {
             "Its packages have arrived, but not everything that was ordered was shipped.".to_owned()
         }
+        IgnoreReason::BeforeOrder => {
+            "The report is from before the order: of another parcel that had the same number.".to_owned()
+        }
         IgnoreReason::LateScan { status } => {
             format!("A late scan: the package is \u{201c}{}\u{201d} already.", tracking(*status))
         }

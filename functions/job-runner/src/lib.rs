@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use stagepost_app::Core;
-use stagepost_app::jobs::{JobStores, Worked, work};
+use stagepost_app::jobs::{JOB_TIMEOUT, JobStores, Tools, Worked, work};
 use stagepost_app::platform::Platforms;
 use stagepost_app::ports::{DeadLetters, JobDoorbell, OrderSource, Secrets, TrackerService, WebhookSender};
+use stagepost_domain::Timestamp;
+use stagepost_domain::run::later;
 use stagepost_lambda::metrics::Figures;
 use stagepost_lambda::runner::unread;
 use stagepost_lambda::sqs::{ComesBack, answer};
@@ -36,10 +38,11 @@ pub struct JobRunner<S, K, P, Q, T, W, B, D> {
 /// A runner as each message of a batch has it.
 pub type Shared<S, K, P, Q, T, W, B, D> = Arc<JobRunner<S, K, P, Q, T, W, B, D>>;
 
-/// Answers one batch.
+/// Answers one batch before `deadline`, in milliseconds as Lambda's context tells it: then the invocation is ended.
 pub async fn handle<S, K, P, Q, T, W, B, D>(
     runner: &Shared<S, K, P, Q, T, W, B, D>,
     event: SqsEvent,
+    deadline: u64,
 ) -> SqsBatchResponse
 where
     S: JobStores + 'static,
@@ -51,11 +54,12 @@ where
     B: JobDoorbell + 'static,
     D: DeadLetters + 'static,
 {
+    let deadline = ends_at(deadline, runner.core.now());
     answer(event, CONCURRENCY, |body| {
         let runner = Arc::clone(runner);
         async move {
             match decode_job(&body) {
-                Ok(message) => one(&runner, &message).await,
+                Ok(message) => one(&runner, &message, deadline).await,
                 Err(why) => unread(&*runner.dead, &body, &why).await.map(Figures::from),
             }
         }
@@ -63,9 +67,17 @@ where
     .await
 }
 
+/// When the invocation ends that began now: when it is told, and never later than its function may live.
+fn ends_at(deadline: u64, now: Timestamp) -> Timestamp {
+    let told = i64::try_from(deadline).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let limit = later(now, JOB_TIMEOUT.try_into().unwrap_or_default());
+    told.map_or(limit, |told| told.min(limit))
+}
+
 async fn one<S, K, P, Q, T, W, B, D>(
     runner: &JobRunner<S, K, P, Q, T, W, B, D>,
     message: &JobMessage,
+    deadline: Timestamp,
 ) -> Result<Figures, ComesBack>
 where
     S: JobStores,
@@ -77,10 +89,14 @@ where
     B: JobDoorbell,
 {
     let JobMessage { shop, job } = message;
-    let worked =
-        work(&runner.core, &runner.secrets, &runner.sources, &runner.trackers, &runner.sender, shop, job)
-            .await;
-    match worked {
+    let tools = Tools {
+        core: &runner.core,
+        secrets: &runner.secrets,
+        sources: &runner.sources,
+        trackers: &runner.trackers,
+        sender: &runner.sender,
+    };
+    match work(&tools, shop, job, deadline).await {
         Ok(worked) => {
             tracing::info!(%shop, %job, ?worked, "job");
             match worked {
@@ -101,5 +117,19 @@ where
 async fn go_on<B: JobDoorbell>(doorbell: &B, JobMessage { shop, job }: &JobMessage) {
     if let Err(error) = doorbell.ring_job(shop, job).await {
         tracing::warn!(%shop, %job, %error, "left to the sweep");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invocation_ends_when_lambda_says_so_and_never_later_than_its_function_may_live() {
+        let at = |ms: i64| Timestamp::from_millisecond(1_800_000_000_000 + ms).unwrap();
+        assert_eq!(ends_at(1_800_000_090_000, at(0)), at(90_000));
+        for later in [1_800_000_500_000, u64::MAX] {
+            assert_eq!(ends_at(later, at(0)), at(120_000), "{later}");
+        }
     }
 }

@@ -41,7 +41,7 @@ async fn main() -> Result<(), Error> {
         dead: Arc::new(dead),
     });
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-        Ok::<_, Error>(handle(function, event.payload).await)
+        Ok::<_, Error>(handle(function, event.payload, event.context.deadline).await)
     }))
     .await
 }

@@ -280,7 +280,8 @@ impl Ports {
         });
         sqs(move |event| {
             let runner = Arc::clone(&runner);
-            async move { stagepost_job_runner::handle(&runner, event).await }
+            // Nobody ends it but the limit of its source.
+            async move { stagepost_job_runner::handle(&runner, event, u64::MAX).await }
         })
     }
 

@@ -186,7 +186,11 @@ fn missed_entry(order: &Order, fact: &Fact) -> Option<u64> {
 /// Packages are read only where a decision may look at them: an order that gets its flow has them registered.
 fn wants_packages(order: &Order, fact: &Fact) -> bool {
     match fact {
-        Fact::Tracking(_) | Fact::ShipmentReport(_) | Fact::Packages { .. } | Fact::Shipment(_) => true,
+        Fact::Tracking(_)
+        | Fact::ShipmentReport(_)
+        | Fact::Packages { .. }
+        | Fact::Shipment(_)
+        | Fact::Erase { .. } => true,
         Fact::Order(fact) => {
             order.packages.total > 0
                 || fact.fulfillment.packages.as_ref().is_some_and(|p| !p.is_empty())
@@ -198,7 +202,6 @@ fn wants_packages(order: &Order, fact: &Fact) -> bool {
         | Fact::Move(_)
         | Fact::StageRetired
         | Fact::RenewLink { .. }
-        | Fact::Erase { .. }
         | Fact::Hold { .. }
         | Fact::Resume { .. } => false,
     }

@@ -10,7 +10,7 @@ use std::future::Future;
 use stagepost_domain::Timestamp;
 use stagepost_domain::audit::OVERDUE_AFTER;
 use stagepost_domain::event::Event;
-use stagepost_domain::id::{OrderId, PackageId, ShopId};
+use stagepost_domain::id::{OrderId, PackageId, ShopId, StageId};
 use stagepost_domain::order::Order;
 use stagepost_domain::restore::may_leave_out;
 use stagepost_domain::run::later;
@@ -100,13 +100,18 @@ pub enum Finding {
         /// Which.
         package: PackageId,
     },
+    /// The order stood in a stage that was deleted, where no list shows it: put into the successor.
+    LeftBehind {
+        /// The deleted stage.
+        stage: StageId,
+    },
 }
 
 impl Finding {
     /// Whether the audit puts it right.
     #[must_use]
     pub fn is_mended(&self) -> bool {
-        matches!(self, Self::Misplaced { .. } | Self::Unlisted { .. })
+        matches!(self, Self::Misplaced { .. } | Self::Unlisted { .. } | Self::LeftBehind { .. })
     }
 
     /// Whether it is about which events there are: of an order that changes meanwhile nobody can tell.
@@ -126,6 +131,7 @@ impl fmt::Display for Finding {
             Self::Unreadable { seq: Some(seq) } => write!(f, "event {seq} cannot be read"),
             Self::Unreadable { seq: None } => f.write_str("the order cannot be read"),
             Self::Unlisted { package } => write!(f, "{package} led nowhere, and is listed again"),
+            Self::LeftBehind { stage } => write!(f, "it stood in {stage}, which was deleted"),
         }
     }
 }

@@ -26,6 +26,10 @@ const LOOKS: [SignedDuration; 6] = [
 /// The first of them, and the next one of a report that could not be applied just now.
 pub(crate) const FIRST_LOOK: SignedDuration = SignedDuration::from_mins(1);
 
+/// Orders that a report of one number is applied to: many times what one shipment holds together, and what one
+/// invocation can do. A number that leads to more is a mistake of whoever writes it, and told as one.
+pub const HOLDERS_MAX: usize = 1_000;
+
 /// What a carrier's report came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tracked {
@@ -88,7 +92,7 @@ where
     S: OrderStore + ConfigStore + InboundStore,
 {
     let (mut applied, mut failed) = (Vec::new(), None);
-    for order in core.store.orders_with_number(shop, &fact.number).await? {
+    for order in holders(core, shop, &fact.number).await? {
         let report = Fact::Tracking(fact.clone());
         match Box::pin(apply_received(core, shop, &order, &report, received_at)).await {
             // An entry of the index may be older or younger than the order's word.
@@ -99,6 +103,20 @@ where
         }
     }
     failed.map_or(Ok(applied), Err)
+}
+
+/// The orders that a number leads to, at most [`HOLDERS_MAX`].
+async fn holders<S: InboundStore>(
+    core: &Core<S>,
+    shop: &ShopId,
+    number: &str,
+) -> Result<Vec<OrderId>, StoreError> {
+    let mut holders = core.store.orders_with_number(shop, number).await?;
+    if let Some(order) = holders.get(HOLDERS_MAX) {
+        tracing::error!(%shop, %order, "a number leads to so many orders that its reports do not reach this one");
+        holders.truncate(HOLDERS_MAX);
+    }
+    Ok(holders)
 }
 
 /// What may pass is told before what never will: the report then comes again, and what it has done is done.

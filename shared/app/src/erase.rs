@@ -84,6 +84,9 @@ where
 /// by the shop's settings; what its platform tells of people later is left out (law 19). Erased again it is looked for
 /// what a call that stopped half-way has left; what later events want done is not touched, for it names nobody.
 ///
+/// What stands beside the order goes first, so that a call that stops there leaves an order that is not erased and is
+/// found again by whoever looks for such; and once more behind the event, for what came in between.
+///
 /// What this does not reach goes by itself: the quarantine within 30 days, a call under an idempotency key within a
 /// day. A message that has not been sent yet goes without its body, and fails.
 ///
@@ -98,17 +101,33 @@ pub async fn erase_people<S>(
 where
     S: OrderStore + ConfigStore + InboundStore + SearchStore + EraseStore,
 {
+    if let Some(order) = core.store.order(id).await?.filter(|order| order.shop == *shop) {
+        // All that its events have wanted so far is from before the erasure, unless that has been.
+        let before = order.erased.map_or(order.seq.saturating_add(1), |erased| erased.seq);
+        beside_goes(core, id, before).await?;
+    }
     let outcome = apply(core, shop, id, &Fact::Erase { actor }).await?;
     let erased = match &outcome {
         Outcome::Refused(_) => None,
         Outcome::Changed(changes) => changes.order.erased,
         Outcome::NoOp(_) | Outcome::Ignored(_) => core.store.order(id).await?.and_then(|order| order.erased),
     };
-    let Some(erased) = erased else { return Ok(outcome) };
+    if let Some(erased) = erased {
+        beside_goes(core, id, erased.seq).await?;
+    }
+    Ok(outcome)
+}
+
+/// Deletes what names an order's people beside it: what the search finds it by but its number, the bodies and the
+/// calls of events before this one.
+async fn beside_goes<S>(core: &Core<S>, id: &OrderId, before: u64) -> Result<(), ApplyError>
+where
+    S: SearchStore + EraseStore,
+{
     keep_numbers(&core.store, id).await?;
     for _ in 0..STEPS_MAX {
-        if core.store.delete_private(id, erased.seq, STEP).await? {
-            return Ok(outcome);
+        if core.store.delete_private(id, before, STEP).await? {
+            return Ok(());
         }
     }
     Err(ApplyError::Busy)

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::id::{ShopId, content_key};
 use stagepost_domain::run::later;
+use stagepost_domain::shop::Role;
 use stagepost_domain::signing::derived;
 use stagepost_domain::{SignedDuration, Timestamp};
 
@@ -32,12 +33,23 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 pub struct Call<'a> {
     /// Whose.
     pub shop: &'a ShopId,
+    /// Who calls, and as what: nobody is answered with what another was told, nor with what one may no longer see.
+    pub by: By<'a>,
     /// Method and path.
     pub route: &'a str,
     /// The caller's key.
     pub key: &'a str,
     /// Hash of the body.
     pub body: String,
+}
+
+/// Who makes a call.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// The id of the key or of the person.
+    pub who: &'a str,
+    /// What they may do now.
+    pub role: Role,
 }
 
 /// What was answered, as it is kept.
@@ -94,9 +106,16 @@ pub enum Ended {
 pub struct Lease {
     record: CallRecord,
     entropy: Arc<dyn Entropy>,
+    resumed: bool,
 }
 
 impl Lease {
+    /// Whether the call began before and nobody knows how it ended: it may have been done.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
     /// The source of everything that the call makes.
     #[must_use]
     pub fn entropy(&self) -> Arc<dyn Entropy> {
@@ -139,9 +158,11 @@ pub async fn begin<S: CallStore, K: Secrets>(
     secrets: &K,
     call: &Call<'_>,
 ) -> Result<Begun, OnceError> {
-    let (now, id) = (core.now(), content_key(&["call", call.route, call.key]));
+    let now = core.now();
+    let id = content_key(&["call", call.by.who, call.by.role.as_str(), call.route, call.key]);
     let until = later(now, LEASE);
     let there = core.store.call(call.shop, &id, now).await?;
+    let resumed = there.as_ref().is_some_and(|there| !matches!(there.state, CallState::Refused));
     let (seed, record) = match there {
         None => {
             let seed = core.entropy.bytes();
@@ -171,7 +192,7 @@ pub async fn begin<S: CallStore, K: Secrets>(
     match core.store.put_call(&record).await {
         Ok(()) => {
             let entropy = Arc::new(Derived::new(seed, record.began_at, Arc::clone(&core.entropy)));
-            Ok(Begun::Act(Box::new(Lease { record, entropy })))
+            Ok(Begun::Act(Box::new(Lease { record, entropy, resumed })))
         }
         Err(CommitError::LostRace | CommitError::Conflict) => Ok(Begun::InProgress { until }),
         Err(CommitError::Store(e)) => Err(e.into()),

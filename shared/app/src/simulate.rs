@@ -1,6 +1,6 @@
 //! What would happen: the same decisions on the same data, and nothing written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stagepost_domain::Timestamp;
 use stagepost_domain::decide::{Changeset, Decision, Refused, decide};
@@ -166,6 +166,7 @@ impl Scene {
             }
             Subject::Invented(Invented { flow, platform, .. }) => {
                 let playbook = playbook(core, shop, Some(flow)).await?;
+                let playbook = playbook.filter(|playbook| playbook.flow.archived_at.is_none());
                 if playbook.is_none() {
                     return Err(SimulateError::Invalid(Invalid::new("flow", "no such flow")));
                 }
@@ -214,6 +215,7 @@ impl Scene {
             number: number.to_owned(),
             lifecycle: self.order().map_or(Lifecycle::Open, |o| o.lifecycle.clone()),
             snapshot,
+            untold: BTreeSet::new(),
             fulfillment: FulfillmentSeen {
                 coverage: self.order().map_or(Coverage::None, |o| o.fulfillment.coverage),
                 ..FulfillmentSeen::default()

@@ -23,7 +23,8 @@ pub struct Walked {
     pub next: Option<String>,
 }
 
-/// The next orders that came into their stage since `oldest`, newest first within each stage.
+/// The next orders that came into their stage since `oldest`, newest first within each stage; of deleted stages all,
+/// for nobody is to be left there.
 ///
 /// An order that moves while the walk is under way may be met twice, or, if it goes to a stage that is done, not
 /// at all: the next walk meets it.
@@ -64,6 +65,7 @@ pub async fn walk_in<S: OrderStore>(
         let wanted = limit.saturating_sub(orders.len());
         let page = store.orders(shop, &filter(place), within_here, wanted).await?;
         let listed = page.items.len();
+        let oldest = oldest.filter(|_| !is_retired(flows, place));
         let young = |order: &OrderSummary| oldest.is_none_or(|oldest| order.entered_at >= oldest);
         let taken: Vec<OrderSummary> = page.items.into_iter().take_while(young).collect();
         let more = page.next.filter(|_| taken.len() == listed);
@@ -88,6 +90,10 @@ fn places(flows: &[Flow]) -> BTreeSet<&str> {
     let stages = flows.iter().flat_map(|flow| flow.stages.iter().map(|stage| &stage.id));
     let retired = flows.iter().flat_map(|flow| flow.retired.keys());
     stages.chain(retired).map(StageId::as_str).chain([UNTRIAGED]).collect()
+}
+
+fn is_retired(flows: &[Flow], place: &str) -> bool {
+    flows.iter().flat_map(|flow| flow.retired.keys()).any(|stage| stage.as_str() == place)
 }
 
 fn filter(place: &str) -> OrderFilter {

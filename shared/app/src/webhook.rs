@@ -26,8 +26,8 @@ use crate::ports::{
     StoreError, WebhookSender,
 };
 use crate::run::{
-    Answered, Notable, Opened, Rung, RunnerError, aside_if_hopeless, claim, fail_unsent, finish, open, skip,
-    store,
+    Answered, Notable, Opened, Rung, RunnerError, aside_if_hopeless, claim, fail_unsent, finish, keep, open,
+    skip, store,
 };
 use health::Seen;
 pub(crate) use tryout::{Tried, try_out};
@@ -72,8 +72,8 @@ where
         Err(answered) => return Ok(answered.into()),
     };
     let attempt = core.attempt()?;
-    if let Some(why) = hesitate(core, &event, id).await? {
-        return Ok(Rung::of(&event, skip(core, id, &run, why).await?));
+    if let Some(answered) = hesitate(core, &event, id, &run).await? {
+        return Ok(Rung::of(&event, answered));
     }
     let (endpoint, health) = match receiver(core, &event, id, &run, &attempt).await? {
         Ok(there) => there,
@@ -195,18 +195,27 @@ async fn message<S: RunStore>(
     })
 }
 
-/// Only a move can be taken back, by the person who made it.
-async fn hesitate<S: OrderStore>(
+/// What is recorded instead of a call, as the order stands now. Only a move can be taken back, by the person who made
+/// it; and a hold keeps what a stage wants done, but not from those who subscribed to what happens.
+async fn hesitate<S: OrderStore + RunStore>(
     core: &Core<S>,
     event: &Event,
     id: &RunId,
-) -> Result<Option<SkipReason>, StoreError> {
+    run: &Run,
+) -> Result<Option<Answered>, StoreError> {
     let by_hand = matches!(event.cause, Cause::Manual { actor: Actor::Console { .. } });
-    if !by_hand || !matches!(id.key.target, Target::Webhook(_, EventType::StageEntered)) {
+    let a_move = by_hand && matches!(id.key.target, Target::Webhook(_, EventType::StageEntered));
+    if run.subscribed && !a_move {
         return Ok(None);
     }
-    let order = core.store.order(&id.order).await?;
-    Ok(order.and_then(|order| superseded(event, &id.key, &order)))
+    let Some(order) = core.store.order(&id.order).await? else { return Ok(None) };
+    if let Some(why) = superseded(event, &id.key, &order).filter(|_| a_move) {
+        return Ok(Some(skip(core, id, run, why).await?));
+    }
+    match order.hold {
+        Some(_) if !run.subscribed => Ok(Some(keep(core, id, run).await?)),
+        _ => Ok(None),
+    }
 }
 
 /// Keeps a call in the log. The run does not fail for it: its record says how it stands.

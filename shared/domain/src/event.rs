@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::fact::ShipmentId;
+use crate::fact::{Follows, MoveFact, ShipmentId};
 use crate::fulfillment::Attribution;
 use crate::id::{CarrierId, ChannelId, FlowId, KeyId, OrderId, PackageId, ShopId, StageId};
-use crate::outcome::IgnoreReason;
+use crate::outcome::{IgnoreReason, SkipReason};
 use crate::package::TrackingStatus;
-use crate::run::{Run, RunKey};
+use crate::run::{Run, RunKey, RunState};
 use crate::session::Who;
 
 /// What a run does.
@@ -245,6 +245,18 @@ impl Event {
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
         self.runs.values().filter_map(|r| r.state.due()).min()
+    }
+
+    /// Whether this is what somebody wished for with this move. Of two such wishes from the same `seq` only one can have
+    /// been met, so whoever did not hear the answer and asks again is not to be told of a conflict with itself.
+    #[must_use]
+    pub fn meets(&self, wish: &MoveFact) -> bool {
+        let asked = matches!(&self.cause, Cause::Manual { actor } if *actor == wish.actor);
+        let there = self.transition.as_ref().is_some_and(|moved| moved.to.id == wish.stage);
+        let quiet = |run: &Run| matches!(run.state, RunState::Skipped { why: SkipReason::Quiet, .. });
+        let followed =
+            self.runs.is_empty() || self.runs.values().any(quiet) == (wish.follows == Follows::Nothing);
+        self.seq == wish.expected_seq.saturating_add(1) && asked && there && followed
     }
 
     /// When its last run ended, if all have and one failed or is uncertain: somebody should look.

@@ -3,6 +3,8 @@
 
 mod written;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +90,21 @@ pub enum Origin {
     Import,
 }
 
+/// A part of an order that a source may have no word for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// The name of who ordered: what stands in its place is the recipient's.
+    CustomerName,
+    /// Where mail goes.
+    CustomerEmail,
+    /// The phone of who ordered: what stands in its place is the recipient's.
+    CustomerPhone,
+    /// The lines behind those that are listed.
+    MoreLines,
+    /// With how many digits an amount is written.
+    Digits,
+}
+
 /// An order as a platform (or the API) shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderFact {
@@ -103,6 +120,8 @@ pub struct OrderFact {
     pub lifecycle: Lifecycle,
     /// People, lines, money.
     pub snapshot: Snapshot,
+    /// What the source cannot tell: of an order that is known, that stays as it was told before.
+    pub untold: BTreeSet<Part>,
     /// What is fulfilled.
     pub fulfillment: FulfillmentSeen,
     /// Not placed yet: its payment is awaited, or has failed. An order that is not known is none until it is
@@ -125,6 +144,29 @@ impl OrderFact {
             Some(actor) => Cause::Manual { actor: actor.clone() },
             None => Cause::Platform { channel: self.source.channel.clone() },
         }
+    }
+
+    /// Its snapshot beside the one that is stored: what its source cannot tell is kept of that.
+    pub(crate) fn snapshot_beside(&self, stored: &Snapshot) -> Snapshot {
+        let mut told = self.snapshot.clone();
+        let before = &stored.customer;
+        let kept = |before: &Option<String>, told: &mut Option<String>| before.clone().or(told.take());
+        for part in &self.untold {
+            let who = &mut told.customer;
+            match part {
+                Part::CustomerName => who.name = kept(&before.name, &mut who.name),
+                Part::CustomerEmail => who.email = kept(&before.email, &mut who.email),
+                Part::CustomerPhone => who.phone = kept(&before.phone, &mut who.phone),
+                // A longer list that is stored has them. Where none is, there are more lines than it knew of.
+                Part::MoreLines if stored.line_count > told.line_count => {
+                    told.lines.clone_from(&stored.lines);
+                    told.line_count = stored.line_count;
+                }
+                Part::MoreLines => {}
+                Part::Digits => told.keep_digits(stored),
+            }
+        }
+        told
     }
 }
 

@@ -28,6 +28,8 @@ const WAITS: [i64; 6] = [10, 60, 300, 900, 3_600, 7_200];
 pub const REFETCH_EVERY: SignedDuration = SignedDuration::from_hours(24);
 /// Longest error kept of an attempt, in bytes.
 const ERROR_MAX: usize = 300;
+/// What an attempt is taken to have failed of that told nobody.
+const FELL_SILENT: &str = "whoever worked on it stopped in the middle of a page";
 
 /// Which orders a bulk move is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -196,6 +198,13 @@ impl JobKind {
     #[must_use]
     pub fn recurs(&self) -> bool {
         self.every().is_some()
+    }
+
+    /// Whether it may be stopped before its end. The orders of a deleted stage must all leave it: no list shows
+    /// those that stay.
+    #[must_use]
+    pub fn is_stoppable(&self) -> bool {
+        !matches!(self, Self::Restage { .. })
     }
 
     /// After which time it comes again, if it does.
@@ -378,6 +387,9 @@ pub enum InvalidStep {
     /// It comes again by itself for as long as its channel is there.
     #[error("the job recurs and cannot be cancelled")]
     Recurs,
+    /// A change that was made is only whole once it is done: half of it would leave orders where nobody sees them.
+    #[error("the job carries out what was decided and cannot be cancelled")]
+    Decided,
 }
 
 impl Job {
@@ -423,11 +435,18 @@ impl Job {
         self.due().is_none()
     }
 
+    /// Whether an attempt holds it.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        matches!(self.state, JobState::Running { .. })
+    }
+
     fn next(&self, state: JobState) -> Self {
         Self { state, version: self.version.saturating_add(1), ..self.clone() }
     }
 
-    /// Asks for the exclusive right to work on it.
+    /// Asks for the exclusive right to work on it. Whoever held it before and fell silent has failed at its page,
+    /// whatever it died of: that counts as any failure does ([`stumbled`](Self::stumbled)), and nobody gets it now.
     ///
     /// # Errors
     /// It has ended, is not due, or another attempt holds it.
@@ -435,6 +454,8 @@ impl Job {
         match self.due() {
             None => Err(InvalidStep::Ended),
             Some(due) if due > now => Err(InvalidStep::Held),
+            // Or a page that kills its function would be done for ever.
+            Some(_) if self.is_running() => Ok(self.stumbled(FELL_SILENT, None, false, now)),
             Some(_) => {
                 Ok(self.next(JobState::Running { attempt: attempt.clone(), until: later(now, JOB_LEASE) }))
             }
@@ -518,13 +539,16 @@ impl Job {
     /// Stopped by somebody. Whoever works on it notices at its next write.
     ///
     /// # Errors
-    /// It has ended, or recurs.
+    /// It has ended, recurs, or must be done.
     pub fn cancelled(&self, now: Timestamp) -> Result<Self, InvalidStep> {
         if self.ended() {
             return Err(InvalidStep::Ended);
         }
         if self.kind.recurs() {
             return Err(InvalidStep::Recurs);
+        }
+        if !self.kind.is_stoppable() {
+            return Err(InvalidStep::Decided);
         }
         Ok(self.next(JobState::Cancelled { at: now }))
     }
@@ -620,7 +644,9 @@ mod tests {
         let other = AttemptId::from_body("two").unwrap();
         assert_eq!(claimed.claimed(&other, at(2)), Err(InvalidStep::Held));
         let lease = at(1) + JOB_LEASE;
-        assert!(claimed.claimed(&other, lease).is_ok(), "a dead attempt's job goes on");
+        let freed = claimed.claimed(&other, lease).unwrap();
+        assert_eq!(freed.due(), Some(lease + SignedDuration::from_secs(10)), "a dead attempt's job goes on");
+        assert!(freed.claimed(&other, lease + SignedDuration::from_secs(10)).unwrap().is_running());
         let done = claimed.advanced(page(None, None), at(3));
         assert_eq!((done.claimed(&other, lease), done.version), (Err(InvalidStep::Ended), 3));
     }
@@ -675,6 +701,42 @@ mod tests {
         assert_eq!((again.failures, again.last_error), (0, None));
     }
 
+    /// Attempts that die one after the other at the same page until it is given up: how many there were, when the
+    /// last one's lease was over, and the job then.
+    fn given_up(mut job: Job) -> (usize, Timestamp, Job) {
+        for died in 1..20 {
+            let running = job.claimed(&attempt(), job.due().unwrap()).unwrap();
+            let lease = running.due().unwrap();
+            assert!(running.is_running());
+            job = running.claimed(&attempt(), lease).unwrap();
+            assert_eq!((job.last_error.as_deref(), job.cursor.as_deref()), (Some(FELL_SILENT), Some("2")));
+            if job.failures == 0 {
+                return (died, lease, job);
+            }
+        }
+        panic!("a page that kills its function is done for ever: {job:?}");
+    }
+
+    #[test]
+    fn a_lease_that_is_taken_over_counts_as_a_failure_and_a_page_that_kills_is_given_up() {
+        let at_page = |job: Job| {
+            let job = job.claimed(&attempt(), at(1)).unwrap().advanced(page(Some("2"), None), at(2));
+            job.put_down(at(3))
+        };
+        let (died, lease, ended) = given_up(at_page(backfill()));
+        assert_eq!(died, WAITS.len() + 1);
+        assert_eq!(ended.state, JobState::Failed { at: lease, error: FELL_SILENT.to_owned() });
+        let (died, lease, waits) = given_up(at_page(reconcile()));
+        assert_eq!(died, WAITS.len() + 1);
+        assert_eq!(waits.state, JobState::Waiting { due: lease + RECONCILE_EVERY });
+        // What a page has done makes good for those that died before it.
+        let job = at_page(backfill());
+        let lost = job.claimed(&attempt(), at(3)).unwrap().claimed(&attempt(), at(3) + JOB_LEASE).unwrap();
+        assert_eq!(lost.failures, 1);
+        let again = lost.claimed(&attempt(), lost.due().unwrap()).unwrap();
+        assert_eq!(again.advanced(page(Some("3"), None), at(400)).failures, 0);
+    }
+
     #[test]
     fn only_a_job_that_is_open_and_does_not_recur_can_be_stopped() {
         let running = backfill().claimed(&attempt(), at(1)).unwrap();
@@ -683,6 +745,8 @@ mod tests {
         assert_eq!(stopped.cancelled(at(3)), Err(InvalidStep::Ended));
         assert_eq!((running.state.ended_at(), stopped.state.ended_at()), (None, Some(at(2))));
         assert_eq!(reconcile().cancelled(at(1)), Err(InvalidStep::Recurs));
+        let restage = job(JobKind::Restage { stage: StageId::parse("stg_gone").unwrap() });
+        assert_eq!(restage.cancelled(at(1)), Err(InvalidStep::Decided), "its orders would be on no list");
         assert_eq!(running.hurried(at(2)), Err(InvalidStep::Held));
         assert!(reconcile().over(at(2)).ended(), "its channel is gone");
         assert_eq!(reconcile().advanced(page(None, None), at(1)).hurried(at(2)).unwrap().due(), Some(at(2)));

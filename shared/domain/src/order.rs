@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Actor;
 use crate::fulfillment::Fulfillment;
 use crate::id::{ChannelId, FlowId, OrderId, ShopId, StageId};
+use crate::outcome::SkipReason;
 use crate::package::Rollup;
 
 /// Lines kept of one order; larger orders say how many there are.
@@ -166,6 +167,9 @@ pub struct Hold {
     /// The latest move that automation wanted meanwhile, applied once on resume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<StageId>,
+    /// Why nothing is to follow from that move: it was to be silent when it was asked for, and still is (law 4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_silent: Option<SkipReason>,
 }
 
 /// The control item: everything a decision reads of an order, without a person in it.
@@ -311,4 +315,22 @@ impl Snapshot {
     pub fn without_people(&self) -> Self {
         Self { customer: Customer::default(), ship_to: Vec::new(), ..self.clone() }
     }
+
+    /// Writes its amounts as `before` does, where they are the same: `19.9` as `19.90`, `500.0` as `500`.
+    pub(crate) fn keep_digits(&mut self, before: &Self) {
+        let keep = |amount: &mut Option<String>, before: &Option<String>| {
+            if amount.as_deref().map(bare_amount) == before.as_deref().map(bare_amount) {
+                amount.clone_from(before);
+            }
+        };
+        keep(&mut self.total, &before.total);
+        for (line, before) in self.lines.iter_mut().zip(&before.lines) {
+            keep(&mut line.price, &before.price);
+        }
+    }
+}
+
+/// An amount without the zeros that say nothing.
+fn bare_amount(amount: &str) -> &str {
+    if amount.contains('.') { amount.trim_end_matches('0').trim_end_matches('.') } else { amount }
 }

@@ -109,6 +109,8 @@ pub enum IgnoreReason {
     OrderCancelled,
     /// Delivered before everything was shipped.
     NotAllShipped,
+    /// A carrier's report from before the order existed on its platform: of another parcel that had the number.
+    BeforeOrder,
     /// A scan that would undo a delivery.
     LateScan {
         /// What stands.

@@ -256,6 +256,16 @@ impl Package {
         }
     }
 
+    /// The same without what carriers said of it, which may name people; `None` if they said nothing.
+    #[must_use]
+    pub fn without_words(&self) -> Option<Self> {
+        let mut bare = self.clone();
+        for scan in &mut bare.checkpoints {
+            scan.detail = None;
+        }
+        (bare != *self).then_some(bare)
+    }
+
     /// Whether its carrier service owes us news: registered, under way, and silent for two days. One that has
     /// been silent for a month is given up.
     #[must_use]

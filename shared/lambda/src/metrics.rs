@@ -70,6 +70,11 @@ figures! {
     RunsUncertain: "Count",
     /// Runs that were decided against.
     RunsSkipped: "Count",
+    /// Mails that their sender did not take and that wait: it is paused, its quota is used up, or it refuses us.
+    MailsRefused: "Count",
+    /// Messages that could not be decided on and come back to their queue, whose own age CloudWatch counts no more
+    /// once they have come back twice.
+    MessagesReturned: "Count",
     /// Notifications that are authentic and could not be read.
     Quarantined: "Count",
     /// Orders that the breaker stopped.
@@ -124,7 +129,7 @@ impl Figures {
     pub fn of_run(action: Action, rung: &Rung, now: Timestamp) -> Self {
         let mut figures = Self::default();
         if let Answered::Recorded(run) = &rung.answered
-            && let Some(figure) = ended(run)
+            && let Some(figure) = counts_as(action, run)
         {
             figures = figures.with(figure, 1);
             let lag = rung.of.as_ref().map(|of| lag_ms(run, of.at, now));
@@ -181,13 +186,17 @@ impl Figures {
     }
 }
 
-/// A run that has ended, as what it counts.
-fn ended(run: &Run) -> Option<Figure> {
+/// What a run counts: one that has ended, and a mail that waits after it was refused. A receiver that does not take a
+/// webhook is its own affair.
+fn counts_as(action: Action, run: &Run) -> Option<Figure> {
     match run.state {
         RunState::Succeeded { .. } => Some(Figure::RunsSucceeded),
         RunState::Failed { .. } => Some(Figure::RunsFailed),
         RunState::Uncertain { .. } => Some(Figure::RunsUncertain),
         RunState::Skipped { .. } => Some(Figure::RunsSkipped),
+        RunState::Pending { .. } if action == Action::Email && run.last_error.is_some() => {
+            Some(Figure::MailsRefused)
+        }
         RunState::Pending { .. } | RunState::Claimed { .. } => None,
     }
 }
@@ -319,6 +328,22 @@ mod tests {
         ] {
             let figures = Figures::of_run(Action::Webhook, &rung, at(2));
             assert_eq!(figures.0.keys().map(|(_, figure)| *figure).collect::<Vec<_>>(), names);
+        }
+    }
+
+    #[test]
+    fn a_mail_that_is_not_taken_counts_while_it_waits_and_a_webhook_does_not() {
+        let waits = |error: Option<&str>| {
+            let mut rung = rung(RunState::Pending { due: at(30_000) }, None);
+            if let Answered::Recorded(run) = &mut rung.answered {
+                run.last_error = error.map(str::to_owned);
+            }
+            rung
+        };
+        let refused = Figures::of_run(Action::Email, &waits(Some("sending is paused")), at(1));
+        assert_eq!(refused, Figures::one(Figure::MailsRefused));
+        for (action, error) in [(Action::Email, None), (Action::Webhook, Some("503"))] {
+            assert_eq!(Figures::of_run(action, &waits(error), at(1)), Figures::default(), "{action:?}");
         }
     }
 

@@ -8,15 +8,15 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use crate::metrics::Figures;
+use crate::metrics::{Figure, Figures};
 
 /// Nothing could be decided: the message is to come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ComesBack;
 
 /// Hands each message's body to `handle`, at most `concurrency` at a time, and reports those that are to
-/// come back. The figures of the whole batch are written at its end. Messages without an id cannot be reported, so they count as their batch's failure does:
-/// an empty identifier makes Lambda retry everything.
+/// come back. The figures of the whole batch are written at its end. Messages without an id cannot be reported, so they
+/// count as their batch's failure does: an empty identifier makes Lambda retry everything.
 pub async fn answer<F, Fut, T>(event: SqsEvent, concurrency: usize, handle: F) -> SqsBatchResponse
 where
     F: Fn(String) -> Fut,
@@ -50,7 +50,10 @@ where
         };
         match result {
             Ok(happened) => figures.add(happened.into()),
-            Err(ComesBack) => failed.push(failure(messages.remove(&task).unwrap_or_default())),
+            Err(ComesBack) => {
+                figures.add(Figures::one(Figure::MessagesReturned));
+                failed.push(failure(messages.remove(&task).unwrap_or_default()));
+            }
         }
     }
     figures.emit();

@@ -7,7 +7,7 @@
     reason = "a test library: constants that do not parse end the test"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stagepost_app::ports::{Commit, CommitError, OrderStore};
 use stagepost_domain::decide::{Changeset, Context, Decision, decide};
@@ -340,6 +340,7 @@ pub fn order_fact(external_id: u64, updated: i64) -> OrderFact {
         number: format!("#{external_id}"),
         lifecycle: Lifecycle::Open,
         snapshot: snapshot(),
+        untold: BTreeSet::new(),
         fulfillment: FulfillmentSeen::default(),
         draft: false,
         origin: Origin::Live,

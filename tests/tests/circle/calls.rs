@@ -153,6 +153,43 @@ async fn a_move_under_a_key_is_made_once_and_a_refused_call_leaves_its_key_free(
 }
 
 #[tokio::test]
+async fn law_20_what_was_answered_under_a_key_is_told_to_nobody_else() {
+    let world = World::start().await;
+    let new = json!({"name": "ci", "role": "owner"});
+    let made = post(&world, "/v1/api-keys", "ci-key", &new).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let token = made.json()["token"].as_str().unwrap().to_owned();
+    for (role, status) in [("viewer", 403), ("member", 403), ("admin", 403), ("owner", 201)] {
+        let theirs = key(&world, role).await;
+        let theirs = world.api.with_key(theirs["token"].as_str().unwrap());
+        let body = Some(new.to_string().into_bytes());
+        let answered = theirs.call("POST", "/v1/api-keys", &[("idempotency-key", "ci-key")], body).await;
+        assert_eq!(answered.status, status, "{role}: {}", answered.text);
+        assert!(!answered.text.contains(&token), "{role}");
+    }
+}
+
+#[tokio::test]
+async fn an_archived_flow_takes_no_new_order() {
+    let world = World::start().await;
+    let flow = stagepost_tests::flow(&world.ids.template, &world.ids.endpoint);
+    let flow = world.api.post("/v1/flows", &flow).await.ok()["id"].as_str().unwrap().to_owned();
+    let order = |external: &str| json!({"external_id": external, "flow": flow});
+    let id = world.api.post("/v1/orders", &order("old")).await.ok()["id"].as_str().unwrap().to_owned();
+    let wish = json!({"flow": world.ids.flow, "expected_seq": 1});
+    world.api.post(&format!("/v1/orders/{id}/assign"), &wish).await.ok();
+    let gone = world.api.send("DELETE", &format!("/v1/flows/{flow}"), None).await;
+    assert!((200..300).contains(&gone.status), "{}", gone.body);
+    let refused = world.api.post("/v1/orders", &order("new")).await;
+    assert_eq!((refused.status, &refused.body["errors"][0]["field"]), (422, &json!("flow")));
+    let invented = json!({"invented": {"flow": flow, "platform": "shopify"}, "steps": []});
+    let refused = world.api.post("/v1/simulate", &invented).await;
+    assert_eq!((refused.status, &refused.body["errors"][0]["field"]), (422, &json!("flow")));
+    let again = world.api.post("/v1/orders", &order("old")).await.ok();
+    assert_eq!(again["id"], json!(id), "one that is there is told of as before");
+}
+
+#[tokio::test]
 async fn a_key_that_is_no_key_is_refused_with_its_name() {
     let world = World::start().await;
     let body = json!({"name": "Mail", "subject": "s", "text": "t"});

@@ -139,6 +139,43 @@ async fn law_13_orders_that_no_notification_told_of_are_found_within_a_quarter_o
 }
 
 #[tokio::test]
+async fn law_1_what_a_list_cannot_tell_is_not_overwritten_by_it() {
+    let world = World::start().await;
+    let line = |n: usize| LineSpec::new(&format!("Paper boat {n}"), 1, 100);
+    let long = (0..60).fold(OrderSpec::new("Ada Example", "ada@x.example"), |spec, n| spec.line(line(n)));
+    let external = world.shopify.create_order(&long);
+    world.deliver_shopify().await;
+    world.pass(60).await;
+    let id = world.shopify_order(&external);
+    let before = world.order(&id).await;
+    // Nothing that we keep has changed, but the order's time has, and a list has 50 lines of it.
+    world.shopify.set_platform_hold(&external, true).unwrap();
+    world.pass(15 * 60).await;
+    assert_eq!(world.order(&id).await, before);
+    // What the list can tell and nobody told of is put right, and nothing besides.
+    world.shopify.edit_address(&external, "New Street 2").unwrap();
+    world.shopify.take_outbox();
+    world.pass(15 * 60).await;
+    let after = world.order(&id).await;
+    assert!(after["details"]["ship_to"].to_string().contains("New Street 2"), "{after}");
+    for part in ["lines", "line_count", "customer"] {
+        assert_eq!(after["details"][part], before["details"][part], "{part}");
+    }
+}
+
+#[tokio::test]
+async fn law_1_of_two_changes_within_a_second_the_second_is_found_though_it_was_lost() {
+    let world = World::start().await;
+    let order = world.shopify.create_order(&boats("Ada", "a@x.example"));
+    world.deliver_shopify().await;
+    world.shopify.fulfill_by_hand(&order, &Tracking::none()).unwrap();
+    world.shopify.take_outbox();
+    assert_eq!(world.stage(&world.shopify_order(&order)).await, "New");
+    world.pass(15 * 60).await;
+    assert_eq!(world.stage(&world.shopify_order(&order)).await, "Shipped");
+}
+
+#[tokio::test]
 async fn a_reconciliation_can_be_had_at_once_and_says_why_it_failed() {
     let world = World::start().await;
     let order = world.woo.create_order(&boats("Bo", "b@x.example"));

@@ -399,7 +399,7 @@ impl Site {
 
     fn shown(&mut self, id: u64, status: &str, body: &Value) -> String {
         let modified = body["date_modified_gmt"].as_str().unwrap().to_owned();
-        let (content, completed) = (Some(content(status, body)), status == "completed");
+        let (content, completed) = (Some(content(status, body)), all_left(status));
         let Some(known) = self.orders.get_mut(&id) else {
             if status == "failed" || (status == "pending" && body["date_paid_gmt"].is_null()) {
                 return "no_op:draft".to_owned();
@@ -424,6 +424,11 @@ impl Site {
     }
 }
 
+/// Completed, or what a tracking plugin calls so.
+fn all_left(status: &str) -> bool {
+    matches!(status, "completed" | "shipped" | "delivered")
+}
+
 fn dead(status: &str) -> bool {
     matches!(status, "cancelled" | "refunded" | "failed" | "trash")
 }
@@ -437,7 +442,7 @@ fn content(status: &str, body: &Value) -> Value {
     let line = |l: &Value| json!([l["name"], l["sku"], l["quantity"], l["price"]]);
     json!({
         "status": if matches!(status, "processing" | "completed") { "under way" } else { status },
-        "completed": (status == "completed").then(|| body["date_completed_gmt"].clone()),
+        "completed": all_left(status).then(|| json!([status, body["date_completed_gmt"]])),
         "people": [body["billing"], body["shipping"]],
         "money": [body["total"], body["currency"], body["number"]],
         "lines": body["line_items"].as_array().unwrap().iter().map(line).collect::<Vec<_>>(),

@@ -57,6 +57,8 @@ pub use table::Routes;
 pub struct State<S, K> {
     /// Store, clock, ids of this request.
     pub core: Core<S>,
+    /// The same request came before under its key, and nobody knows what became of it.
+    pub resumed: bool,
     api: Arc<Api<S, K>>,
 }
 
@@ -73,10 +75,12 @@ impl<S: Stores, K: Secrets + 'static> FromRequestParts<Arc<Api<S, K>>> for State
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api<S, K>>) -> Result<Self, Infallible> {
         let mut core = api.core.clone();
-        if let Some(Source(entropy)) = parts.extensions.get() {
+        let source: Option<&Source> = parts.extensions.get();
+        if let Some(Source { entropy, .. }) = source {
             core.entropy = Arc::clone(entropy);
         }
-        Ok(Self { core, api: Arc::clone(api) })
+        let resumed = source.is_some_and(|source| source.resumed);
+        Ok(Self { core, resumed, api: Arc::clone(api) })
     }
 }
 

@@ -233,6 +233,34 @@ async fn an_edit_of_something_else_does_not_stop_the_sender_from_being_saved() {
 }
 
 #[tokio::test]
+async fn law_19_an_old_form_does_not_bring_erasing_back_that_somebody_switched_off() {
+    let world = World::new().await;
+    with_plain_sender(&world).await;
+    let seen = world.get(SENDING).await.value("seen");
+    let mut settings = world.store.settings(&build::shop()).await.unwrap().unwrap();
+    settings.retention.attempts_days = 7;
+    settings.config_version += 1;
+    world.store.save(&ConfigChange::Shop, &settings).await.unwrap();
+    let mut old = sending(&seen, "live");
+    old.extend([("attempts_days", "30"), ("quarantine_days", "30"), ("orders_days", "30")]);
+    assert_eq!(world.post(SENDING, &old).await.status, StatusCode::CONFLICT);
+    let now = world.store.settings(&build::shop()).await.unwrap().unwrap().retention;
+    assert_eq!(now, settings.retention);
+}
+
+#[tokio::test]
+async fn a_template_as_long_as_it_may_be_is_saved_in_any_script() {
+    let world = World::new().await;
+    let long = "\u{434}".repeat(stagepost_domain::template::BODY_MAX / 2);
+    let mut sent = fields("s", &long);
+    sent.retain(|(field, _)| *field != "text");
+    sent.push(("text", &long));
+    assert_eq!(world.post(NEWS, &sent).await.status, StatusCode::SEE_OTHER);
+    let id = TemplateId::parse("tmpl_news").unwrap();
+    assert_eq!(template(&world, &id).await.unwrap().html, Some(long));
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_the_settings_stands_at_its_field() {
     let world = World::new().await;
     with_plain_sender(&world).await;

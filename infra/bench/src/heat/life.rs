@@ -283,7 +283,7 @@ pub const LIFE: &[Use] = &[
             "a webhook whose receiver is known to be well: the first in an hour without its two notes",
         ),
         times: 2,
-        touches: &[Touch(Own, 3, 3), Touch(Tried, 1, 0), Touch(Endpoint, 0, 2)],
+        touches: &[Touch(Own, 3, 4), Touch(Tried, 1, 0), Touch(Endpoint, 0, 2)],
     },
 ];
 

@@ -45,7 +45,7 @@ impl AttemptStore for DynamoStore {
         now: Timestamp,
     ) -> Result<Page<Attempt>, StoreError> {
         let pk = of_endpoint(shop, endpoint);
-        let start = cursor.map(|c| keys::parse_cursor(c, |at| start(&pk, at))).transpose()?;
+        let start = cursor.map(|c| keys::parse_cursor(c, |at| start(&pk, shop, at))).transpose()?;
         let span = Span { index: Some(GSI2), pk, sk: Bounds::All, newest_first: true, start };
         let limit = limit.clamp(1, ATTEMPTS_MAX);
         let places = self.query(&span, limit.saturating_add(1)).await?;
@@ -81,12 +81,30 @@ fn cursor_of(place: &Row) -> String {
     keys::cursor(&format!("{}|{pk}|{sk}", text_of(place, "g2sk").unwrap_or_default()))
 }
 
-fn start(index_pk: &str, cursor: &str) -> Option<Row> {
+fn start(index_pk: &str, shop: &ShopId, cursor: &str) -> Option<Row> {
     let mut parts = cursor.splitn(3, '|');
     let (at, pk, sk) = (parts.next()?, parts.next()?, parts.next()?);
-    let ours = keys::text_time(at.split('#').next()?).is_some() && sk.starts_with("A#");
+    let place = pk.starts_with("ORDER#") || pk == keys::shop_pk(shop);
+    let ours = place && keys::text_time(at.split('#').next()?).is_some() && sk.starts_with("A#");
     let mut row = key_row(&Key::new(pk, sk));
     row.insert("g2pk".to_owned(), text(index_pk));
     row.insert("g2sk".to_owned(), text(at));
     ours.then_some(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// DynamoDB refuses a start that is no key, in words that say nothing of a cursor.
+    #[test]
+    fn a_cursor_that_was_not_given_is_none() {
+        let (shop, at) = (ShopId::parse("shop_a").unwrap(), time_text(Timestamp::UNIX_EPOCH));
+        let of = |pk: &str, sk: &str| start("TRIED#shop_a#ep_a", &shop, &format!("{at}#att_1|{pk}|{sk}"));
+        assert!(of("ORDER#ord_1", "A#1").is_some());
+        assert!(of("SHOP#shop_a", "A#job_1").is_some());
+        for (pk, sk) in [("", "A#1"), ("SHOP#shop_b", "A#1"), ("ORDER#ord_1", "R#1"), ("SHOP#shop_a", "")] {
+            assert!(of(pk, sk).is_none(), "{pk} {sk}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
+use stagepost_app::carrier::HOLDERS_MAX;
 use stagepost_app::envelope::Envelope;
 use stagepost_app::ports::{
     IgnoredFact, InboundStore, Page, ParkedFact, QuarantineEntry, Quarantined, StoreError,
@@ -18,7 +19,7 @@ use crate::store::{DynamoStore, Span, WriteError};
 
 /// Bytes of a body that one item holds; the table's limit is 400 KB with everything.
 const PART_MAX: usize = 350_000;
-/// Orders or reports that one number leads to.
+/// Parked reports that one number leads to.
 const SAME_NUMBER_MAX: usize = 100;
 /// Longest page of the quarantine.
 const QUARANTINED_MAX: usize = 100;
@@ -110,7 +111,7 @@ impl InboundStore for DynamoStore {
 
     async fn orders_with_number(&self, shop: &ShopId, number: &str) -> Result<Vec<OrderId>, StoreError> {
         let span = Span::prefix(keys::track_pk(shop, number), keys::HOLDERS);
-        let rows = self.query(&span, SAME_NUMBER_MAX).await?;
+        let rows = self.query(&span, HOLDERS_MAX.saturating_add(1)).await?;
         rows.into_iter().map(read_document).collect()
     }
 

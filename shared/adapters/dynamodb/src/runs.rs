@@ -252,12 +252,11 @@ impl RunChange<'_> {
     ) -> Result<Expression, StoreError> {
         let mut after = event.clone();
         after.runs.insert(self.id.key.clone(), self.next.clone());
+        if !self.expected.is_open() && !self.next.is_open() {
+            return self.settled(held, runs, &after);
+        }
         let Some(due) = after.due() else {
-            return Ok(self
-                .last(held, &after)?
-                .name("o", "o")
-                .value("zero", number(0))
-                .value("one", number(1)));
+            return self.out_of_due(held, runs, &after);
         };
         if !self.next.is_open() {
             // Others remain, whatever they do meanwhile; their place stands.
@@ -273,14 +272,39 @@ impl RunChange<'_> {
 }
 
 impl RunChange<'_> {
-    /// The last open run ends: out of the due index with the event, to where people look if one went wrong.
-    fn last(&self, held: AttributeValue, after: &Event) -> Result<Expression, StoreError> {
-        let guard = " AND #o = :one";
-        let Some(at) = after.wants_attention() else {
-            return self.expression(held, ", #o = :zero REMOVE g2pk, g2sk", guard);
+    /// No run is open: out of the due index with the event, to where people look if one went wrong. That depends on
+    /// all of its runs, so they must be those that were read.
+    fn out_of_due(
+        &self,
+        held: AttributeValue,
+        runs: Option<AttributeValue>,
+        after: &Event,
+    ) -> Result<Expression, StoreError> {
+        let guard = " AND #r = :r";
+        let expression = match after.wants_attention() {
+            None => self.expression(held, ", #o = :zero REMOVE g2pk, g2sk", guard)?,
+            Some(at) => {
+                let placed = ", #o = :zero, g2pk = :p, g2sk = :d";
+                to_attention(self.expression(held, placed, guard)?, after, at)
+            }
         };
-        let expression = self.expression(held, ", #o = :zero, g2pk = :p, g2sk = :d", guard)?;
-        Ok(to_attention(expression, after, at))
+        let runs = runs.unwrap_or(AttributeValue::Null(true));
+        Ok(expression.name("o", "o").value("zero", number(0)).value("r", runs))
+    }
+
+    /// A run that had ended is known better now: as many are open as were. While one is, the event's place is its;
+    /// then it is where people look, or nowhere, by all of its runs as they were read.
+    fn settled(
+        &self,
+        held: AttributeValue,
+        runs: Option<AttributeValue>,
+        after: &Event,
+    ) -> Result<Expression, StoreError> {
+        if after.due().is_some() {
+            let expression = self.expression(held, "", " AND #o > :zero")?;
+            return Ok(expression.name("o", "o").value("zero", number(0)));
+        }
+        self.out_of_due(held, runs, after)
     }
 }
 

@@ -13,6 +13,7 @@ use stagepost_domain::package::{NUMBER_MAX, PACKAGES_MAX, PackageSeen};
 use stagepost_domain::text::tidy;
 use url::Url;
 
+use crate::company::spelled;
 use crate::graphql::{self, Connection, Effect, FulfillmentNode, FulfillmentOrderNode, OrderNode};
 
 #[cfg(test)]
@@ -64,6 +65,11 @@ fn is_store(store: &str) -> bool {
 /// How long creating may take in one attempt: with the call under way and the look after it, the attempt
 /// ends within its lease.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(45);
+/// Pages of an order's fulfillment orders that one look reads at the most.
+const PAGES_MAX: usize = 5;
+/// Shopify's word for an order of which nothing remains and nothing need have gone: from API 2026-10 on, also for one
+/// that was refunded or cancelled before anything was shipped (its changelog of 2026-07-03).
+const NOT_REQUIRED: &str = "FULFILLMENT_NOT_REQUIRED";
 
 /// What is left for us to fulfill.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +77,8 @@ pub struct Work {
     /// Ids of fulfillment orders. Each takes a call: one call takes one location (integrations §2.3), and
     /// where a fulfillment order is, our scopes do not tell.
     orders: Vec<String>,
+    /// There are more fulfillment orders than were looked at.
+    more: bool,
 }
 
 /// Shopify's Admin API over an injected HTTP port.
@@ -135,8 +143,27 @@ impl<H: PlatformHttp> ShopifyClient<H> {
     async fn left(&self, access: &ChannelAccess, gid: &str) -> Coverage {
         let look = self.call(access, graphql::LEFT, json!({ "id": gid }), Effect::Reads).await;
         let node = look.ok().and_then(|data: graphql::LookData| data.order);
-        let complete = node.is_some_and(|node| coverage(&node, &[]) == Coverage::Complete);
+        let status = node.and_then(|node| node.display_fulfillment_status);
+        // Whatever word it is that nothing remains, our calls have shipped something.
+        let complete = matches!(status.as_deref(), Some("FULFILLED" | NOT_REQUIRED));
         if complete { Coverage::Complete } else { Coverage::Partial }
+    }
+
+    /// The order, its fulfillment orders read on until there are some that we may fulfill.
+    async fn order(&self, access: &ChannelAccess, gid: &str) -> Result<Option<OrderNode>, ActError> {
+        let mut variables = json!({ "id": gid });
+        let mut seen: Option<OrderNode> = None;
+        for _ in 0..PAGES_MAX {
+            let data: graphql::LookData = self.call(access, graphql::LOOK, variables, Effect::Reads).await?;
+            let Some(page) = data.order else { return Ok(None) };
+            let node = page.behind(seen);
+            let next = node.fulfillment_orders.as_ref().filter(|list| !list.nodes.iter().any(is_work));
+            let next = next.and_then(|list| list.next()).map(str::to_owned);
+            seen = Some(node);
+            let Some(after) = next else { break };
+            variables = json!({ "id": gid, "after": after });
+        }
+        Ok(seen)
     }
 }
 
@@ -144,9 +171,7 @@ impl<H: PlatformHttp> FulfillmentPlatform for ShopifyClient<H> {
     type Work = Work;
 
     async fn look(&self, access: &ChannelAccess, order: &Source) -> Result<PlatformLook<Work>, ActError> {
-        let variables = json!({ "id": order_gid(access, order)? });
-        let data: graphql::LookData = self.call(access, graphql::LOOK, variables, Effect::Reads).await?;
-        match data.order {
+        match self.order(access, &order_gid(access, order)?).await? {
             Some(node) => Ok(seen(&node)),
             None => Err(ActError::permanent("Shopify does not know this order")),
         }
@@ -165,11 +190,11 @@ impl<H: PlatformHttp> FulfillmentPlatform for ShopifyClient<H> {
             Err(error) => return Err(Failed::plain(error).after(shipments)),
         };
         let tracking = tracking_info(&request.packages);
+        let rest = || Failed::plain(ActError::retry("the rest of the order is fulfilled next"));
         let mut spent = SignedDuration::ZERO;
         for id in &work.orders {
             if spent >= PATIENCE {
-                return Err(Failed::plain(ActError::retry("the rest of the order is fulfilled next"))
-                    .after(shipments));
+                return Err(rest().after(shipments));
             }
             match self.create(access, input(id, tracking.as_ref(), request.notify_customer)).await {
                 Ok((made, took)) => {
@@ -178,6 +203,9 @@ impl<H: PlatformHttp> FulfillmentPlatform for ShopifyClient<H> {
                 }
                 Err(failed) => return Err(failed.after(shipments)),
             }
+        }
+        if work.more {
+            return Err(rest().after(shipments));
         }
         let coverage = self.left(access, &gid).await;
         Ok(Fulfilled { shipments, coverage })
@@ -203,6 +231,8 @@ fn seen(node: &OrderNode) -> PlatformLook<Work> {
         (None, None)
     } else if node.cancelled_at.is_some() {
         (None, Some("the order is cancelled on Shopify".to_owned()))
+    } else if node.display_fulfillment_status.as_deref() == Some(NOT_REQUIRED) {
+        (None, Some("nothing remains to fulfill".to_owned()))
     } else {
         remaining(node)
     };
@@ -222,18 +252,21 @@ fn platform_shipment(node: &FulfillmentNode) -> Option<PlatformShipment> {
 }
 
 /// Complete means that nothing remains (law 2). Shopify's word for the order counts; only the words for
-/// what goes on in between (`IN_PROGRESS`, `ON_HOLD`, …) do not say whether a part has gone already.
+/// what goes on in between (`IN_PROGRESS`, `ON_HOLD`, …) do not say whether a part has gone already. An order that
+/// needs no fulfillment is a fulfilled one only if something of it went.
 fn coverage(node: &OrderNode, shipments: &[PlatformShipment]) -> Coverage {
+    let shipped = shipments.iter().any(|s| s.active);
     match node.display_fulfillment_status.as_deref() {
-        Some("FULFILLED" | "FULFILLMENT_NOT_REQUIRED") => Coverage::Complete,
+        Some("FULFILLED") => Coverage::Complete,
+        Some(NOT_REQUIRED) if shipped => Coverage::Complete,
         Some("PARTIALLY_FULFILLED") => Coverage::Partial,
-        Some("UNFULFILLED" | "RESTOCKED") => Coverage::None,
-        _ if shipments.iter().any(|s| s.active) => Coverage::Partial,
+        Some("UNFULFILLED" | "RESTOCKED" | NOT_REQUIRED) => Coverage::None,
+        _ if shipped => Coverage::Partial,
         _ => Coverage::None,
     }
 }
 
-/// What we may fulfill, or why there is nothing.
+/// What we may fulfill, and why the rest is not ours to fulfill.
 fn remaining(node: &OrderNode) -> (Option<Work>, Option<String>) {
     let Some(list) = node.fulfillment_orders.as_ref().filter(|l| !l.nodes.is_empty()) else {
         // Shopify lists only what the app's scopes cover (integrations §2.2).
@@ -241,12 +274,13 @@ fn remaining(node: &OrderNode) -> (Option<Work>, Option<String>) {
                     write_merchant_managed_fulfillment_orders";
         return (None, Some(hint.to_owned()));
     };
-    let (ours, others): (Vec<_>, Vec<_>) =
-        list.nodes.iter().filter(|f| remains(f)).partition(|f| workable(f));
+    let (ours, others): (Vec<_>, Vec<_>) = list.nodes.iter().filter(|f| remains(f)).partition(|f| is_work(f));
+    let others = reasons(&others);
     if ours.is_empty() {
         return (None, Some(blocked(&others, list)));
     }
-    (Some(Work { orders: ours.iter().map(|f| f.id.clone()).collect() }), None)
+    let orders = ours.iter().map(|f| f.id.clone()).collect();
+    (Some(Work { orders, more: list.more() }), (!others.is_empty()).then(|| others.join("; ")))
 }
 
 /// Whether something of it is left. A closed or cancelled one was replaced by another. Where more lines
@@ -259,11 +293,13 @@ fn remains(node: &FulfillmentOrderNode) -> bool {
     !gone && node.line_items.as_ref().is_some_and(left)
 }
 
-fn workable(node: &FulfillmentOrderNode) -> bool {
-    node.supported_actions.iter().flatten().any(|a| a.action == "CREATE_FULFILLMENT")
+/// Whether something of it is left, and for us to fulfill.
+fn is_work(node: &FulfillmentOrderNode) -> bool {
+    remains(node) && node.supported_actions.iter().flatten().any(|a| a.action == "CREATE_FULFILLMENT")
 }
 
-fn blocked(others: &[&FulfillmentOrderNode], list: &Connection<FulfillmentOrderNode>) -> String {
+/// Why these are not for us to fulfill, each reason once.
+fn reasons(others: &[&FulfillmentOrderNode]) -> Vec<&'static str> {
     let mut reasons: Vec<&str> = Vec::new();
     for node in others {
         let reason = match node.status.as_deref() {
@@ -275,14 +311,16 @@ fn blocked(others: &[&FulfillmentOrderNode], list: &Connection<FulfillmentOrderN
             reasons.push(reason);
         }
     }
-    if reasons.is_empty() && list.more() {
-        reasons.push("more fulfillment orders than can be looked at");
+    reasons
+}
+
+fn blocked(others: &[&str], list: &Connection<FulfillmentOrderNode>) -> String {
+    match others {
+        [] if list.more() => "more fulfillment orders than can be looked at".to_owned(),
+        [] => "nothing that this app may fulfill remains; what does may need another scope of the app"
+            .to_owned(),
+        others => others.join("; "),
     }
-    if reasons.is_empty() {
-        reasons
-            .push("nothing that this app may fulfill remains; what does may need another scope of the app");
-    }
-    reasons.join("; ")
 }
 
 // ---------------------------------------------------------------- act
@@ -347,8 +385,9 @@ fn tracking_info(packages: &[PackageSeen]) -> Option<Value> {
 
 /// The carrier, if all parcels have the same: Shopify takes one for the whole fulfillment.
 fn company(packages: &[PackageSeen]) -> Option<&str> {
-    let first = packages.first()?.carrier.as_deref()?;
-    packages.iter().all(|p| p.carrier.as_deref() == Some(first)).then_some(first)
+    let mut carriers = packages.iter().map(|p| p.carrier.as_deref().map(spelled));
+    let first = carriers.next()??;
+    carriers.all(|other| other == Some(first)).then_some(first)
 }
 
 /// What a `fulfillmentCreate` answered.

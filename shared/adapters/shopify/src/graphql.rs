@@ -16,12 +16,13 @@ const THROTTLE_MAX_SECONDS: f64 = 600.0;
 /// Everything that a decision to fulfill needs, in one read. Its cost stays well below the 1,000 points
 /// that one query may cost: a few lines of each fulfillment order show whether something remains. It asks
 /// for nothing that the app's scopes do not cover (integrations §2.7): a location would take `read_locations`,
-/// and without it Shopify refuses the whole order.
-pub(crate) const LOOK: &str = "query Look($id: ID!) { order(id: $id) { id displayFulfillmentStatus cancelledAt \
+/// and without it Shopify refuses the whole order. The fulfillment orders come page by page.
+pub(crate) const LOOK: &str = "query Look($id: ID!, $after: String) { order(id: $id) { \
+id displayFulfillmentStatus cancelledAt \
 fulfillments(first: 50) { id status createdAt trackingInfo { number url company } } \
-fulfillmentOrders(first: 20) { nodes { id status supportedActions { action } \
+fulfillmentOrders(first: 20, after: $after) { nodes { id status supportedActions { action } \
 lineItems(first: 10) { nodes { id remainingQuantity } pageInfo { hasNextPage } } } \
-pageInfo { hasNextPage } } } }";
+pageInfo { hasNextPage endCursor } } } }";
 
 /// What is left after our calls. Shopify's word covers what our scopes do not show (integrations §2.2).
 pub(crate) const LEFT: &str = "query Left($id: ID!) { order(id: $id) { id displayFulfillmentStatus } }";
@@ -129,6 +130,22 @@ impl<T> Connection<T> {
     /// Whether there is more than what was listed.
     pub fn more(&self) -> bool {
         self.page_info.as_ref().is_some_and(|p| p.has_next_page)
+    }
+
+    /// Where the next page begins, if there is one.
+    pub fn next(&self) -> Option<&str> {
+        self.page_info.as_ref().filter(|page| page.has_next_page)?.end_cursor.as_deref()
+    }
+}
+
+impl OrderNode {
+    /// The order with the fulfillment orders of the pages before it.
+    pub fn behind(mut self, before: Option<Self>) -> Self {
+        let earlier = before.and_then(|before| before.fulfillment_orders).map(|list| list.nodes);
+        if let Some(list) = &mut self.fulfillment_orders {
+            list.nodes.splice(0..0, earlier.unwrap_or_default());
+        }
+        self
     }
 }
 

@@ -4,6 +4,7 @@
 //! knows AWS or opens a connection: the HTTP port is handed in.
 
 mod client;
+mod company;
 mod graphql;
 mod list;
 mod payload;

@@ -11,18 +11,20 @@ use stagepost_domain::shop::Channel;
 
 use crate::client::ShopifyClient;
 use crate::graphql::{Connection, Effect};
-use crate::read::read;
+use crate::read::{LISTED, MORE_LINES, read};
 
 /// A few orders with all that a notification tells. One query may cost 1,000 points (integrations §2.1); this
 /// one asks for some 700 at the most, and for nothing that our scopes do not cover: the customer would take
-/// `read_customers`, and the addresses have the name as well.
+/// `read_customers`, and the addresses have a name as well, if the recipient's. What it leaves out, and lines beyond
+/// these, are marked as untold: what a notification told of them stays.
 const CHANGED: &str = "query Changed($query: String!, $after: String) { \
 orders(first: 10, after: $after, sortKey: UPDATED_AT, query: $query) { \
 nodes { legacyResourceId name createdAt updatedAt cancelledAt displayFinancialStatus displayFulfillmentStatus \
 email phone currencyCode totalPriceSet { shopMoney { amount } } \
 shippingAddress { name firstName lastName company address1 address2 zip city province country phone } \
 billingAddress { name firstName lastName company address1 address2 zip city province country phone } \
-lineItems(first: 50) { nodes { name title sku quantity originalUnitPriceSet { shopMoney { amount } } } } \
+lineItems(first: 50) { nodes { name title sku quantity originalUnitPriceSet { shopMoney { amount } } } \
+pageInfo { hasNextPage } } \
 fulfillments(first: 20) { legacyResourceId status displayStatus createdAt updatedAt \
 trackingInfo { number url company } } } \
 pageInfo { hasNextPage endCursor } } }";
@@ -67,8 +69,7 @@ impl<H: PlatformHttp> OrderSource for ShopifyClient<H> {
         let data: Data = self.call(access, CHANGED, variables, Effect::Reads).await?;
         let time = |node: &Value| node.get("updatedAt")?.as_str()?.parse::<Timestamp>().ok();
         let newest = data.orders.nodes.iter().filter_map(time).max();
-        let next = data.orders.page_info.as_ref().filter(|page| page.has_next_page);
-        let next = next.and_then(|page| page.end_cursor.clone());
+        let next = data.orders.next().map(str::to_owned);
         let orders = data.orders.nodes.iter().map(|node| listed(&access.channel, node, now)).collect();
         Ok(OrderPage { orders, newest, next })
     }
@@ -129,6 +130,8 @@ fn notification(node: &Value) -> Value {
     set(&mut order, "billing_address", person(node.get("billingAddress")));
     let lines = node.pointer("/lineItems/nodes").and_then(Value::as_array);
     set(&mut order, "line_items", lines.into_iter().flatten().map(line).collect());
+    let more_lines = node.pointer("/lineItems/pageInfo/hasNextPage") == Some(&Value::Bool(true));
+    set(&mut order, LISTED, json!({ MORE_LINES: more_lines }));
     let fulfillments = node.get("fulfillments").and_then(Value::as_array);
     set(&mut order, "fulfillments", fulfillments.into_iter().flatten().map(fulfillment).collect());
     Value::Object(order)
@@ -162,10 +165,13 @@ fn money(node: &Value, set: &str) -> Option<String> {
     Some(if one_digit { format!("{amount}0") } else { amount.to_owned() })
 }
 
-/// A notification has three words; the words for what goes on in between do not say whether a part has gone.
+/// A notification has three words; the words for what goes on in between do not say whether a part has gone. Nothing
+/// remains of what is not required, but that is a fulfillment only where something has gone: from API 2026-10 on, the
+/// word is also for an order that was refunded before anything was.
 fn fulfillment_status(node: &Value) -> Option<&'static str> {
     match node.get("displayFulfillmentStatus").and_then(Value::as_str) {
-        Some("FULFILLED" | "FULFILLMENT_NOT_REQUIRED") => Some("fulfilled"),
+        Some("FULFILLED") => Some("fulfilled"),
+        Some("FULFILLMENT_NOT_REQUIRED") => shipped_something(node).then_some("fulfilled"),
         Some("PARTIALLY_FULFILLED") => Some("partial"),
         Some("UNFULFILLED" | "RESTOCKED") => None,
         _ => shipped_something(node).then_some("partial"),
@@ -203,7 +209,7 @@ fn fulfillment(node: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use stagepost_app::inbound::Reading;
-    use stagepost_domain::fact::{Coverage, Fact, OrderFact};
+    use stagepost_domain::fact::{Coverage, Fact, OrderFact, Part};
 
     use super::*;
 
@@ -258,10 +264,45 @@ mod tests {
     fn law_1_a_listed_order_says_what_its_notification_says() {
         let (graphql, notified) = both();
         let now = "2026-03-01T00:00:00Z".parse().unwrap();
-        let listed = fact(listed(&channel(), &graphql, now).reading);
+        let mut listed = fact(listed(&channel(), &graphql, now).reading);
         let told = fact(read(TOPIC, &channel(), notified.to_string().as_bytes(), now));
+        listed.untold.clear();
         assert_eq!(listed, told);
         assert_eq!(listed.fulfillment.coverage, Coverage::Partial);
+    }
+
+    #[test]
+    fn law_1_a_listed_order_names_what_it_cannot_tell() {
+        let untold = |patch: Value| {
+            let (mut graphql, _) = both();
+            graphql.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+            let listed = listed(&channel(), &graphql, "2026-03-01T00:00:00Z".parse().unwrap());
+            let told = fact(listed.reading).untold;
+            // From quarantine it is read once more, from what was kept of it.
+            let again = fact(read(listed.topic, &channel(), &listed.raw, Timestamp::UNIX_EPOCH));
+            assert_eq!(again.untold, told);
+            told
+        };
+        let lines = |more: bool| json!({"nodes": [], "pageInfo": {"hasNextPage": more}});
+        let (email, phone, more) = (Part::CustomerEmail, Part::CustomerPhone, Part::MoreLines);
+        for (patch, parts) in [
+            (json!({}), vec![phone]),
+            (json!({"phone": "+1"}), vec![]),
+            (json!({"email": null}), vec![email, phone]),
+            (json!({"email": "two words"}), vec![email, phone]),
+            (json!({"lineItems": lines(false)}), vec![phone]),
+            (json!({"lineItems": lines(true)}), vec![phone, more]),
+        ] {
+            let parts = parts.into_iter().chain([Part::CustomerName, Part::Digits]);
+            assert_eq!(untold(patch.clone()), parts.collect(), "{patch}");
+        }
+    }
+
+    #[test]
+    fn listing_asks_whether_there_are_more_lines_and_for_no_customer() {
+        let lines = CHANGED.split_once("lineItems").unwrap().1.split_once("fulfillments").unwrap().0;
+        assert!(lines.contains("pageInfo { hasNextPage }"), "{lines}");
+        assert!(!CHANGED.contains("customer"), "it takes read_customers");
     }
 
     #[test]
@@ -274,5 +315,7 @@ mod tests {
         assert_eq!(status("IN_PROGRESS", "SUCCESS"), Some("partial"));
         assert_eq!(status("ON_HOLD", "CANCELLED"), None);
         assert_eq!(status("UNFULFILLED", "SUCCESS"), None, "cancelled fulfillments stay in the list");
+        assert_eq!(status("FULFILLMENT_NOT_REQUIRED", "SUCCESS"), Some("fulfilled"));
+        assert_eq!(status("FULFILLMENT_NOT_REQUIRED", "CANCELLED"), None, "refunded before anything went");
     }
 }

@@ -1,11 +1,13 @@
 //! Notifications into facts. The topic says which shape to expect and nothing else: the official samples
 //! of `orders/fulfilled` are copies of `orders/create` (integrations §1.5).
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use stagepost_app::inbound::Reading;
 use stagepost_domain::Timestamp;
 use stagepost_domain::fact::{
-    Coverage, Fact, FulfillmentSeen, OrderFact, Origin, ShipmentFact, ShipmentId, ShipmentReport,
+    Coverage, Fact, FulfillmentSeen, OrderFact, Origin, Part, ShipmentFact, ShipmentId, ShipmentReport,
     ShipmentSeen,
 };
 use stagepost_domain::fulfillment::SHIPMENTS_MAX;
@@ -20,6 +22,11 @@ use crate::payload::Payload;
 #[cfg(test)]
 mod tests;
 
+/// The list's own word in an order that it puts into the words of a notification, which has no such key: it cannot
+/// tell all that a notification tells.
+pub(crate) const LISTED: &str = "stagepost_listed";
+/// In it: there are more lines than are listed.
+pub(crate) const MORE_LINES: &str = "more_lines";
 /// Longest order number kept, in bytes: it stands on the small control item.
 const NUMBER_MAX: usize = 64;
 /// Longest words of a carrier that are kept, in bytes.
@@ -85,6 +92,7 @@ fn order(channel: &Channel, payload: Payload<'_>) -> Read {
         number: order_number(payload, &source.external_id),
         lifecycle: lifecycle(payload),
         snapshot: snapshot(payload),
+        untold: untold(payload),
         fulfillment: FulfillmentSeen {
             coverage: coverage(payload),
             shipments: shipments(payload, updated_at.unwrap_or(created_at)),
@@ -217,17 +225,22 @@ fn order_number_of(name: &str) -> Option<String> {
 // ---------------------------------------------------------------- parcels
 
 /// Numbers and URLs by place; the lists may differ in length, and old fulfillments have only the singular
-/// fields (integrations §1.5).
+/// fields (integrations §1.5). Where there is any number, a place without one is no parcel: a carrier's second
+/// link to the same parcel would be waited for as one that never arrives. Links alone are a parcel each.
 fn packages(payload: Payload<'_>) -> Vec<PackageSeen> {
     let numbers = texts(payload, "tracking_numbers", "tracking_number");
     let urls = texts(payload, "tracking_urls", "tracking_url");
     let carrier = payload.raw("tracking_company");
     let at = |list: &[Option<&'_ str>], place: usize| list.get(place).copied().flatten().map(str::to_owned);
+    let numbered = numbers.iter().any(Option::is_some);
     let mut seen: Vec<PackageSeen> = Vec::new();
     for place in 0..numbers.len().max(urls.len()).min(PACKAGES_READ) {
         let (number, url) = (at(&numbers, place), at(&urls, place));
+        if numbered && number.is_none() {
+            continue;
+        }
         let Some(package) = package(number.as_deref(), url.as_deref(), carrier) else { continue };
-        // One link for several numbers is sometimes repeated beyond them; that is no further parcel.
+        // Numbers and links are sometimes repeated; that is no further parcel.
         let again =
             |p: &PackageSeen| p.id() == package.id() || (package.number.is_none() && p.url == package.url);
         if !seen.iter().any(again) {
@@ -272,6 +285,24 @@ fn snapshot(payload: Payload<'_>) -> Snapshot {
     }
 }
 
+/// What a listed order cannot tell: it has no `customer`, whose fields our scopes do not cover, and no
+/// `contact_email`, so that who ordered shows only in the order's own fields; and its lines end at some place.
+fn untold(payload: Payload<'_>) -> BTreeSet<Part> {
+    let Some(listed) = payload.object(LISTED) else { return BTreeSet::new() };
+    let more_lines = listed.0.get(MORE_LINES) == Some(&Value::Bool(true));
+    [
+        (Part::CustomerName, true),
+        (Part::CustomerEmail, payload.raw("email").and_then(address_to_mail).is_none()),
+        (Part::CustomerPhone, payload.text("phone", FIELD_MAX).is_none()),
+        (Part::MoreLines, more_lines),
+        // GraphQL writes `500.0` where a notification of a currency without small change may write `500`.
+        (Part::Digits, true),
+    ]
+    .into_iter()
+    .filter_map(|(part, untold)| untold.then_some(part))
+    .collect()
+}
+
 fn customer(payload: Payload<'_>) -> Customer {
     let customer = payload.object("customer");
     let shipping = payload.object("shipping_address");
@@ -290,16 +321,18 @@ fn full_name(person: Payload<'_>) -> Option<String> {
         .or_else(|| person.text("name", FIELD_MAX))
 }
 
-/// The three homes of the address, which may differ (integrations §1.5). An address that is too long or has
-/// white space in it is none: cut or mended, it might be another person's.
+/// The three homes of the address, which may differ (integrations §1.5).
 fn email(payload: Payload<'_>, customer: Option<Payload<'_>>) -> Option<String> {
-    let odd = |c: char| c.is_whitespace() || c.is_control();
     [payload.raw("email"), payload.raw("contact_email"), customer.and_then(|c| c.raw("email"))]
         .into_iter()
         .flatten()
-        .map(str::trim)
-        .find(|e| !e.is_empty() && e.len() <= FIELD_MAX && !e.contains(odd))
-        .map(str::to_owned)
+        .find_map(address_to_mail)
+}
+
+/// An address that is too long or has white space in it is none: cut or mended, it might be another person's.
+fn address_to_mail(text: &str) -> Option<String> {
+    let odd = |c: char| c.is_whitespace() || c.is_control();
+    Some(text.trim()).filter(|e| !e.is_empty() && e.len() <= FIELD_MAX && !e.contains(odd)).map(str::to_owned)
 }
 
 fn address(address: Payload<'_>) -> Vec<String> {

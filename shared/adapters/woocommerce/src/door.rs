@@ -13,7 +13,7 @@ use stagepost_app::ports::{ActError, ApiAnswer, ApiCall, ChannelAccess, Platform
 use stagepost_domain::SignedDuration;
 use url::{Host, Url, form_urlencoded};
 
-use crate::problem::{code, json};
+use crate::problem::{code, json, passing};
 
 /// WooCommerce looks at keys only where this stands in the address, if only in its query (live notes 42).
 const CHARM: &str = "x=wp-json/wc/";
@@ -89,7 +89,8 @@ impl<'a, H: PlatformHttp> Door<'a, H> {
     }
 
     /// Reads `route` (`wc/v3/…`), by another way if the first leads nowhere. If none leads anywhere, the first
-    /// answer tells most.
+    /// answer tells most. A store that only fails for now says nothing of the way: that is tried again later, and
+    /// is not the first answer's error, which may be for good.
     pub async fn read(&self, route: &str, query: &[(&str, String)]) -> Result<ApiAnswer, ActError> {
         let mut way = self.way();
         let first = self.call(way, "GET", route, query, None).await?;
@@ -97,6 +98,9 @@ impl<'a, H: PlatformHttp> Door<'a, H> {
         while let Some(other) = next {
             way = other;
             let answer = self.call(way, "GET", route, query, None).await?;
+            if passing(&answer) {
+                return Ok(answer);
+            }
             next = way.next(&answer);
             let told = json(&answer).is_some() && code(&answer).as_deref() != Some(NO_ROUTE);
             if next.is_none() && told && answer.status != 401 {
@@ -258,6 +262,22 @@ mod tests {
             ),
         ] {
             assert_eq!(read(&answers).await, (200, calls), "{answers:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_fails_for_now_at_the_second_way_is_asked_again_and_no_way_is_settled() {
+        const DOWN: &str = r#"{"code":"internal_server_error"}"#;
+        for (first, second) in [
+            ((401, KEYLESS_ANSWER), (503, DOWN)),
+            ((401, KEYLESS_ANSWER), (429, "<html>")),
+            ((404, "<html>"), (500, DOWN)),
+            ((404, "<html>"), (502, "<html>")),
+        ] {
+            // The write after it goes by the first way.
+            let (status, calls) = read(&[first, second, (200, ORDER)]).await;
+            assert_eq!(status, second.0, "{first:?}");
+            assert_eq!((calls.len(), &calls[2]), (3, &calls[0]), "{second:?}");
         }
     }
 

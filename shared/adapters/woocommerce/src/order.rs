@@ -86,13 +86,27 @@ impl<'a> Order<'a> {
     /// never completed is therefore not complete yet: else our first step would look like somebody's
     /// fulfillment, and a run that was interrupted there would never take its second.
     pub fn coverage(&self) -> Coverage {
-        if self.status == "completed" {
-            return Coverage::Complete;
-        }
         let underway = self.marker().is_some() && self.completed_at().is_none();
-        match self.fulfillment_status().as_deref() {
+        let fulfilled = match self.fulfillment_status().as_deref() {
             Some("fulfilled") if !underway => Coverage::Complete,
             Some("fulfilled" | "partially_fulfilled") => Coverage::Partial,
+            _ => Coverage::None,
+        };
+        fulfilled.max(self.told_by_status())
+    }
+
+    /// What the status says. Tracking plugins bring three of their own (integrations §3.3): `partial-shipped` is
+    /// their word for a part, so that `shipped` is the one for the whole, and `delivered` what follows it. Were a
+    /// part told and not the whole, an order that goes from the one to the other would wait for the rest for ever.
+    ///
+    /// Where a plugin turns our own completion into one of them, it is no word of somebody else's: an order with our
+    /// mark is complete when it is completed. None of them leaves a time behind as a completion does, so that nothing
+    /// tells when one was taken back.
+    fn told_by_status(&self) -> Coverage {
+        match self.status.as_str() {
+            "completed" => Coverage::Complete,
+            "shipped" | "delivered" if self.marker().is_none() => Coverage::Complete,
+            "partial-shipped" => Coverage::Partial,
             _ => Coverage::None,
         }
     }

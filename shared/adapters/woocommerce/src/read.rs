@@ -1,5 +1,7 @@
 //! Notifications (integrations §3, live notes §1).
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use stagepost_app::inbound::Reading;
 use stagepost_domain::Timestamp;
@@ -68,6 +70,7 @@ fn fact(json: &Value, order: &Order<'_>, channel: &Channel, source: &Source, now
         number: field(json, "number", FIELD_MAX).unwrap_or_else(|| source.external_id.clone()),
         lifecycle: order.lifecycle(),
         snapshot: snapshot(json, order),
+        untold: BTreeSet::new(),
         fulfillment: fulfillment(order, updated_at.unwrap_or(now)),
         draft: order.is_unplaced(),
         origin: Origin::Live,

@@ -2,15 +2,19 @@
 
 use stagepost_domain::Timestamp;
 use stagepost_domain::audit::{AUDIT_EVERY, Audit, Audited};
-use stagepost_domain::id::{InvalidId, JobId, OrderId, ShopId};
+use stagepost_domain::fact::Fact;
+use stagepost_domain::flow::Flow;
+use stagepost_domain::id::{InvalidId, JobId, OrderId, ShopId, StageId};
 use stagepost_domain::job::{Counted, Job, JobKind, JobState, Noted, PageDone, Progress};
 use stagepost_domain::run::later;
 
+use super::standing::keep_up;
 use super::{JobStores, PageError, Tools};
-use crate::Core;
+use crate::apply::{Outcome, apply};
 use crate::audit::{Finding, Looked, look_at};
-use crate::ports::StoreError;
-use crate::walk::walk;
+use crate::config::ConfigError;
+use crate::ports::{OrderSummary, StoreError};
+use crate::walk::walk_in;
 
 /// Orders of a page: a few read units each, and a second's round trips.
 const PAGE: usize = 50;
@@ -38,10 +42,16 @@ where
     ) -> Result<PageDone, PageError> {
         let pass = audit.pass(self.core.now());
         let reach = audit.reach(&pass);
-        let walked = walk(&self.core.store, shop, cursor, reach.orders, PAGE).await?;
+        if cursor.is_none() {
+            self.has_its_jobs(shop).await?;
+        }
+        let flows = self.core.store.flows(shop).await?;
+        let walked = walk_in(&self.core.store, shop, &flows, cursor, reach.orders, PAGE).await?;
         let (mut progress, mut page) = (Progress::default(), Audited::default());
         for order in &walked.orders {
-            let looked = looked_at(self.core, shop, &order.id, reach.events).await?;
+            let mut looked = look_at(self.core, shop, &order.id, reach.events).await?;
+            looked.findings.extend(self.left_behind(shop, &flows, order).await?);
+            tell_of(shop, &order.id, &looked);
             progress.count(counted(&looked));
             page = page.plus(summed(&looked));
         }
@@ -50,23 +60,40 @@ where
         }
         Ok(PageDone { progress, next: walked.next, noted: Noted::Audited(pass, page) })
     }
+
+    /// What the shop's settings ask for is there: they and its jobs are not written as one.
+    async fn has_its_jobs(&self, shop: &ShopId) -> Result<(), StoreError> {
+        let Some(settings) = self.core.store.settings(shop).await? else { return Ok(()) };
+        match keep_up(self.core, &settings).await {
+            Err(ConfigError::Store(error)) => Err(error),
+            // Nothing else can be wrong with the two.
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// An order that a deleted stage has kept, because it came in behind the back of the job that emptied the stage, or
+    /// because that job failed, goes to the successor now.
+    async fn left_behind(
+        &self,
+        shop: &ShopId,
+        flows: &[Flow],
+        order: &OrderSummary,
+    ) -> Result<Option<Finding>, PageError> {
+        let deleted = |stage: &&StageId| flows.iter().any(|flow| flow.retired.contains_key(*stage));
+        let Some(stage) = order.stage.as_ref().filter(deleted) else { return Ok(None) };
+        let outcome = apply(self.core, shop, &order.id, &Fact::StageRetired).await?;
+        Ok(matches!(outcome, Outcome::Changed(_)).then(|| Finding::LeftBehind { stage: stage.clone() }))
+    }
 }
 
 /// One line for each finding, with ids alone.
-async fn looked_at<S: JobStores>(
-    core: &Core<S>,
-    shop: &ShopId,
-    order: &OrderId,
-    since: Option<Timestamp>,
-) -> Result<Looked, StoreError> {
-    let looked = look_at(core, shop, order, since).await?;
+fn tell_of(shop: &ShopId, order: &OrderId, looked: &Looked) {
     for finding in &looked.findings {
         match finding.is_mended() {
             true => tracing::warn!(%shop, %order, %finding, "an audit has put something right"),
             false => tracing::error!(%shop, %order, %finding, "an audit has found something"),
         }
     }
-    Ok(looked)
 }
 
 /// The end of a pass, in one line.

@@ -21,7 +21,6 @@ use std::time::Duration;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::id::{EndpointId, JobId, ShopId};
 use stagepost_domain::job::{Counted, InvalidStep, Job, JobKind, JobState, PageDone, Progress, Told};
-use stagepost_domain::run::later;
 use stagepost_domain::{SignedDuration, Timestamp};
 
 use crate::Core;
@@ -79,8 +78,9 @@ impl<T> JobStores for T where
 
 /// How long the job runner's function may live.
 pub const JOB_TIMEOUT: Duration = Duration::from_secs(120);
-/// No page is begun after this: one takes half a minute at most.
-const WORK_MAX: SignedDuration = SignedDuration::from_secs(60);
+/// No page is begun when less is left of an invocation: one takes half a minute at most, and what came of it is recorded
+/// with patience.
+const LAST_PAGE: SignedDuration = SignedDuration::from_secs(60);
 /// Orders of one page.
 const PAGE: usize = 25;
 
@@ -149,18 +149,16 @@ impl PageError {
     }
 }
 
-/// Works on a job for as long as one invocation may.
+/// Works on a job until the invocation has no time for another page: it ends at `deadline`, whichever job of its batch
+/// this is.
 ///
 /// # Errors
 /// The store failed before the job was claimed; what happens after that is recorded on the job.
 pub async fn work<S, K, P, Q, T, W>(
-    core: &Core<S>,
-    secrets: &K,
-    sources: &Platforms<P, Q>,
-    trackers: &T,
-    sender: &W,
+    tools: &Tools<'_, S, K, P, Q, T, W>,
     shop: &ShopId,
     id: &JobId,
+    deadline: Timestamp,
 ) -> Result<Worked, JobError>
 where
     S: JobStores,
@@ -170,15 +168,24 @@ where
     T: TrackerService,
     W: WebhookSender,
 {
-    let until = later(core.now(), WORK_MAX);
+    let core = tools.core;
+    let until = deadline.checked_sub(LAST_PAGE).unwrap_or(deadline);
     let Some(job) = core.store.job(shop, id).await? else { return Ok(Worked::Unknown) };
-    let Ok(mut job) = job.claimed(&core.attempt()?, core.now()) else { return Ok(Worked::NotNow) };
+    let now = core.now();
+    let Ok(mut job) = job.claimed(&core.attempt()?, now) else { return Ok(Worked::NotNow) };
+    // The others of its batch took the time: the next invocation has some.
+    if now >= until {
+        return Ok(Worked::More);
+    }
     match core.store.update_job(&job).await {
         Ok(()) => {}
         Err(CommitError::Store(error)) => return Err(error.into()),
         Err(CommitError::LostRace | CommitError::Conflict) => return Ok(Worked::NotNow),
     }
-    let tools = Tools { core, secrets, sources, trackers, sender };
+    if !job.is_running() {
+        tracing::warn!(job = %job.id, kind = job.kind.code(), error = job.error(), "an attempt fell silent");
+        return Ok(Worked::Recorded(job.state, None));
+    }
     loop {
         let next = tools.step(&job, until).await;
         if !record(core, &next).await? {
@@ -211,11 +218,16 @@ async fn record<S: JobStore>(core: &Core<S>, next: &Job) -> Result<bool, StoreEr
 }
 
 /// What pages are done with.
-pub(crate) struct Tools<'a, S, K, P, Q, T, W> {
+pub struct Tools<'a, S, K, P, Q, T, W> {
+    /// Store, clock, ids.
     pub core: &'a Core<S>,
+    /// Opens credentials.
     pub secrets: &'a K,
+    /// What the platforms list.
     pub sources: &'a Platforms<P, Q>,
+    /// Is asked for parcels.
     pub trackers: &'a T,
+    /// Sends test messages.
     pub sender: &'a W,
 }
 
@@ -264,7 +276,7 @@ where
             JobKind::Restage { stage } => self.restage(&job.shop, stage, cursor).await,
             JobKind::Triage { channel, flow } => self.triage(&job.shop, channel, flow, cursor).await,
             JobKind::Register { carrier } => self.register_parcels(&job.shop, carrier, cursor).await,
-            JobKind::Refetch { carrier } => self.refetch_parcels(&job.shop, carrier, cursor).await,
+            JobKind::Refetch { carrier } => self.refetch_parcels(job, carrier).await,
             JobKind::Test { endpoint } => self.try_endpoint(job, endpoint).await,
             JobKind::Recover(which) => self.recover(job, which).await,
             JobKind::Check { connection } => self.check(&job.shop, connection).await,

@@ -66,11 +66,11 @@ where
     ) -> Result<Counted, PageError> {
         let order = self.core.store.order(id).await?.filter(|order| order.shop == job.shop);
         let Some(order) = order else { return Ok(Counted::Refused) };
-        if let (Selection::Stage { stage }, Placement::Placed { stage: here, entered_at, .. }) =
-            (selection, &order.placement)
-        {
-            // Moved on since, or come in after the question was asked: nobody meant this one.
-            if here != stage || *entered_at > job.created_at {
+        if let Placement::Placed { stage: here, entered_at, .. } = &order.placement {
+            let elsewhere = matches!(selection, Selection::Stage { stage } if stage != here);
+            // Moved on since, perhaps by this very page when it was done before, or come in after the question was
+            // asked: nobody meant this one.
+            if elsewhere || *entered_at > job.created_at {
                 return Ok(Counted::Same);
             }
         }

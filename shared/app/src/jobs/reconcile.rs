@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use stagepost_domain::Timestamp;
-use stagepost_domain::fact::Fact;
+use stagepost_domain::fact::{Fact, OrderFact};
 use stagepost_domain::id::{ChannelId, OrderId, ShopId};
 use stagepost_domain::job::{Counted, Noted, PageDone, Progress};
-use stagepost_domain::order::{Placement, Platform};
+use stagepost_domain::order::{Order, Placement, Platform};
 
 use super::{PageError, Tools};
 use crate::apply::{ApplyError, Outcome, apply};
@@ -97,8 +97,8 @@ where
         let Fact::Order(fact) = fact else { return Ok(false) };
         let known = self.core.store.order(id).await;
         // One that cannot be read is decided on where that is told of.
-        let mark = known.ok().flatten().filter(|o| o.placement != Placement::Awaiting).and_then(|o| o.mark);
-        Ok(mark.is_some() && fact.updated_at <= mark)
+        let known = known.ok().flatten().filter(|o| o.placement != Placement::Awaiting);
+        Ok(known.is_some_and(|known| told(&known, fact)))
     }
 
     /// Into quarantine, as the notification that never came.
@@ -122,4 +122,16 @@ where
         quarantine::keep(self.core, self.secrets, &channel.shop, &arrival, reason).await?;
         Ok(())
     }
+}
+
+/// Whether what the fact says was told already. Shopify sends what happens within one second each with a body of its
+/// own: of two the second may be lost, and then the order differs in what is plain to see. WooCommerce's notification
+/// is the state when it was sent, and the older storage of orders keeps the time when metadata changes: there the last
+/// word of an equal time stands (docs/adr/0005).
+fn told(known: &Order, fact: &OrderFact) -> bool {
+    let Some(mark) = known.mark else { return false };
+    let second_lost = fact.source.platform == Platform::Shopify
+        && fact.updated_at == Some(mark)
+        && (known.fulfillment.coverage != fact.fulfillment.coverage || known.lifecycle != fact.lifecycle);
+    fact.updated_at <= Some(mark) && !second_lost
 }

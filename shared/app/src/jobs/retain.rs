@@ -141,6 +141,7 @@ async fn is_to_go<S: JobStores>(
         Err(StoreError::Corrupt { .. } | StoreError::Newer { .. }) => return Ok(false),
         order => order?,
     };
+    // Of one that is erased nothing is left: that it is, was written last.
     let Some(order) = order.filter(|order| order.shop == *shop && order.erased.is_none()) else {
         return Ok(false);
     };

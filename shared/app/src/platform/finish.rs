@@ -37,6 +37,22 @@ impl End {
             outcome: AttemptOutcome::Success { detail },
         }
     }
+
+    /// Fulfilled by our call. `left`: why what remains was not for us to fulfill, if that is known.
+    pub fn fulfilled(
+        made: Vec<ShipmentId>,
+        gone: Vec<ShipmentId>,
+        coverage: Coverage,
+        left: Option<&str>,
+    ) -> Self {
+        let Some(left) = left else { return Self::ours(made, gone, coverage, "fulfilled") };
+        let Self { lock, mut outcome } = Self::ours(made, gone, coverage, "fulfilled in part");
+        if let AttemptOutcome::Success { detail } = &mut outcome {
+            detail.push_str("; left: ");
+            detail.push_str(left);
+        }
+        Self { lock, outcome }
+    }
 }
 
 /// What is written on the order.

@@ -333,7 +333,8 @@ where
                 Ok(Fulfilled { shipments, coverage }) => {
                     made.extend(shipments);
                     let (made, gone) = (made.into_iter().collect(), seen.taken_back);
-                    return Ok(End::ours(made, gone, coverage, "fulfilled"));
+                    let left = look.blocked.filter(|_| coverage != Coverage::Complete);
+                    return Ok(End::fulfilled(made, gone, coverage, left.as_deref()));
                 }
                 // In doubt still: what is done already may have been done by our own late request.
                 Err(FulfillError { made: parts, already_done: true, .. }) => made.extend(parts),

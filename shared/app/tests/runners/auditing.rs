@@ -1,11 +1,14 @@
 //! The audit: what has fallen out of the index is put back, what is missing is told, and where all is well nothing is.
 
 use stagepost_app::audit::{Finding, look_at};
-use stagepost_app::jobs::keep_up;
-use stagepost_app::ports::{CommitError, ConfigStore, JobStore, RunStore};
+use stagepost_app::jobs::{Worked, keep_up};
+use stagepost_app::ports::{CommitError, ConfigChange, ConfigStore, JobStore, RunStore};
 use stagepost_domain::Timestamp;
 use stagepost_domain::event::Action;
 use stagepost_domain::fact::{Fact, PackageEdit};
+use stagepost_domain::flow::Retired;
+use stagepost_domain::id::JobId;
+use stagepost_domain::retention::Retention;
 use stagepost_domain::run::RunState;
 use stagepost_testkit::build;
 
@@ -14,6 +17,16 @@ use super::world::{World, id};
 
 fn audited(world: &World, since: Option<Timestamp>) -> Vec<Finding> {
     done(look_at(&world.plain, &build::shop(), &id(), since)).unwrap().findings
+}
+
+/// The pass of a day, by the shop's own job.
+fn pass(world: &World) {
+    let settings = done(world.store.settings(&build::shop())).unwrap().unwrap();
+    done(keep_up(&world.plain, &settings)).unwrap();
+    world.pass(24 * 3_600);
+    let job = JobId::from_body("audit").unwrap();
+    let worked = done(world.work(&world.plain, &build::shop(), &job));
+    assert!(matches!(worked, Ok(Worked::Recorded(..))), "{worked:?}");
 }
 
 fn with_package(world: &World) {
@@ -147,4 +160,42 @@ fn an_order_that_cannot_be_read_is_told() {
     let world = World::new();
     world.store.break_order(&id(), true);
     assert_eq!(audited(&world, None), [Finding::Unreadable { seq: None }]);
+}
+
+#[test]
+fn law_15_an_order_that_a_deleted_stage_kept_goes_silently_to_the_successor() {
+    let world = World::new();
+    world.enter("packing");
+    world.until_quiet();
+    pass(&world);
+    pass(&world);
+    let (mails, seq) = (world.provider.sent().len(), world.order().seq);
+    let mut flow = build::flow(&build::shop());
+    let gone = flow.stages.remove(1);
+    flow.retired.insert(gone.id, Retired { name: gone.name, successor: build::stage_id("ready") });
+    flow.version += 1;
+    // Without the job that empties the stage, as if that had failed for good.
+    world.save(ConfigChange::Flow(flow));
+    pass(&world);
+    assert_eq!((world.stage().as_str(), world.order().seq), ("ready", seq + 1));
+    world.until_quiet();
+    assert_eq!(world.provider.sent().len(), mails, "law 4: nothing is sent");
+    pass(&world);
+    assert_eq!(world.order().seq, seq + 1, "once");
+}
+
+#[test]
+fn law_19_a_job_that_could_not_be_made_with_the_settings_is_made_by_the_audit() {
+    let world = World::new();
+    pass(&world);
+    world.save_with(ConfigChange::Shop, |settings| {
+        settings.retention = Retention { orders_days: Some(30), ..Retention::default() };
+    });
+    let codes = || {
+        let jobs = done(world.store.jobs(&build::shop(), None, 10)).unwrap().items;
+        jobs.iter().map(|job| job.kind.code()).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(), ["audit"]);
+    pass(&world);
+    assert_eq!(codes().len(), 2, "{:?}", codes());
 }

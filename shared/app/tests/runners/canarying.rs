@@ -2,9 +2,8 @@
 
 use stagepost_app::attempt::Attempt;
 use stagepost_app::erase::delete_order;
-use stagepost_app::jobs::{Worked, canary_order, make_canary, work};
+use stagepost_app::jobs::{Worked, canary_order, make_canary};
 use stagepost_app::mail::email;
-use stagepost_app::platform::Platforms;
 use stagepost_app::ports::{
     ActError, AttemptStore, ChannelAccess, ConfigStore, InboundStore, JobStore, OrderPage, OrderSource,
     OrderStore, RunStore, SearchStore, run_id,
@@ -18,7 +17,6 @@ use stagepost_domain::restore::RestoredAt;
 use stagepost_domain::search::SearchKey;
 use stagepost_testkit::build;
 
-use super::far_end::OpenVault;
 use super::wire::done;
 use super::world::{Links, World, id};
 
@@ -64,9 +62,7 @@ fn canary(world: &World) -> Canary {
 
 /// A turn that is due; what it heard of the order before.
 fn turn(world: &World) -> Option<Heard> {
-    let (sources, vault) = (Platforms { shopify: Nowhere, woocommerce: Nowhere }, OpenVault);
-    let (trackers, receiver) = (&world.trackers, &world.receiver);
-    let worked = done(work(&world.plain, &vault, &sources, trackers, receiver, &canaries(), &job())).unwrap();
+    let worked = done(world.work(&world.plain, &canaries(), &job())).unwrap();
     let Worked::Recorded(_, told) = worked else { panic!("{worked:?}") };
     let last = canary(world).last;
     assert_eq!(told, last.map(Told::Heard), "an operator hears of it");

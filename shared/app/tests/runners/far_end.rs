@@ -95,6 +95,8 @@ pub enum Registers {
     Fails(ActError),
     /// It makes the tracker and never answers.
     Hangs,
+    /// It takes its time: that passes before it answers.
+    Slowly(Hook),
 }
 
 /// A carrier service: what it is asked for, and what it shows.
@@ -103,6 +105,7 @@ pub struct Trackers {
     asked: Arc<Mutex<Vec<String>>>,
     script: Arc<Mutex<VecDeque<Registers>>>,
     shows: Arc<Mutex<Option<TrackingFact>>>,
+    fails_at: Arc<Mutex<Option<String>>>,
 }
 
 impl Trackers {
@@ -116,6 +119,11 @@ impl Trackers {
         *self.shows.lock().unwrap() = Some(fact);
     }
 
+    /// It fails whenever it is asked for this tracker.
+    pub fn fail_at(&self, tracker: &str) {
+        *self.fails_at.lock().unwrap() = Some(tracker.to_owned());
+    }
+
     /// The calls so far: key and number, or key and tracker.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
@@ -124,11 +132,18 @@ impl Trackers {
     async fn answer(&self, access: &CarrierAccess, what: &str, id: String) -> Result<Tracker, ActError> {
         self.asked.lock().unwrap().push(format!("{} {what}", access.credentials));
         breathe().await;
+        if self.fails_at.lock().unwrap().as_deref() == Some(what) {
+            return Err(ActError::retry("the service failed (HTTP 500)"));
+        }
         let takes = self.script.lock().unwrap().pop_front();
         match takes {
             None => Ok(Tracker { id, fact: self.shows.lock().unwrap().clone() }),
             Some(Registers::Fails(error)) => Err(error),
             Some(Registers::Hangs) => pending().await,
+            Some(Registers::Slowly(hook)) => {
+                hook();
+                Ok(Tracker { id, fact: None })
+            }
         }
     }
 }
@@ -304,6 +319,8 @@ struct Truth {
     made: Vec<Made>,
     on_their_way: Vec<Letter>,
     blocked: Option<String>,
+    /// The last part is not for us to fulfill, and why.
+    withheld: Option<String>,
     updated: Timestamp,
     looks: usize,
     calls: usize,
@@ -378,6 +395,7 @@ impl Store {
             made: Vec::new(),
             on_their_way: Vec::new(),
             blocked: None,
+            withheld: None,
             updated: build::at(build::START),
             looks: 0,
             calls: 0,
@@ -436,6 +454,11 @@ impl Store {
     /// Stops the order, or releases it.
     pub fn block(&self, why: Option<&str>) {
         self.truth().blocked = why.map(str::to_owned);
+    }
+
+    /// Keeps the last part from us.
+    pub fn withhold(&self, why: &str) {
+        self.truth().withheld = Some(why.to_owned());
     }
 
     /// The merchant fulfills what remains, in one fulfillment.
@@ -573,11 +596,15 @@ impl FulfillmentPlatform for Store {
                 numbers: made.numbers.clone(),
                 marker: marks.then(|| made.marker.clone().unwrap_or_default()),
             });
+            let last = truth.parts.saturating_sub(1);
+            let withheld = truth.withheld.clone().filter(|_| remaining.contains(&last));
+            let ours = remaining.iter().copied().filter(|part| withheld.is_none() || *part != last);
+            let ours: Vec<usize> = ours.filter(|_| truth.blocked.is_none()).collect();
             let look = PlatformLook {
                 coverage: truth.coverage(),
                 shipments: shipments.collect(),
-                work: (!remaining.is_empty() && truth.blocked.is_none()).then_some(remaining),
-                blocked: truth.blocked.clone(),
+                work: (!ours.is_empty()).then_some(ours),
+                blocked: truth.blocked.clone().or(withheld),
             };
             (look, truth.after_look.take())
         };

@@ -95,6 +95,18 @@ fn a_stage_entry_fulfills_the_order_with_one_call() {
 }
 
 #[test]
+fn what_is_fulfilled_in_part_says_what_is_left() {
+    let (world, run) = ripe();
+    world.platform.in_parts(2);
+    world.platform.withhold("a platform hold");
+    let state = world.ring_to(&run);
+    let made = world.platform.made();
+    let expected = format!("fulfilled in part: {}; left: a platform hold", made[0].id.0);
+    assert!(matches!(&state, RunState::Succeeded { detail, .. } if *detail == expected), "{state:?}");
+    assert_eq!((world.order().fulfillment.coverage, made.len()), (Coverage::Partial, 1));
+}
+
+#[test]
 fn law_5_the_echo_that_comes_before_the_answer_is_ours_and_moves_nothing() {
     on_both(|world, run| {
         let other = world.clone();

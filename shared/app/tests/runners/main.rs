@@ -30,4 +30,5 @@ mod simulating;
 mod sweeping;
 mod tracking;
 mod wire;
+mod working;
 mod world;

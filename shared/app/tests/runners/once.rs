@@ -7,14 +7,17 @@ use stagepost_app::Core;
 use stagepost_app::config::{
     create_carrier, create_channel, create_shop, put_endpoint, put_flow, put_template,
 };
-use stagepost_app::once::{Answered, Begun, Call, Ended, KEPT, LEASE, Lease, begin, finish};
+use stagepost_app::once::{Answered, Begun, By, Call, Ended, KEPT, LEASE, Lease, begin, finish};
 use stagepost_app::ports::ConfigStore;
 use stagepost_domain::SignedDuration;
 use stagepost_domain::id::ShopId;
+use stagepost_domain::shop::Role;
 use stagepost_testkit::{Fault, ManualClock, MemoryStore, SeededEntropy, build};
 
 use super::far_end::OpenVault;
 use super::wire::done;
+
+const OWNER: By<'_> = By { who: "key_owner", role: Role::Owner };
 
 struct Calls {
     core: Core<MemoryStore>,
@@ -32,7 +35,11 @@ impl Calls {
     }
 
     fn begin(&self, shop: &ShopId, route: &str, key: &str, body: &str) -> Begun {
-        let call = Call { shop, route, key, body: body.to_owned() };
+        self.begin_by(OWNER, shop, route, key, body)
+    }
+
+    fn begin_by(&self, by: By<'_>, shop: &ShopId, route: &str, key: &str, body: &str) -> Begun {
+        let call = Call { shop, by, route, key, body: body.to_owned() };
         done(begin(&self.core, &OpenVault, &call)).unwrap()
     }
 
@@ -110,12 +117,14 @@ fn a_call_that_crashed_after_its_act_makes_no_second_resource_and_tells_the_same
     let mut answers = Vec::new();
     for route in ["template", "endpoint", "flow", "channel", "carrier"] {
         let lease = calls.act(route);
+        assert!(!lease.is_resumed());
         let first = make(&calls.core_of(&lease), route);
         drop(lease);
         let early = calls.begin(&build::shop(), route, "k", "b");
         assert_eq!(name(&early), "in progress", "{route}: its lease has not ended");
         calls.clock.advance(LEASE);
         let lease = calls.act(route);
+        assert!(lease.is_resumed(), "it may have been done");
         assert_eq!(make(&calls.core_of(&lease), route), first);
         answers.push(first);
     }
@@ -191,4 +200,17 @@ fn a_holder_whose_lease_was_taken_over_records_nothing() {
     assert_eq!(name(&calls.begin(&build::shop(), "flow", "k", "b")), "in progress");
     done(finish(&calls.core, &OpenVault, *fast, &answer("fast"))).unwrap();
     assert!(matches!(calls.begin(&build::shop(), "flow", "k", "b"), Begun::Replay(a) if a.body == "fast"));
+}
+
+#[test]
+fn law_20_an_answer_is_for_whoever_was_given_it_and_for_nobody_below() {
+    let calls = Calls::new();
+    let lease = calls.act("key");
+    let answered = Answered { status: 201, etag: None, body: "sp_secret".to_owned() };
+    done(finish(&calls.core, &OpenVault, *lease, &Ended::Done(answered))).unwrap();
+    assert_eq!(name(&calls.begin(&build::shop(), "key", "k", "b")), "replay");
+    for by in [By { who: "key_other", ..OWNER }, By { role: Role::Viewer, ..OWNER }] {
+        let begun = calls.begin_by(by, &build::shop(), "key", "k", "b");
+        assert_eq!(name(&begun), "act", "{by:?}: a call of its own, which its own rights decide");
+    }
 }

@@ -2,14 +2,16 @@
 
 use stagepost_app::config::disable_endpoint;
 use stagepost_app::ports::{ActError, ConfigChange, ConfigStore, Post};
-use stagepost_app::run::{Answered, Notable};
+use stagepost_app::run::{Answered, HOLD_LOOK_AGAIN, Notable};
 use stagepost_domain::SignedDuration;
 use stagepost_domain::event::Action;
+use stagepost_domain::fact::Fact;
 use stagepost_domain::keyring::Keyring;
 use stagepost_domain::outcome::SkipReason;
 use stagepost_domain::run::{RunId, RunState};
 use stagepost_domain::shop::{Disabled, DisabledReason, Endpoint, Sealed};
 use stagepost_domain::signing::{webhook_key, webhook_signature};
+use stagepost_domain::webhook::EventType;
 use stagepost_testkit::build;
 
 use super::far_end::{Reply, UNOPENABLE};
@@ -264,6 +266,56 @@ fn law_10_two_doorbells_at_once_make_one_attempt() {
     let recorded = [one.unwrap(), two.unwrap()];
     assert_eq!(recorded.iter().filter(|a| matches!(a, Answered::Recorded(_))).count(), 1, "{recorded:?}");
     assert_eq!((world.receiver.posts().len(), world.run(&call).attempts), (1, 1));
+}
+
+#[test]
+fn law_9_the_webhook_of_a_stage_waits_while_its_order_is_on_hold() {
+    for actor in [build::program(), build::person()] {
+        let world = World::new();
+        let call = world.run_of(world.go("packing", actor), Action::Webhook);
+        world.tell(&Fact::Hold { actor: build::person() });
+        world.pass(10);
+        for _ in 0..2 {
+            let kept = due(&world.ring_to(&call));
+            assert_eq!(kept, world.now() + HOLD_LOOK_AGAIN);
+            assert_eq!((world.run(&call).kept_until, world.run(&call).attempts), (Some(kept), 0));
+            world.clock.set(kept);
+        }
+        assert!(world.receiver.posts().is_empty(), "nothing leaves");
+        world.tell(&Fact::Resume { actor: build::person() });
+        assert!(matches!(world.ring_to(&call), RunState::Succeeded { .. }));
+        assert_eq!(world.receiver.posts().len(), 1);
+    }
+}
+
+#[test]
+fn law_9_a_webhook_that_failed_waits_too_and_keeps_its_attempts() {
+    let (world, call) = ripe();
+    world.receiver.then(Reply::Status(500));
+    let again = due(&world.ring_to(&call));
+    world.tell(&Fact::Hold { actor: build::person() });
+    world.clock.set(again);
+    let kept = due(&world.ring_to(&call));
+    assert_eq!((world.receiver.posts().len(), world.run(&call).attempts), (1, 1));
+    world.tell(&Fact::Resume { actor: build::person() });
+    world.clock.set(kept);
+    assert!(matches!(world.ring_to(&call), RunState::Succeeded { .. }));
+}
+
+#[test]
+fn who_subscribed_is_told_of_an_order_on_hold_as_of_any() {
+    for actor in [build::program(), build::person()] {
+        let world = World::new();
+        world.save_with(ConfigChange::Shop, |settings| {
+            settings.subscribers.insert(build::endpoint_id(), EventType::ALL.into_iter().collect());
+        });
+        // No automation of this stage calls anybody.
+        let call = world.run_of(world.go("shipped", actor), Action::Webhook);
+        assert!(world.run(&call).subscribed);
+        world.tell(&Fact::Hold { actor: build::person() });
+        world.pass(10);
+        assert!(matches!(world.ring_to(&call), RunState::Succeeded { .. }));
+    }
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! Parcels registered with a carrier service, and asked for again (laws 7, 10, 13).
 
-use stagepost_app::ports::{ActError, ConfigChange};
+use std::collections::BTreeSet;
+
+use stagepost_app::ports::{ActError, ConfigChange, JobStore};
 use stagepost_app::run::{Answered, retry};
 use stagepost_app::tracker::{Refetched, refetch};
 use stagepost_domain::SignedDuration;
 use stagepost_domain::disposition::Disposition;
 use stagepost_domain::event::{Action, Change, Event};
 use stagepost_domain::fact::{Fact, PackageEdit};
+use stagepost_domain::id::JobId;
+use stagepost_domain::job::{Job, JobKind};
 use stagepost_domain::order::Lifecycle;
 use stagepost_domain::outcome::SkipReason;
 use stagepost_domain::package::{Package, TrackingStatus};
@@ -277,4 +281,96 @@ fn news_that_could_not_be_fetched_say_whether_to_ask_again() {
         let error = done(refetch(&world.core, &OpenVault, &world.trackers, &shop, &id(), &package));
         assert_eq!(error.unwrap_err().disposition(), means);
     }
+}
+
+/// The demo order with so many parcels, registered and without news for two days, and the job that asks for them.
+fn overdue(parcels: usize) -> (World, JobId) {
+    let world = World::new();
+    connect(&world, integration());
+    for n in 0..parcels {
+        edit(&world, PackageEdit::Add(build::parcel(&format!("1Z{n:03}"))));
+        world.ring_to(&world.run_of(world.order().seq, Action::RegisterTracker));
+    }
+    world.pass(2 * DAY);
+    let id = JobId::from_body("refetch").unwrap();
+    let kind = JobKind::Refetch { carrier: build::carrier_id() };
+    done(world.store.create_job(&Job::new(id.clone(), build::shop(), kind, world.now()))).unwrap();
+    (world, id)
+}
+
+/// One page of a job, in an invocation that has no time for another: the trackers it asked for, and the job then.
+fn page(world: &World, id: &JobId) -> (Vec<String>, Job) {
+    let (asked, clock) = (world.trackers.asked().len(), world.clock.clone());
+    // Behind the claim comes what the page came to.
+    world.wire.at(Side::After, "update_job", || {});
+    world.wire.at(Side::After, "update_job", move || {
+        clock.advance(SignedDuration::from_secs(60));
+    });
+    done(world.work(&world.core, &build::shop(), id)).unwrap();
+    let job = done(world.store.job(&build::shop(), id)).unwrap().unwrap();
+    (world.trackers.asked().split_off(asked), job)
+}
+
+#[test]
+fn a_page_asks_for_ten_parcels_and_the_next_goes_on_behind_them_in_the_middle_of_an_order() {
+    let (world, id) = overdue(50);
+    let (mut asked, mut cursors) = (BTreeSet::new(), BTreeSet::new());
+    for n in 1..=5 {
+        let (calls, job) = page(&world, &id);
+        assert_eq!(calls.len(), 10, "page {n}");
+        asked.extend(calls);
+        assert_eq!(job.cursor.is_none(), n == 5, "{:?}", job.cursor);
+        cursors.insert(job.cursor);
+    }
+    assert_eq!((asked.len(), cursors.len()), (50, 5), "each once");
+    let job = done(world.store.job(&build::shop(), &id)).unwrap().unwrap();
+    assert_eq!((job.progress.seen, job.failures), (50, 0));
+    assert!(job.due() > Some(world.now()), "tomorrow again");
+}
+
+#[test]
+fn a_page_whose_calls_take_long_ends_before_its_function_does() {
+    let (world, id) = overdue(12);
+    for _ in 0..12 {
+        let clock = world.clock.clone();
+        let slowly = move || {
+            clock.advance(SignedDuration::from_secs(14));
+        };
+        world.trackers.then(Registers::Slowly(Box::new(slowly)));
+    }
+    let begun = world.now();
+    let (calls, job) = page(&world, &id);
+    assert_eq!(calls.len(), 2);
+    assert!(world.now() - SignedDuration::from_secs(60) <= begun + SignedDuration::from_secs(30));
+    assert!(job.cursor.is_some());
+    let (more, _) = page(&world, &id);
+    assert!(more.len() == 2 && more != calls, "{more:?}");
+}
+
+#[test]
+fn a_parcel_that_always_fails_keeps_no_other_from_being_asked_for() {
+    let (world, id) = overdue(12);
+    world.trackers.fail_at("trk_1Z005");
+    let (mut asked, mut job) = (Vec::new(), None::<Job>);
+    for _ in 0..12 {
+        if let Some(due) = job.as_ref().and_then(Job::due) {
+            world.clock.set(due.max(world.now()));
+        }
+        let (calls, now) = page(&world, &id);
+        asked.extend(calls);
+        let over = now.cursor.is_none() && now.progress.seen > 0;
+        job = Some(now);
+        if over {
+            break;
+        }
+    }
+    let job = job.unwrap();
+    assert_eq!((job.progress.seen, job.progress.refused), (12, 1), "{job:?}");
+    assert!(job.cursor.is_none() && job.due() >= Some(world.now() + SignedDuration::from_hours(23)));
+    let times =
+        |number: usize| asked.iter().filter(|call| **call == format!("EZAK trk_1Z{number:03}")).count();
+    for number in (0..12).filter(|number| *number != 5) {
+        assert_eq!(times(number), 1, "{number}: {asked:?}");
+    }
+    assert!((4..=5).contains(&times(5)), "not given up at once: {asked:?}");
 }

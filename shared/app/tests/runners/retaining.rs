@@ -2,8 +2,7 @@
 
 use stagepost_app::apply::Outcome;
 use stagepost_app::erase::erase_people;
-use stagepost_app::jobs::{Worked, keep_up, work};
-use stagepost_app::platform::Platforms;
+use stagepost_app::jobs::{Worked, keep_up};
 use stagepost_app::ports::{
     AttemptStore, ConfigChange, ConfigStore, JobStore, OrderStore, RunStore, SearchStore,
 };
@@ -19,9 +18,7 @@ use stagepost_domain::run::RunState;
 use stagepost_domain::search::SearchKey;
 use stagepost_testkit::build;
 
-use super::canarying::Nowhere;
-use super::far_end::OpenVault;
-use super::wire::done;
+use super::wire::{Side, crashed, done};
 use super::world::{World, id};
 
 const DAY: i64 = 24 * 3_600;
@@ -45,11 +42,8 @@ fn orders_after(days: u16) -> Retention {
 
 /// A whole pass.
 fn pass(world: &World) -> JobState {
-    let (sources, vault) = (Platforms { shopify: Nowhere, woocommerce: Nowhere }, OpenVault);
     let job = JobId::from_body("retain").unwrap();
-    let worked =
-        done(work(&world.plain, &vault, &sources, &world.trackers, &world.receiver, &build::shop(), &job));
-    match worked.unwrap() {
+    match done(world.work(&world.plain, &build::shop(), &job)).unwrap() {
         Worked::Recorded(state, _) => state,
         other => panic!("{other:?}"),
     }
@@ -151,6 +145,46 @@ fn law_19_what_names_people_beside_the_order_goes_with_them() {
     assert!(matches!(erased(build::shop()), Outcome::NoOp(_)));
     assert_eq!((entries("N#"), entries("W#"), entries("M#")), (1, 0, 0));
     assert!(matches!(world.ring_to(&world.run_of(since, Action::Webhook)), RunState::Succeeded { .. }));
+}
+
+/// How many bodies and calls of the order's events are there.
+fn private(world: &World) -> usize {
+    let (order, shop, endpoint, now) = (id(), build::shop(), build::endpoint_id(), world.now());
+    let has_body = |seq: &u64| done(world.store.webhook_body(&order, *seq, now)).unwrap().is_some();
+    let bodies = (1..=world.order().seq).filter(has_body).count();
+    let tried = world.store.attempts_of_endpoint(&shop, &endpoint, None, 10, now);
+    bodies + done(tried).unwrap().items.len()
+}
+
+#[test]
+fn law_19_an_erasure_that_stops_half_way_is_completed_by_the_next_pass() {
+    for (side, operation) in [
+        (Side::Before, "delete_private"),
+        (Side::After, "delete_private"),
+        (Side::Before, "commit"),
+        (Side::After, "commit"),
+        (Side::Before, "index"),
+    ] {
+        let world = world(orders_after(7));
+        world.ring(&world.run_of(world.enter("packing"), Action::Webhook));
+        let keys = SearchKey::of_deployment(&[7; 32]);
+        done(keep(&world.store, &keys, &id())).unwrap();
+        come_to_rest(&world);
+        // Bodies are kept for 30 days.
+        world.pass(8 * DAY);
+        assert!(private(&world) >= 2, "{}", private(&world));
+        world.wire.cut(side, operation);
+        crashed(world.work(&world.core, &build::shop(), &JobId::from_body("retain").unwrap()));
+        // The lease of the one that died, and the wait that its failure costs.
+        world.pass(150);
+        pass(&world);
+        world.pass(10);
+        pass(&world);
+        assert!(!has_people(&world), "{side:?} {operation}");
+        assert_eq!(private(&world), 0, "{side:?} {operation}: nothing names them beside the order");
+        let named = done(world.store.entries(&build::shop(), "W#", None, 10)).unwrap();
+        assert!(named.is_empty(), "{side:?} {operation}: {named:?}");
+    }
 }
 
 #[test]

@@ -1,12 +1,18 @@
 //! Carriers' reports, before and after their order (laws 1, 13).
 
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
 use stagepost_app::apply::{Outcome, apply};
-use stagepost_app::carrier::{Tracked, next_look, track};
+use stagepost_app::carrier::{HOLDERS_MAX, Tracked, next_look, track};
 use stagepost_app::ports::{InboundStore, OrderStore, ParkedFact};
 use stagepost_domain::fact::{Fact, PackageEdit, TrackingFact};
 use stagepost_domain::outcome::NoOpReason;
 use stagepost_domain::package::TrackingStatus;
 use stagepost_testkit::{Fault, build};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::wire::{Side, crashed, done};
 use super::world::{World, id};
@@ -17,6 +23,36 @@ fn delivered() -> TrackingFact {
 
 fn reported(world: &World, fact: &TrackingFact) -> Tracked {
     done(track(&world.core, &build::shop(), &build::carrier_id(), fact)).unwrap()
+}
+
+/// The errors that are logged, each as one text.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+struct Fields(String);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.push_str(&format!("{field}={value:?} "));
+    }
+}
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == Level::ERROR
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields(String::new());
+        event.record(&mut fields);
+        self.0.lock().unwrap().push(fields.0);
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
 }
 
 /// The order as its platform ships it with the parcel.
@@ -45,6 +81,28 @@ fn a_report_advances_every_order_that_holds_the_parcel() {
     assert_eq!(world.stage(), "delivered");
     let again = reported(&world, &delivered());
     assert_eq!(again, Tracked::Applied(vec![(id(), Outcome::NoOp(NoOpReason::Same))]));
+}
+
+#[test]
+fn a_report_advances_a_thousand_orders_of_one_parcel_and_says_so_when_there_are_more() {
+    let world = World::empty(|_| {});
+    let all = HOLDERS_MAX as u64 + 1;
+    for n in 1..=all {
+        let fact = build::fulfilled_fact(n, 10, vec![build::shipment("7000", 10, &["1Z999"])]);
+        done(apply(&world.plain, &build::shop(), &build::order_id(n), &build::told(fact))).unwrap();
+    }
+    let lines = Lines::default();
+    let told = tracing::subscriber::with_default(lines.clone(), || {
+        done(track(&world.plain, &build::shop(), &build::carrier_id(), &delivered())).unwrap()
+    });
+    let Tracked::Applied(outcomes) = told else { panic!("they hold it") };
+    assert!(outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Changed(_))));
+    assert_eq!(outcomes.len(), HOLDERS_MAX);
+    let stages = (1..=all).map(|n| done(world.store.order(&build::order_id(n))).unwrap().unwrap());
+    let arrived = stages.filter(|order| order.stage() == Some(&build::stage_id("delivered"))).count();
+    assert_eq!(arrived, HOLDERS_MAX);
+    let lines = lines.0.lock().unwrap();
+    assert!(matches!(lines.as_slice(), [line] if line.contains("do not reach this one")), "{lines:?}");
 }
 
 #[test]

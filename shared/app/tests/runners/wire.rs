@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use stagepost_app::attempt::Attempt;
+use stagepost_app::audit::{Audible, AuditStore};
+use stagepost_app::erase::EraseStore;
 use stagepost_app::mail::ports::{Counted, Line, PaceStore, SuppressionStore, TallyStore};
 use stagepost_app::ports::{
     AttemptStore, Commit, CommitError, ConfigChange, ConfigStore, DueItem, GovernorStore, HealthStore,
-    IgnoredFact, InboundStore, Indexed, OrderFilter, OrderStore, OrderSummary, Page, ParkedFact,
+    IgnoredFact, InboundStore, Indexed, JobStore, OrderFilter, OrderStore, OrderSummary, Page, ParkedFact,
     QuarantineEntry, Quarantined, RunStore, SearchStore, Searchable, StoreError, TimelineEntry,
 };
 use stagepost_domain::Timestamp;
@@ -20,8 +22,9 @@ use stagepost_domain::flow::Flow;
 use stagepost_domain::governor::{Governor, Tally};
 use stagepost_domain::health::Health;
 use stagepost_domain::id::{
-    CarrierId, ChannelId, EndpointId, FlowId, OrderId, QuarantineId, ShopId, SuppressionId, TemplateId,
+    CarrierId, ChannelId, EndpointId, FlowId, JobId, OrderId, QuarantineId, ShopId, SuppressionId, TemplateId,
 };
+use stagepost_domain::job::Job;
 use stagepost_domain::order::{Order, Snapshot};
 use stagepost_domain::package::Package;
 use stagepost_domain::run::{Run, RunId};
@@ -325,6 +328,56 @@ impl SearchStore for Wire {
     }
     async fn found(&self, ids: &[OrderId]) -> Result<Vec<(Order, Option<Snapshot>)>, StoreError> {
         wired!(self.found(ids))
+    }
+}
+
+impl EraseStore for Wire {
+    async fn unlist_number(&self, shop: &ShopId, number: &str, order: &OrderId) -> Result<(), StoreError> {
+        wired!(self.unlist_number(shop, number, order))
+    }
+    async fn delete_private(&self, order: &OrderId, before: u64, limit: usize) -> Result<bool, StoreError> {
+        wired!(self.delete_private(order, before, limit))
+    }
+    async fn forget_attempts(
+        &self,
+        shop: &ShopId,
+        endpoint: &EndpointId,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        wired!(self.forget_attempts(shop, endpoint, before, limit))
+    }
+    async fn delete_some(&self, order: &OrderId, limit: usize) -> Result<bool, StoreError> {
+        wired!(self.delete_some(order, limit))
+    }
+}
+
+impl AuditStore for Wire {
+    async fn audible(
+        &self,
+        order: &OrderId,
+        below: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Audible>, StoreError> {
+        wired!(self.audible(order, below, limit))
+    }
+    async fn list_number(&self, shop: &ShopId, number: &str, order: &OrderId) -> Result<(), StoreError> {
+        wired!(self.list_number(shop, number, order))
+    }
+}
+
+impl JobStore for Wire {
+    async fn create_job(&self, job: &Job) -> Result<(), CommitError> {
+        wired!(self.create_job(job))
+    }
+    async fn job(&self, shop: &ShopId, id: &JobId) -> Result<Option<Job>, StoreError> {
+        wired!(self.job(shop, id))
+    }
+    async fn jobs(&self, shop: &ShopId, cursor: Option<&str>, limit: usize) -> Result<Page<Job>, StoreError> {
+        wired!(self.jobs(shop, cursor, limit))
+    }
+    async fn update_job(&self, next: &Job) -> Result<(), CommitError> {
+        wired!(self.update_job(next))
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use stagepost_app::Core;
 use stagepost_app::apply::{Outcome, apply};
+use stagepost_app::jobs::{JOB_TIMEOUT, JobError, JobStores, Tools, Worked, work};
 use stagepost_app::mail::{TrackingLinks, email};
 use stagepost_app::platform::{Platforms, fulfill};
 use stagepost_app::ports::{Clock, ConfigChange, ConfigStore, OrderStore, run_id};
@@ -14,7 +15,7 @@ use stagepost_app::webhook::webhook;
 use stagepost_domain::event::{Action, Actor, Event};
 use stagepost_domain::fact::{Fact, Follows, MoveFact};
 use stagepost_domain::flow::Flow;
-use stagepost_domain::id::OrderId;
+use stagepost_domain::id::{JobId, OrderId, ShopId};
 use stagepost_domain::keyring::Keyring;
 use stagepost_domain::order::Order;
 use stagepost_domain::run::{Run, RunId, RunState};
@@ -23,6 +24,7 @@ use stagepost_domain::signing::webhook_secret;
 use stagepost_domain::{SignedDuration, Timestamp};
 use stagepost_testkit::{ManualClock, MemoryStore, SeededEntropy, build};
 
+use super::canarying::Nowhere;
 use super::far_end::{Bell, OpenVault, Provider, Receiver, Store, Trackers};
 use super::wire::{Wire, done};
 
@@ -204,6 +206,31 @@ impl World {
             }
             Action::RegisterTracker => register(&self.core, &OpenVault, &self.trackers, id).await,
         }
+    }
+
+    /// Works on a job as an invocation does that begins now.
+    pub async fn work<S: JobStores>(
+        &self,
+        core: &Core<S>,
+        shop: &ShopId,
+        job: &JobId,
+    ) -> Result<Worked, JobError> {
+        let limit = SignedDuration::try_from(JOB_TIMEOUT).unwrap();
+        self.work_until(core, shop, job, self.now() + limit).await
+    }
+
+    /// The same as one does that ends then.
+    pub async fn work_until<S: JobStores>(
+        &self,
+        core: &Core<S>,
+        shop: &ShopId,
+        job: &JobId,
+        deadline: Timestamp,
+    ) -> Result<Worked, JobError> {
+        let sources = &Platforms { shopify: Nowhere, woocommerce: Nowhere };
+        let (trackers, sender) = (&self.trackers, &self.receiver);
+        let tools = Tools { core, secrets: &OpenVault, sources, trackers, sender };
+        work(&tools, shop, job, deadline).await
     }
 
     /// Rings once and gives the answer.

@@ -75,15 +75,13 @@ impl Draft<'_> {
         } else {
             None
         };
+        let silent = self.silence(self.context.received_at);
         match reason {
-            None if self.trips_breaker(visit.automatic) => self.hold(target),
-            None => {
-                let silent = self.silence(self.context.received_at);
-                self.enter(playbook, to, silent);
-            }
+            None if self.trips_breaker(visit.automatic) => self.hold(target, silent),
+            None => self.enter(playbook, to, silent),
             Some(reason) => {
                 if let (IgnoreReason::OnHold, Some(hold)) = (&reason, &mut self.order.hold) {
-                    hold.pending = Some(target.clone());
+                    (hold.pending, hold.pending_silent) = (Some(target.clone()), silent);
                 }
                 self.refused = Some(Refusal { to: stage_ref(to), reason });
             }
@@ -95,11 +93,12 @@ impl Draft<'_> {
         automatic_entries >= AUTOMATIC_REENTRIES_MAX
     }
 
-    /// Stops the order; the move that was one too many waits for a person.
-    pub(super) fn hold(&mut self, target: &StageId) {
+    /// Stops the order; the move that was one too many waits for a person, as silent as it would have been.
+    pub(super) fn hold(&mut self, target: &StageId, silent: Option<SkipReason>) {
         self.tripped = true;
         let why = HoldReason::Breaker { stage: target.clone() };
-        self.order.hold = Some(Hold { at: self.context.now, why, pending: Some(target.clone()) });
+        let (at, pending) = (self.context.now, Some(target.clone()));
+        self.order.hold = Some(Hold { at, why, pending, pending_silent: silent });
         if let Some(to) = self.context.playbook.and_then(|p| p.flow.stage(target)) {
             self.refused = Some(Refusal { to: stage_ref(to), reason: IgnoreReason::OnHold });
         }
@@ -209,10 +208,10 @@ impl Draft<'_> {
         if self.transition.is_some() || self.order.hold.is_some() || !all_skipped || !some_missed {
             return;
         }
-        if self.trips_breaker(visited.get(&to.id).map_or(0, |visit| visit.automatic)) {
-            return self.hold(&to.id);
-        }
         let silent = self.silence(self.context.now);
+        if self.trips_breaker(visited.get(&to.id).map_or(0, |visit| visit.automatic)) {
+            return self.hold(&to.id, silent);
+        }
         self.enter_for(playbook, to, silent, |key| missed(entry, key));
     }
 

@@ -3,9 +3,11 @@
 use super::{Changeset, Context, Decision, Draft, Refused};
 use crate::event::{Actor, Cause, Change};
 use crate::fact::{Follows, MoveFact};
-use crate::flow::Stage;
+use crate::flow::{Flow, Stage};
+use crate::id::StageId;
 use crate::order::{Erasure, Hold, HoldReason, Lifecycle, Order, Placement, Snapshot};
 use crate::outcome::{NoOpReason, SkipReason};
+use crate::package::Package;
 
 /// A move by hand goes anywhere, once, from the screen that was seen.
 pub(super) fn moved(context: Context<'_>, fact: &MoveFact) -> Decision {
@@ -28,20 +30,33 @@ pub(super) fn moved(context: Context<'_>, fact: &MoveFact) -> Decision {
     let entries = visited.get(&to.id).map_or(0, |v| v.automatic);
     let cause = Cause::Manual { actor: fact.actor.clone() };
     let mut draft = Draft::new(context, order.clone(), cause, None);
+    let silent = match fact.follows {
+        // A job's move was wanted when the job was.
+        Follows::All => draft.silence(context.received_at),
+        Follows::Nothing | Follows::WhatWaited { .. } => Some(SkipReason::Quiet),
+    };
     if by_program && draft.trips_breaker(entries) {
-        draft.hold(&to.id);
+        draft.hold(&to.id, silent);
         return changed(draft.finish(Change::Held));
     }
     draft.by_hand = Some(fact.actor.clone());
-    // A person who moves the order has looked at it: that ends the breaker's hold.
-    draft.order.hold = order.hold.clone().filter(|hold| matches!(hold.why, HoldReason::Manual { .. }));
+    draft.order.hold = order.hold.as_ref().and_then(|hold| kept(hold, &playbook.flow, to));
     match fact.follows {
-        // A job's move was wanted when the job was.
-        Follows::All => draft.enter(playbook, to, draft.silence(context.received_at)),
-        Follows::Nothing => draft.enter(playbook, to, Some(SkipReason::Quiet)),
+        Follows::All | Follows::Nothing => draft.enter(playbook, to, silent),
         Follows::WhatWaited { .. } => draft.return_to(playbook, to),
     }
     changed(draft.finish(Change::Moved))
+}
+
+/// What is left of a hold when somebody moves the order to `to`. A person who does so has looked at it: that ends the
+/// breaker's hold. One that somebody put stays until it is released, and keeps a move only if that leads on from there.
+fn kept(hold: &Hold, flow: &Flow, to: &Stage) -> Option<Hold> {
+    let HoldReason::Manual { .. } = hold.why else { return None };
+    let ahead = |stage: &StageId| flow.position(stage) > flow.position(&to.id);
+    if hold.pending.as_ref().is_some_and(ahead) {
+        return Some(hold.clone());
+    }
+    Some(Hold { pending: None, pending_silent: None, ..hold.clone() })
 }
 
 /// Makes another link to the order's tracking page; the one before opens nothing any more.
@@ -63,6 +78,7 @@ pub(super) fn erased(context: Context<'_>, actor: Option<&Actor>) -> Decision {
     draft.order.erased = Some(Erasure { at: context.now, seq: draft.order.seq });
     draft.order.has_email = false;
     draft.snapshot = context.snapshot.map(Snapshot::without_people);
+    draft.packages = context.packages.iter().filter_map(Package::without_words).collect();
     changed(draft.finish(Change::Erased))
 }
 
@@ -74,7 +90,7 @@ pub(super) fn held(context: Context<'_>, actor: &Actor) -> Decision {
     }
     let mut draft = Draft::new(context, order.clone(), Cause::Manual { actor: actor.clone() }, None);
     let why = HoldReason::Manual { by: actor.clone() };
-    draft.order.hold = Some(Hold { at: context.now, why, pending: None });
+    draft.order.hold = Some(Hold { at: context.now, why, pending: None, pending_silent: None });
     changed(draft.finish(Change::Held))
 }
 
@@ -82,7 +98,6 @@ pub(super) fn held(context: Context<'_>, actor: &Actor) -> Decision {
 pub(super) fn resumed(context: Context<'_>, actor: &Actor) -> Decision {
     let Some(order) = context.order else { return Decision::Refused(Refused::UnknownOrder) };
     let Some(hold) = &order.hold else { return Decision::NoOp(NoOpReason::NotHeld) };
-    let pending = hold.pending.clone();
     let mut released: Order = order.clone();
     released.hold = None;
     if let (Placement::Placed { visited, .. }, HoldReason::Breaker { .. }) =
@@ -92,20 +107,24 @@ pub(super) fn resumed(context: Context<'_>, actor: &Actor) -> Decision {
     }
     let mut draft = Draft::new(context, released, Cause::Manual { actor: actor.clone() }, None);
     draft.by_hand = Some(actor.clone());
-    let here = |to: &Stage| {
-        context
-            .playbook
-            .zip(order.stage())
-            .is_some_and(|(p, at)| p.flow.position(at) == p.flow.position(&to.id))
-    };
-    if let Some((playbook, to)) = pending
-        .as_ref()
-        .and_then(|stage| context.playbook.and_then(|p| p.flow.stage(stage).map(|to| (p, to))))
-        .filter(|(_, to)| order.lifecycle == Lifecycle::Open && !here(to))
+    if let Some(playbook) = context.playbook
+        && let Some(to) = still_wanted(order, hold, &playbook.flow)
     {
-        draft.enter(playbook, to, None);
+        draft.enter(playbook, to, hold.pending_silent.clone());
     }
     changed(draft.finish(Change::Resumed))
+}
+
+/// Where the move that waited leads, if it still does: forward by the positions of now (law 8), as when it was asked
+/// for. The one that tripped the breaker may be a program's, and goes where that wanted.
+fn still_wanted<'a>(order: &Order, hold: &Hold, flow: &'a Flow) -> Option<&'a Stage> {
+    let (from, pending) = (order.stage()?, hold.pending.as_ref()?);
+    let (here, there) = (flow.position(from), flow.position(pending));
+    let leads_on = match &hold.why {
+        HoldReason::Breaker { stage } if stage == pending => there != here,
+        HoldReason::Breaker { .. } | HoldReason::Manual { .. } => there > here,
+    };
+    flow.stage(pending).filter(|_| leads_on && order.lifecycle == Lifecycle::Open)
 }
 
 pub(super) fn changed(changes: Changeset) -> Decision {

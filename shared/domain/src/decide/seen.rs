@@ -24,13 +24,13 @@ const WHOLE_ORDER: &str = "order";
 
 /// An order as a platform shows it.
 pub(super) fn order(context: Context<'_>, fact: &OrderFact) -> Decision {
-    let bare;
-    let fact = match context.order {
-        Some(known) if known.erased.is_some() => {
-            bare = OrderFact { snapshot: fact.snapshot.without_people(), ..fact.clone() };
-            &bare
+    let beside;
+    let fact = match of_known(context, fact) {
+        Some(snapshot) => {
+            beside = OrderFact { snapshot, ..fact.clone() };
+            &beside
         }
-        _ => fact,
+        None => fact,
     };
     match context.order {
         // A hand writes what is new, and over nothing that is there.
@@ -46,6 +46,18 @@ pub(super) fn order(context: Context<'_>, fact: &OrderFact) -> Decision {
             first_sighting(context, order, fact)
         }
     }
+}
+
+/// What a fact's snapshot counts for beside what is known of the order, where that is not all it says: people
+/// are left out once they were erased (law 19), and what its source cannot tell stays as it was told before.
+fn of_known(context: Context<'_>, fact: &OrderFact) -> Option<Snapshot> {
+    let erased = context.order.is_some_and(|known| known.erased.is_some());
+    let stored = context.snapshot.filter(|_| !fact.untold.is_empty());
+    let told = stored.map(|stored| fact.snapshot_beside(stored));
+    if erased {
+        return Some(told.as_ref().unwrap_or(&fact.snapshot).without_people());
+    }
+    told
 }
 
 fn new_order(context: Context<'_>, fact: &OrderFact) -> Order {

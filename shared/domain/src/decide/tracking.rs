@@ -1,6 +1,6 @@
 //! Parcels: carriers' reports, edits by hand, and the advance on delivery.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::manual::changed;
 use super::seen::blank_order;
@@ -9,16 +9,19 @@ use crate::event::{Actor, Cause, Change, Refusal, StageRef};
 use crate::fact::{Coverage, PackageEdit, ShipmentId, ShipmentReport, TrackingFact};
 use crate::fulfillment::SHIPMENTS_MAX;
 use crate::id::PackageId;
-use crate::order::Order;
+use crate::order::{Order, Placement, Platform};
 use crate::outcome::{IgnoreReason, NoOpReason};
 use crate::package::{
     CHECKPOINTS_MAX, Checkpoint, PACKAGES_MAX, Package, PackagePatch, PackageSeen, Report, Rollup,
     TrackingStatus, is_full, normalised_number,
 };
+use crate::run::later;
 use crate::text::tidy;
 
 /// Longest words of a carrier that are kept, in bytes.
 const DETAIL_MAX: usize = 200;
+/// How far a time may be off that a carrier told without its zone.
+const ZONES: SignedDuration = SignedDuration::from_hours(14);
 
 /// A carrier's report: newer than the parcel's mark, and never back from a delivery.
 pub(super) fn tracked(context: Context<'_>, fact: &TrackingFact) -> Decision {
@@ -33,11 +36,15 @@ pub(super) fn tracked(context: Context<'_>, fact: &TrackingFact) -> Decision {
         return Decision::Ignored(IgnoreReason::PackageRemoved);
     }
     let detail = fact.detail.as_deref().and_then(|d| tidy(d, DETAIL_MAX));
-    let report = Checkpoint { at: fact.occurred_at, status: fact.status, detail, offset: fact.offset };
+    let scan = Checkpoint { at: fact.occurred_at, status: fact.status, detail, offset: fact.offset };
+    let report = as_kept(order, scan);
     let mut next = match reported(package, &report) {
         Ok(next) => next,
         Err(refused) => return refused,
     };
+    if of_another_parcel(order, fact) {
+        return Decision::Ignored(IgnoreReason::BeforeOrder);
+    }
     let carrier = fact.carrier.as_deref().and_then(|c| tidy(c, 60));
     next.seen.fill_from(&PackageSeen { number: None, url: fact.url.clone(), carrier });
     let cause = Cause::Carrier { package: package.id.clone(), carrier: None };
@@ -45,6 +52,20 @@ pub(super) fn tracked(context: Context<'_>, fact: &TrackingFact) -> Decision {
     draft.set_packages(vec![next.clone()]);
     draft.advance_if_delivered();
     changed(draft.finish(Change::Package { package: next.id, status: next.status }))
+}
+
+/// The scan as the order keeps it: a carrier's words may name who took the parcel in (law 19).
+fn as_kept(order: &Order, mut scan: Checkpoint) -> Checkpoint {
+    scan.detail = scan.detail.filter(|_| order.erased.is_none());
+    scan
+}
+
+/// Whether the report is from before its order existed: carriers give a number anew, and this is of the parcel that
+/// had it then. An order of the API may be written after its parcels left, and of one that only a fulfillment told of
+/// nobody knows yet when it was created.
+fn of_another_parcel(order: &Order, fact: &TrackingFact) -> bool {
+    let dated = order.source.platform != Platform::Api && order.placement != Placement::Awaiting;
+    dated && later(fact.occurred_at, ZONES) < order.created_at
 }
 
 /// A platform's report of a fulfillment's parcels: the same rules, for each of them. Where it has not told of
@@ -61,7 +82,8 @@ pub(super) fn shipment_reported(context: Context<'_>, fact: &ShipmentReport) -> 
     let Some(first) = parcels.first() else { return kept(context, order, fact) };
     let cause = Cause::Carrier { package: first.id.clone(), carrier: None };
     let (mut next, mut refused) = (Vec::new(), Vec::new());
-    for outcome in parcels.iter().map(|p| reported(p, &fact.report)) {
+    let report = as_kept(&order, fact.report.clone());
+    for outcome in parcels.iter().map(|p| reported(p, &report)) {
         match outcome {
             Ok(package) => next.push(package),
             Err(why) => refused.push(why),

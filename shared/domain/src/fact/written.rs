@@ -1,5 +1,7 @@
 //! An order as somebody writes it, over the API or in the console, where no platform tells of it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{FulfillmentSeen, OrderFact, Origin};
@@ -56,6 +58,7 @@ impl WrittenOrder {
             number: number.unwrap_or_else(|| external_id.clone()),
             lifecycle: Lifecycle::Open,
             snapshot: self.snapshot,
+            untold: BTreeSet::new(),
             fulfillment: FulfillmentSeen { packages: self.packages, ..FulfillmentSeen::default() },
             draft: false,
             origin: Origin::Live,

@@ -8,11 +8,11 @@ use proptest::{prop_assert, prop_assert_eq, proptest};
 use super::scene::{Scene, Seen, add, console, parcel, remove, scan, shipment, shopify, woo};
 use crate::decide::Decision;
 use crate::event::Change;
-use crate::fact::{Fact, PackageEdit, ShipmentId};
+use crate::fact::{Fact, PackageEdit, Part, ShipmentId};
 use crate::flow::FulfilledWhen;
 use crate::fulfillment::Attribution;
 use crate::id::PackageId;
-use crate::order::{Lifecycle, Order, Snapshot};
+use crate::order::{Customer, Lifecycle, Line, Order, Placement, Platform, Snapshot};
 use crate::outcome::{IgnoreReason, NoOpReason};
 use crate::package::{PackageSeen, TrackingStatus};
 
@@ -141,6 +141,120 @@ fn law_1_of_one_second_the_fuller_content_stays() {
     let mut scene = Scene::open();
     scene.apply(shopify(10).without_email());
     assert!(scene.order().has_email);
+}
+
+/// An order as a notification tells it: its customer with a phone, and 80 lines.
+fn notified(at: i64) -> Seen {
+    let price = Some("500".to_owned());
+    let line = |n| Line { title: format!("Line {n}"), sku: None, quantity: "1".into(), price: price.clone() };
+    shopify(at).with(|f| {
+        f.snapshot.customer.phone = Some("+1".into());
+        f.snapshot.lines = (0..80).map(line).collect();
+        f.snapshot.line_count = 80;
+    })
+}
+
+/// The same order in a list that has no customer, writes amounts in its own way and cuts the lines.
+fn in_list(at: i64) -> Seen {
+    let who = [Part::CustomerName, Part::CustomerEmail, Part::CustomerPhone];
+    notified(at).total("19.9").with(|f| {
+        f.untold = who.into_iter().chain([Part::MoreLines, Part::Digits]).collect();
+        f.snapshot.lines.iter_mut().for_each(|line| line.price = Some("500.0".into()));
+        f.snapshot.customer =
+            Customer { name: Some("The recipient".into()), email: None, phone: Some("+2".into()) };
+        f.snapshot.lines.truncate(50);
+        f.snapshot.line_count = 50;
+    })
+}
+
+#[test]
+fn law_1_what_a_source_cannot_tell_stays_as_it_was_told() {
+    let mut scene = Scene::default();
+    scene.apply(notified(10));
+    let told = scene.snapshot.clone().unwrap();
+    // A save that changed nothing raises no mark, so the list shows a newer time.
+    assert_eq!(no_op(&scene.apply(in_list(20))), Some(NoOpReason::Same));
+    assert_eq!(scene.snapshot, Some(told.clone()));
+    // What it can tell counts all the same, and nothing else does.
+    let edited = in_list(30).total("9.90").with(|f| {
+        f.untold.remove(&Part::CustomerEmail);
+        f.snapshot.customer.email = Some("new@example.com".into());
+        f.snapshot.ship_to = vec!["2 Way".into()];
+    });
+    assert!(matches!(scene.apply(edited), Decision::Changed(_)));
+    let mut expected = Snapshot { total: Some("9.90".into()), ship_to: vec!["2 Way".into()], ..told };
+    expected.customer.email = Some("new@example.com".into());
+    assert_eq!(scene.snapshot, Some(expected));
+    assert!(scene.order().has_email);
+}
+
+#[test]
+fn law_1_an_amount_in_other_digits_is_the_same_and_another_amount_is_not() {
+    let told = |total: &str| {
+        let mut scene = Scene::default();
+        scene.apply(shopify(10).total(total));
+        move |listed: &str| {
+            scene.apply(shopify(20).total(listed).with(|f| f.untold = [Part::Digits].into()));
+            scene.snapshot.unwrap().total.unwrap()
+        }
+    };
+    for (total, listed, expected) in [
+        ("19.90", "19.9", "19.90"),
+        ("500", "500.0", "500"),
+        ("500", "500.00", "500"),
+        ("500", "50.0", "50.0"),
+        ("500", "5000", "5000"),
+        ("19.90", "19.09", "19.09"),
+        ("0.00", "0.0", "0.00"),
+    ] {
+        assert_eq!(told(total)(listed), expected, "{total} and {listed}");
+    }
+}
+
+#[test]
+fn law_1_of_an_order_that_nobody_told_of_a_poor_source_is_better_than_none() {
+    let mut scene = Scene::default();
+    scene.apply(in_list(10));
+    assert_eq!(scene.snapshot, Some(in_list(10).0.snapshot));
+    // What was not there before is filled in, and a list that is longer than what was known is news.
+    let fewer = notified(20).with(|f| {
+        f.snapshot.customer = Customer::default();
+        f.snapshot.lines.truncate(3);
+        f.snapshot.line_count = 3;
+    });
+    scene.apply(fewer);
+    scene.apply(in_list(30));
+    let (told, listed) = (scene.snapshot.unwrap(), in_list(30).0.snapshot);
+    assert_eq!((told.customer, told.line_count), (listed.customer, 50));
+    assert_eq!((told.lines.len(), &told.lines[49]), (50, &listed.lines[49]));
+}
+
+#[test]
+fn law_1_a_report_from_before_the_order_is_of_another_parcel_that_had_the_number() {
+    let reused = || scan("A", -86_400, TrackingStatus::Delivered);
+    let with_parcel = |seen: Seen| {
+        let mut scene = Scene::default();
+        scene.apply(seen);
+        scene.apply(add("A"));
+        scene
+    };
+    for seen in [shopify(10), woo(10, "processing")] {
+        let mut scene = with_parcel(seen);
+        assert_eq!(scene.apply(reused()), Decision::Ignored(IgnoreReason::BeforeOrder));
+        assert_eq!((scene.order().packages.delivered, scene.stage()), (0, "new"));
+        // The time of one that was told without its zone may be half a day off.
+        let without_zone = scan("A", -14 * 3_600, TrackingStatus::Delivered);
+        assert!(matches!(scene.apply(without_zone), Decision::Changed(_)));
+        assert_eq!(no_op(&scene.apply(reused())), Some(NoOpReason::Older), "once another one counts");
+    }
+    // Whoever writes an order over the API may do so when its parcels have left.
+    let mut scene = with_parcel(shopify(10).with(|f| f.source.platform = Platform::Api));
+    assert!(matches!(scene.apply(reused()), Decision::Changed(_)));
+    // Of an order that only its fulfillment told of nobody knows yet when it was created.
+    let mut scene = Scene::default();
+    scene.apply(shipment("s1", 20, true, &["A"]));
+    assert_eq!(scene.order().placement, Placement::Awaiting);
+    assert!(matches!(scene.apply(scan("A", 10, TrackingStatus::InTransit)), Decision::Changed(_)));
 }
 
 #[test]

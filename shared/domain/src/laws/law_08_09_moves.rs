@@ -1,16 +1,44 @@
 //! Laws 8 and 9: forward only, the stale screen, and the breaker.
 
+use jiff::SignedDuration;
+
 use super::scene::{Scene, add, api_key, console, is_refused, remove, scan, shipment, shopify, stg, t};
 use crate::decide::{Decision, Refused};
-use crate::event::{Actor, Change};
+use crate::event::{Action, Actor, Change};
 use crate::fact::{Fact, Follows, MoveFact};
 use crate::flow::FulfilledWhen;
 use crate::order::{Hold, HoldReason};
-use crate::outcome::{IgnoreReason, NoOpReason};
+use crate::outcome::{IgnoreReason, NoOpReason, SkipReason};
 use crate::package::TrackingStatus;
+use crate::restore::RestoredAt;
+use crate::run::RunState;
 
 fn refusal(scene: &Scene) -> Option<(&str, &IgnoreReason)> {
     scene.last().refused.as_ref().map(|r| (r.to.name.as_str(), &r.reason))
+}
+
+/// A program whose answer was lost asks again: what it asked for is told from what others did.
+#[test]
+fn law_9_a_move_knows_the_wish_that_it_meets() {
+    let mut scene = Scene::open();
+    let wish = MoveFact {
+        stage: stg("packed"),
+        expected_seq: scene.order().seq,
+        actor: api_key(),
+        follows: Follows::All,
+    };
+    assert!(!scene.last().meets(&wish));
+    scene.apply(Fact::Move(wish.clone()));
+    assert!(scene.last().meets(&wish));
+    for other in [
+        MoveFact { stage: stg("shipped"), ..wish.clone() },
+        MoveFact { expected_seq: wish.expected_seq + 1, ..wish.clone() },
+        MoveFact { actor: console(), ..wish.clone() },
+        MoveFact { follows: Follows::Nothing, ..wish.clone() },
+    ] {
+        assert!(!scene.last().meets(&other), "{other:?}");
+    }
+    assert!(is_refused(&scene.apply(Fact::Move(wish))).is_some(), "and it is not made twice");
 }
 
 #[test]
@@ -220,10 +248,104 @@ fn law_9_both_kinds_of_hold_survive_storage() {
     let at = t(1);
     let pending = Some(stg("packed"));
     for why in [HoldReason::Breaker { stage: stg("packed") }, HoldReason::Manual { by: console() }] {
-        let hold = Hold { at, why, pending: pending.clone() };
+        let pending_silent = Some(SkipReason::StaleFact);
+        let hold = Hold { at, why, pending: pending.clone(), pending_silent };
         let stored = serde_json::to_string(&hold).unwrap();
         assert_eq!(serde_json::from_str::<Hold>(&stored).unwrap(), hold, "{stored}");
     }
+    let before =
+        r#"{"at":"2026-11-22T09:00:01Z","by":{"kind":"console","name":"Ann"},"pending":"stg_packed"}"#;
+    let hold: Hold = serde_json::from_str(before).unwrap();
+    assert_eq!((hold.pending, hold.pending_silent), (pending, None), "as it was stored before");
+}
+
+#[test]
+fn law_8_resume_takes_no_order_back_from_where_somebody_moved_it() {
+    // Where somebody puts the order while a move to Shipped waits, and where it is after its release.
+    for (moved, released) in [("printing", "shipped"), ("shipped", "shipped"), ("delivered", "delivered")] {
+        let mut scene = Scene::open();
+        scene.apply(Fact::Hold { actor: console() });
+        scene.apply(shopify(20).fulfilled(&["s1"], 20));
+        assert_eq!(scene.order().hold.as_ref().unwrap().pending, Some(stg("shipped")));
+        scene.go(moved, console());
+        let still = (moved == "printing").then(|| stg("shipped"));
+        assert_eq!(scene.order().hold.as_ref().unwrap().pending, still, "{moved}: nobody is promised more");
+        let entered = scene.entered().len();
+        scene.apply(Fact::Resume { actor: console() });
+        assert_eq!((scene.stage(), &scene.order().hold), (released, &None), "{moved}");
+        assert_eq!(scene.entered().len(), entered + usize::from(moved == "printing"), "{moved}");
+        assert_eq!(scene.mails().last(), Some(&released), "{moved}");
+    }
+}
+
+#[test]
+fn law_8_what_waited_for_the_release_goes_forward_by_the_positions_of_now() {
+    let mut scene = Scene::open();
+    scene.go("packed", console());
+    scene.apply(Fact::Hold { actor: console() });
+    scene.apply(shopify(20).fulfilled(&["s1"], 20));
+    scene.playbook.flow.stages.swap(2, 3);
+    scene.apply(Fact::Resume { actor: console() });
+    assert_eq!(scene.stage(), "packed", "shipped comes before it by now");
+    // Where a program's move tripped the breaker, its move is what waits: programs move anywhere.
+    let mut back = looping();
+    back.playbook.flow.stages.swap(1, 2);
+    back.go("packed", api_key());
+    assert!(back.order().hold.is_some());
+    back.apply(Fact::Resume { actor: console() });
+    assert_eq!(back.stage(), "packed");
+}
+
+/// A hold put on an order with a parcel, before a fact of second 20 comes; and why the mail of the stage that it asks
+/// for does not leave, on hold and after its release, or off hold.
+fn silence_of(fact: &Fact, held: bool, late: SignedDuration, cut: Option<RestoredAt>) -> Option<SkipReason> {
+    let mut scene = Scene::open();
+    scene.apply(add("A"));
+    if held {
+        scene.apply(Fact::Hold { actor: console() });
+    }
+    (scene.now, scene.restored_at) = (t(20) + late, cut);
+    scene.apply(fact.clone());
+    if held {
+        assert_eq!(scene.stage(), "new");
+        scene.now += SignedDuration::from_hours(1);
+        scene.apply(Fact::Resume { actor: console() });
+    }
+    assert_ne!(scene.stage(), "new");
+    match &scene.run(Action::Email).state {
+        RunState::Skipped { why, .. } => Some(why.clone()),
+        _ => None,
+    }
+}
+
+#[test]
+fn law_4_a_move_that_is_silent_off_hold_is_silent_after_its_release() {
+    let facts: [Fact; 2] =
+        [shopify(20).fulfilled(&["s1"], 20).into(), scan("A", 20, TrackingStatus::Delivered)];
+    let cut = RestoredAt::parse(&t(500).to_string()).unwrap();
+    let cases = [
+        ("live", SignedDuration::from_secs(1_000), None, None),
+        ("eight days old", SignedDuration::from_hours(8 * 24), None, Some(SkipReason::StaleFact)),
+        ("before a restore", SignedDuration::from_secs(1_000), Some(cut), Some(SkipReason::BeforeRestore)),
+    ];
+    for fact in &facts {
+        for (what, late, cut, silent) in cases.clone() {
+            for held in [false, true] {
+                assert_eq!(silence_of(fact, held, late, cut), silent, "{what}, on hold: {held}");
+            }
+        }
+    }
+}
+
+#[test]
+fn law_9_a_silent_move_that_trips_the_breaker_stays_silent() {
+    let mut scene = looping();
+    let expected_seq = scene.order().seq;
+    let follows = Follows::Nothing;
+    scene.apply(Fact::Move(MoveFact { stage: stg("packed"), expected_seq, actor: api_key(), follows }));
+    assert_eq!(scene.order().hold.as_ref().unwrap().pending_silent, Some(SkipReason::Quiet));
+    scene.apply(Fact::Resume { actor: console() });
+    assert_eq!((scene.stage(), scene.last().open_runs()), ("packed", 0));
 }
 
 #[test]

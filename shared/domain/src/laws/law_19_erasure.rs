@@ -1,10 +1,11 @@
 //! Law 19: personal data is deletable, and an order without its people drops those fields from later facts.
 
-use super::scene::{Scene, api_key, shopify};
+use super::scene::{Scene, add, api_key, scan, shopify};
 use crate::decide::{Decision, Refused};
 use crate::event::{Action, Cause, Change};
-use crate::fact::Fact;
+use crate::fact::{Fact, Part, TrackingFact};
 use crate::outcome::NoOpReason;
+use crate::package::TrackingStatus;
 use crate::run::RunState;
 
 fn erase() -> Fact {
@@ -42,6 +43,38 @@ fn law_19_what_is_told_of_people_later_is_left_out() {
     scene.apply(shopify(520).cancelled());
     scene.apply(shopify(530));
     assert!(is_without_people(&scene), "not by coming back either");
+}
+
+#[test]
+fn law_19_a_source_that_cannot_tell_all_brings_nobody_back_either() {
+    let mut scene = Scene::open();
+    scene.apply(erase());
+    let listed = |at| shopify(at).with(|f| f.untold = [Part::CustomerName, Part::CustomerEmail].into());
+    assert!(matches!(scene.apply(listed(500)), Decision::NoOp(_)));
+    assert!(matches!(scene.apply(listed(510).total("9.90")), Decision::Changed(_)));
+    assert!(is_without_people(&scene));
+}
+
+/// *Left with Mrs Smith, no. 12.*
+#[test]
+fn law_19_what_carriers_say_of_a_parcel_goes_too_and_is_not_kept_again() {
+    let said = |at, status| match scan("1Z1", at, status) {
+        Fact::Tracking(fact) => Fact::Tracking(TrackingFact { detail: Some("with Ada".to_owned()), ..fact }),
+        other => other,
+    };
+    let words = |scene: &Scene| {
+        let scans = scene.packages.iter().flat_map(|package| &package.checkpoints);
+        (scans.clone().count(), scans.filter(|scan| scan.detail.is_some()).count())
+    };
+    let mut scene = Scene::open();
+    scene.apply(add("1Z1"));
+    scene.apply(said(100, TrackingStatus::InTransit));
+    assert_eq!(words(&scene), (1, 1));
+    scene.apply(erase());
+    assert_eq!(words(&scene), (1, 0), "the scan itself stays");
+    assert!(matches!(scene.apply(said(100, TrackingStatus::InTransit)), Decision::NoOp(_)), "known");
+    scene.apply(said(200, TrackingStatus::OutForDelivery));
+    assert_eq!(words(&scene), (2, 0));
 }
 
 #[test]

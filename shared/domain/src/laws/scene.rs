@@ -363,6 +363,7 @@ pub fn shopify(at: i64) -> Seen {
         number: "#1001".into(),
         lifecycle: Lifecycle::Open,
         snapshot: Snapshot { customer, line_count: 1, total: Some("19.90".into()), ..Snapshot::default() },
+        untold: std::collections::BTreeSet::new(),
         fulfillment: FulfillmentSeen::default(),
         draft: false,
         origin: Origin::Live,

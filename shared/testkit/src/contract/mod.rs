@@ -33,6 +33,7 @@ macro_rules! store_contract {
             order_and_snapshot_are_read_together
             removed_packages_stay_readable
             the_package_index_finds_orders_by_any_spelling_of_a_number
+            a_number_leads_to_every_order_that_holds_it
             another_shop_does_not_find_a_number
             a_removed_package_leaves_the_index_and_comes_back_with_it
             an_order_with_the_most_packages_is_stored_whole
@@ -59,6 +60,7 @@ macro_rules! store_contract {
             a_run_that_is_added_is_due_once_and_its_event_with_it
             the_webhook_body_is_kept_as_frozen
             what_went_wrong_is_listed_for_people_until_it_is_tried_again
+            an_ended_run_is_settled_beside_its_siblings
         }
         $crate::store_contract! { @laws inbound $make;
             an_ignored_fact_told_twice_is_one

@@ -9,7 +9,7 @@ use stagepost_domain::fact::{Fact, PackageEdit, ShipmentId};
 use stagepost_domain::fulfillment::{Attribution, Lock, Shipment};
 use stagepost_domain::id::{AttemptId, OrderId};
 use stagepost_domain::order::{Hold, HoldReason, Lifecycle, Order, Placement, Visit};
-use stagepost_domain::outcome::IgnoreReason;
+use stagepost_domain::outcome::{IgnoreReason, SkipReason};
 use stagepost_domain::package::{PACKAGES_KEPT_MAX, PACKAGES_MAX, Package, Report, TrackingStatus};
 use stagepost_domain::run::{RunKey, Target};
 
@@ -135,6 +135,7 @@ pub async fn everything_that_an_order_can_carry_comes_back_as_it_was<S: OrderSto
         at: seconds(8),
         why: HoldReason::Breaker { stage: stage_id("ready") },
         pending: Some(stage_id("shipped")),
+        pending_silent: Some(SkipReason::StaleFact),
     });
     full.fulfillment.epoch = 2;
     full.fulfillment.by = Some(Attribution::Undetermined);
@@ -201,6 +202,21 @@ pub async fn the_package_index_finds_orders_by_any_spelling_of_a_number<S: Order
     both.sort();
     assert_eq!(found, both);
     assert!(store.orders_with_number(&shop(), "1Z999AA").await.unwrap().is_empty());
+}
+
+/// One container, one number: all that is in it is found, also more than a page of a listing.
+pub async fn a_number_leads_to_every_order_that_holds_it<S: OrderStore + InboundStore>(store: &S) {
+    let mut all = Vec::new();
+    for n in 1..=101 {
+        let fact = told(fulfilled_fact(n, 0, vec![shipment("f1", 0, &["A1"])]));
+        apply(store, &order_id(n), &fact, seconds(0)).await.unwrap();
+        all.push(order_id(n));
+    }
+    all.sort();
+    let mut found = store.orders_with_number(&shop(), "A1").await.unwrap();
+    assert_eq!(found, store.orders_with_number(&shop(), "a 1").await.unwrap(), "always in the same order");
+    found.sort();
+    assert_eq!(found, all);
 }
 
 /// Numbers are known within a shop only.

@@ -323,6 +323,41 @@ pub async fn what_went_wrong_is_listed_for_people_until_it_is_tried_again<S: Ord
     assert_eq!(due(store, 60).await.len(), 1, "it is due again");
 }
 
+/// A provider's word settles a mail that had ended, be it that it went after all or that it was refused, whatever
+/// its siblings do meanwhile; these end as they would have (law 11).
+pub async fn an_ended_run_is_settled_beside_its_siblings<S: OrderStore + RunStore>(store: &S) {
+    let listed = async || store.attention(&shop(), None, 10).await.unwrap().items.len();
+    let unknown = AttemptOutcome::Failure { disposition: Disposition::Ambiguous, error: "?".to_owned() };
+    let refused = RunState::Failed { at: seconds(40), error: "refused".to_owned() };
+    let sent = RunState::Succeeded { at: seconds(40), detail: "sent".to_owned() };
+    for (n, before, after) in [(0_u8, &unknown, &sent), (1, &success(), &refused)] {
+        for ended in 0..=2_u8 {
+            let event = three_runs(store, u64::from(n * 3 + ended + 1)).await;
+            let siblings = [Action::Webhook, Action::Fulfill];
+            let (first, last) = siblings.split_at(usize::from(ended));
+            let (id, run) = place(&event, Action::Email);
+            let held = claimed(&id, &run, 1, seconds(30));
+            store.update_run(&id, &run, &held).await.unwrap();
+            let known = finished(&id, &held, 1, before, seconds(30));
+            store.update_run(&id, &held, &known).await.unwrap();
+            for action in first {
+                end(store, &event, *action, 2).await;
+            }
+            let settled = Run { state: after.clone(), ..known.clone() };
+            store.update_run(&id, &known, &settled).await.unwrap();
+            let again = store.update_run(&id, &known, &settled).await.unwrap();
+            assert_eq!(again.runs.get(&id.key), Some(&settled));
+            assert_eq!(due(store, 100).await.len(), usize::from(!last.is_empty()), "{ended} siblings ended");
+            for action in last {
+                end(store, &event, *action, 3).await;
+            }
+            assert!(due(store, 100).await.is_empty(), "{ended} siblings ended");
+            let wrong = usize::from(after.gone_wrong().is_some()) * usize::from(ended + 1);
+            assert_eq!(listed().await, wrong, "{ended} siblings ended");
+        }
+    }
+}
+
 /// *Send again* of what has ended: by a request that is repeated, beside one that comes at the same time.
 pub async fn a_run_that_is_added_is_due_once_and_its_event_with_it<S: OrderStore + RunStore>(store: &S) {
     let event = three_runs(store, 1).await;

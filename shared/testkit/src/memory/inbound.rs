@@ -1,5 +1,6 @@
 //! What came in and found no home, in memory.
 
+use stagepost_app::carrier::HOLDERS_MAX;
 use stagepost_app::ports::{
     IgnoredFact, InboundStore, Page, ParkedFact, QuarantineEntry, Quarantined, StoreError,
 };
@@ -63,7 +64,7 @@ impl InboundStore for MemoryStore {
         let number = normalised_number(number);
         let state = self.lock();
         let found = state.numbers.iter().filter(|(s, n, _)| s == shop && *n == number);
-        Ok(found.map(|(_, _, order)| order.clone()).collect())
+        Ok(found.map(|(_, _, order)| order.clone()).take(HOLDERS_MAX.saturating_add(1)).collect())
     }
 
     async fn park(&self, fact: &ParkedFact, due: Timestamp) -> Result<(), StoreError> {

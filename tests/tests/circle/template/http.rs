@@ -1,17 +1,18 @@
 //! Routes, their limits, and what is logged of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::document::{named, of_type};
+use super::document::{named, of_type, read};
 
-const ROUTES: [(&str, &str); 7] = [
+const ROUTES: [(&str, &str); 8] = [
     ("ANY /v1/{proxy+}", "ApiFunction"),
     ("POST /webhooks/shopify/{channel}", "ShopifyWebhookFunction"),
     ("POST /webhooks/woocommerce/{channel}", "WoocommerceWebhookFunction"),
     ("POST /webhooks/carriers/{integration}", "CarrierWebhookFunction"),
     ("GET /t/{token}", "TrackingFunction"),
+    ("HEAD /t/{token}", "TrackingFunction"),
     ("ANY /{proxy+}", "ConsoleFunction"),
     ("ANY /", "ConsoleFunction"),
 ];
@@ -49,6 +50,23 @@ pub fn routes(template: &Value) -> Vec<String> {
     }
     wrong.extend(left.keys().map(|key| format!("there is no route {key}")));
     wrong.extend(limits(template));
+    wrong
+}
+
+/// Every method that the tracking page answers leads to it. One without a route falls to the console, which knows no
+/// such page.
+pub fn tracking_methods(template: &Value) -> Vec<String> {
+    let source = read("functions/tracking/src/lib.rs");
+    let word = |rest: &str| rest.chars().take_while(char::is_ascii_uppercase).collect::<String>();
+    let answered: BTreeSet<String> = source.split(" Method::").skip(1).map(word).collect();
+    let routes = of_type(template, "AWS::ApiGatewayV2::Route");
+    let keys: BTreeSet<&str> = routes.values().filter_map(|route| route["RouteKey"].as_str()).collect();
+    let silent = answered.iter().filter(|method| !keys.contains(format!("{method} /t/{{token}}").as_str()));
+    let mut wrong: Vec<String> =
+        silent.map(|method| format!("{method} of a tracking page does not reach it")).collect();
+    if answered.is_empty() {
+        wrong.push("nobody finds the methods that the tracking page answers".to_owned());
+    }
     wrong
 }
 

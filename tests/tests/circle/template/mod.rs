@@ -85,6 +85,11 @@ fn the_tracking_page_can_only_read() {
 }
 
 #[test]
+fn law_20_what_stores_and_carriers_call_changes_nothing_that_a_shop_has_set() {
+    holds(rights::webhooks_only_add);
+}
+
+#[test]
 fn a_queue_hides_messages_long_enough_and_has_dead_letters() {
     holds(queues::queues);
 }
@@ -118,6 +123,11 @@ fn law_19_every_field_of_a_log_line_stands_in_the_runbook() {
 #[test]
 fn every_route_is_there_is_throttled_and_may_call_its_function() {
     holds(http::routes);
+}
+
+#[test]
+fn every_method_that_a_tracking_page_answers_has_a_route() {
+    holds(http::tracking_methods);
 }
 
 #[test]

@@ -103,6 +103,18 @@ fn reach_planted() -> Vec<(Check, String, Value)> {
         ),
         (rights::kinds_of_secrets, own("EmailEventsRole", 3, "Action"), json!(["kms:Decrypt"])),
         (rights::tracking_reads, own("TrackingRole", 0, "Action/0"), json!("dynamodb:PutItem")),
+        (rights::webhooks_only_add, own("CarrierWebhookRole", 2, "Action/0"), json!("dynamodb:DeleteItem")),
+        (
+            rights::webhooks_only_add,
+            own("WoocommerceWebhookRole", 2, "Action"),
+            json!(["dynamodb:PutItem", "dynamodb:UpdateItem"]),
+        ),
+        (
+            rights::webhooks_only_add,
+            own("ShopifyWebhookRole", 1, "Condition/ForAllValues:StringLike/dynamodb:LeadingKeys/0"),
+            json!("SHOP#*"),
+        ),
+        (rights::reach, "SandboxRecipients/Properties/Roles/0".into(), json!({"Ref": "TrackingRole"})),
     ]
 }
 
@@ -130,6 +142,8 @@ fn others_planted() -> Vec<(Check, &'static str, Value)> {
         (queues::mappings, "InboundMapping", json!({"Type": "AWS::Other"})),
         (queues::mappings, "DispatchMapping/Properties/FilterCriteria", json!(null)),
         (queues::mappings, "DispatchMapping/Properties/DestinationConfig", json!(null)),
+        (queues::mappings, "DispatchMapping/Properties/MaximumRetryAttempts", json!(5)),
+        (queues::mappings, "DispatchMapping/Properties/MaximumRecordAgeInSeconds", json!(86_400)),
         (queues::mappings, "EveryMinute/Properties/ScheduleExpression", json!("rate(1 hour)")),
         (queues::alarms, "DispatchDeadLettersAlarm", json!({"Type": "AWS::Other"})),
         (queues::alarms, "JobRunnerErrorsAlarm", json!({"Type": "AWS::Other"})),
@@ -146,6 +160,8 @@ fn others_planted() -> Vec<(Check, &'static str, Value)> {
         (http::routes, "TrackingRoute/Properties/RouteKey", json!("GET /track/{token}")),
         (http::routes, "CarrierWebhookMayBeCalled/Properties/FunctionName", json!({"Ref": "ApiFunction"})),
         (http::routes, "HttpStage/Properties/RouteSettings/GET /t~{token}", json!(null)),
+        (http::routes, "TrackingHeadMayBeCalled", json!({"Type": "AWS::Other"})),
+        (http::tracking_methods, "TrackingHeadRoute", json!({"Type": "AWS::Other"})),
         (
             http::access_log,
             "HttpStage/Properties/AccessLogSettings/Format",
@@ -187,6 +203,7 @@ fn a_place_that_a_restore_or_a_pause_would_miss_is_found() {
             json!("${Table.Arn}/index/GSI2"),
         ),
         ("DispatchMapping/Properties/EventSourceArn", own("StreamArn")),
+        ("Table/Condition", json!(null)),
         ("EmailMapping/Properties/Enabled", json!(true)),
         ("EveryMinute/Properties/State", json!(null)),
     ];

@@ -12,6 +12,10 @@ const VISIBILITY: u64 = 6;
 /// Longest that SQS holds a message back, in seconds.
 const DELAY_MAX: u64 = 900;
 
+/// How old a record of the stream gets before it is given up, in seconds: longer than outages and pauses, and no day,
+/// because it holds up what is behind it (docs/runbook.md).
+const STREAM_PATIENCE: u64 = 14_400;
+
 pub fn queues(template: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     let (queues, functions) = (of_type(template, "AWS::SQS::Queue"), functions(template));
@@ -72,10 +76,11 @@ pub fn mappings(template: &Value) -> Vec<String> {
     if patterns != [inserted("E#"), inserted("JOB#"), inserted("MAIL#")] {
         wrong.push("dispatch is not called for new events, jobs and test mails alone".to_owned());
     }
+    // The age alone bounds how long: tries end at whichever comes first, and five are over in minutes.
     let patient = |m: &&&Value| {
         m["BisectBatchOnFunctionError"] == true
-            && m["MaximumRetryAttempts"] == 5
-            && m["MaximumRecordAgeInSeconds"] == 3_600
+            && m["MaximumRetryAttempts"] == -1
+            && m["MaximumRecordAgeInSeconds"] == STREAM_PATIENCE
             && named(&m["DestinationConfig"]["OnFailure"]["Destination"]).is_some()
     };
     if stream.as_ref().is_none_or(|m| !patient(m)) {

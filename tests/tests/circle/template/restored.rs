@@ -47,6 +47,12 @@ pub fn restored(template: &Value) -> Vec<String> {
     for part in ["Globals", "Resources", "Outputs"] {
         missed(&template[part], part, &mut wrong);
     }
+    // Otherwise an update would ask something of a table that may be deleted by then. `store::table` sees that it stays.
+    if template["Resources"]["Table"]["Condition"] != "HasOwnTable"
+        || template["Conditions"]["HasOwnTable"] != json!({"Fn::Equals": [{"Ref": "RestoredTableName"}, ""]})
+    {
+        wrong.push("the stack holds on to its own table although another one was restored".to_owned());
+    }
     let pausing = |then: Value, otherwise: Value| json!({"Fn::If": ["IsPaused", then, otherwise]});
     for (name, mapping) in of_type(template, "AWS::Lambda::EventSourceMapping") {
         if mapping["Enabled"] != pausing(json!(false), json!(true)) {

@@ -195,6 +195,30 @@ pub fn reach(template: &Value) -> Vec<String> {
             wrong.push(format!("{name}: only the email and webhook runners mail"));
         }
     }
+    for (name, policy) in of_type(template, "AWS::IAM::ManagedPolicy") {
+        let statements = items(&policy["PolicyDocument"]["Statement"]);
+        let mails = statements.iter().any(|s| texts(&s["Action"]).iter().any(|a| a.starts_with("ses:")));
+        let roles: BTreeSet<&str> = items(&policy["Roles"]).into_iter().filter_map(named).collect();
+        if mails && roles != BTreeSet::from(["EmailRunnerRole", "WebhookRunnerRole"]) {
+            wrong.push(format!("{name} is for the two roles that mail, not for {roles:?}"));
+        }
+    }
+    wrong
+}
+
+/// What stores and carriers call adds to its shop, which is the quarantine, and changes and removes nothing there: what
+/// the shop has set, and its jobs, stand beside it.
+pub fn webhooks_only_add(template: &Value) -> Vec<String> {
+    let roles = of_type(template, "AWS::IAM::Role");
+    let mut wrong = Vec::new();
+    for (name, function) in functions(template).into_iter().filter(|(n, _)| n.ends_with("WebhookFunction")) {
+        let role = named(&function["Role"]).and_then(|role| roles.get(role));
+        let statements = role.map(|role| statements(role)).unwrap_or_default();
+        let of_shop = statements.into_iter().filter(|s| texts(leading(s)).contains("SHOP#*"));
+        let changes = of_shop.flat_map(|s| texts(&s["Action"]));
+        let changes = changes.filter(|action| *action != "dynamodb:PutItem" && WRITES.contains(action));
+        wrong.extend(changes.map(|action| format!("{name}: {action} of what a shop has set")));
+    }
     wrong
 }
 

@@ -10,7 +10,7 @@ use stagepost_app::ports::{OrderFilter, Secrets};
 use stagepost_app::search::search;
 use stagepost_domain::event::Change;
 use stagepost_domain::fact::Fact;
-use stagepost_domain::id::{OrderId, ShopId, StageId};
+use stagepost_domain::id::{FlowId, OrderId, ShopId, StageId};
 use stagepost_domain::order::Order;
 use stagepost_domain::search::{QUERY_MAX, Query};
 use stagepost_domain::text::Invalid;
@@ -124,6 +124,22 @@ pub async fn read<S: Stores, K: Secrets + 'static>(
     Ok(Found(shown(&api, &order.id).await?))
 }
 
+/// Whether a flow takes the order: an archived one takes none that is new.
+async fn takes<S: Stores, K>(
+    api: &Api<S, K>,
+    shop: &ShopId,
+    flow: &FlowId,
+    order: &OrderId,
+) -> Result<(), Failed> {
+    let wrong = match api.core.store.flow(shop, flow).await? {
+        None => "no such flow",
+        Some(flow) if flow.archived_at.is_none() => return Ok(()),
+        Some(_) if api.core.store.order(order).await?.is_some() => return Ok(()),
+        Some(_) => "is archived: it takes no new orders",
+    };
+    Err(Problem::invalid(vec![Invalid::new("flow", wrong)]).into())
+}
+
 /// Which part of a list to read.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -165,12 +181,10 @@ pub async fn create<S: Stores, K: Secrets + 'static>(
     Payload(input): Payload<OrderInput>,
 ) -> Answer<MadeOrFound<OrderView>> {
     let fact = input.fact(api.core.now()).map_err(Problem::invalid)?;
-    if let Some(flow) = &fact.default_flow
-        && api.core.store.flow(caller.shop(), flow).await?.is_none()
-    {
-        return Err(Problem::invalid(vec![Invalid::new("flow", "no such flow")]).into());
-    }
     let id = fact.source.order_id(caller.shop());
+    if let Some(flow) = &fact.default_flow {
+        takes(&api, caller.shop(), flow, &id).await?;
+    }
     let outcome = apply(&api.core, caller.shop(), &id, &Fact::Order(Box::new(fact))).await?;
     let new = matches!(&outcome, Outcome::Changed(changes) if matches!(changes.event.change, Change::Created { .. }));
     settled(outcome)?;

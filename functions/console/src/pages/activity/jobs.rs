@@ -59,8 +59,10 @@ struct View {
     ended: Option<Moment>,
     /// When it is at it next, of one that comes again by itself.
     next: Option<Moment>,
-    /// Whether it goes on, and can be stopped.
+    /// Whether it goes on, and comes to an end.
     open: bool,
+    /// Whether somebody may stop it.
+    stoppable: bool,
 }
 
 impl View {
@@ -81,6 +83,7 @@ impl View {
             ended: job.state.ended_at().map(|at| Moment::new(at, visit.now)),
             next: job.due().filter(|_| recurs).map(|at| Moment::new(at, visit.now)),
             open: !job.ended() && !recurs,
+            stoppable: job.kind.is_stoppable(),
         }
     }
 }

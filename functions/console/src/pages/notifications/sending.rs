@@ -123,7 +123,8 @@ impl Draft {
 
 /// What of the settings this form is about: an edit of anything else does not matter to it.
 fn seen(settings: &Settings) -> String {
-    let about = (&settings.from_email, &settings.mail, settings.grace_seconds, &settings.notify_email);
+    let people = (&settings.from_email, &settings.notify_email);
+    let about = (people, &settings.mail, settings.grace_seconds, &settings.retention);
     body_hash(&serde_json::to_vec(&about).unwrap_or_default())
 }
 

@@ -10,21 +10,24 @@ use stagepost_domain::id::EndpointId;
 use stagepost_domain::shop::Endpoint;
 use stagepost_domain::text::Invalid;
 use stagepost_domain::webhook::EventType;
+use url::Url;
 
 use super::secret::{Occasion, shown};
 use super::{NEW, endpoint_id, path, there};
-use crate::Stores;
 use crate::answer::{Answer, page_as, to_say};
 use crate::fields::{Fields, Wrong};
 use crate::shell::{Area, Flash, Shell};
 use crate::state::State;
 use crate::visitor::{Admin, Visit, Visitor};
 use crate::words;
+use crate::{Console, Stores};
 
 /// Headers that a form has room for.
 const HEADERS_MAX: usize = 10;
 /// Empty rows for more of them.
 const ROOM: usize = 2;
+/// A receiver on the machine that the console runs on.
+const LOOPBACK: &str = "http://127.0.0.1:8080/";
 
 /// A header as the form shows it.
 #[derive(Default)]
@@ -57,6 +60,8 @@ struct EditPage {
     events: Vec<Event>,
     headers: Vec<Header>,
     theirs: bool,
+    /// A host on somebody's own machine calls receivers there, too.
+    takes_loopback: bool,
     wrong: Wrong,
 }
 
@@ -111,7 +116,14 @@ impl Draft {
     }
 }
 
-fn form(visit: &Visit, draft: &Draft, of: Option<&Endpoint>, theirs: bool, wrong: Wrong) -> Answer {
+fn form<S, K>(
+    console: &Console<S, K>,
+    visit: &Visit,
+    draft: &Draft,
+    of: Option<&Endpoint>,
+    theirs: bool,
+    wrong: Wrong,
+) -> Answer {
     let stored = |name: &str| of.is_some_and(|of| of.headers.contains_key(&name.to_ascii_lowercase()));
     let header = |(name, value): &(String, String)| Header {
         name: name.clone(),
@@ -131,6 +143,7 @@ fn form(visit: &Visit, draft: &Draft, of: Option<&Endpoint>, theirs: bool, wrong
         on: draft.events.contains(&event),
     };
     let status = wrong.status(theirs);
+    let takes_loopback = Url::parse(LOOPBACK).is_ok_and(|url| (console.check_url)(&url).is_ok());
     let shown = EditPage {
         shell: visit.shell(Area::Webhooks),
         action: of.map_or_else(|| NEW.to_owned(), |of| format!("{}/edit", path(&of.id))),
@@ -142,12 +155,13 @@ fn form(visit: &Visit, draft: &Draft, of: Option<&Endpoint>, theirs: bool, wrong
         events: EventType::ALL.into_iter().map(event).collect(),
         headers,
         theirs,
+        takes_loopback,
         wrong,
     };
     page_as(status, &shown)
 }
 
-pub async fn begin(visitor: Visitor<Admin>) -> Answer {
+pub async fn begin<S: Stores, K: Secrets + 'static>(console: State<S, K>, visitor: Visitor<Admin>) -> Answer {
     let draft = Draft {
         name: String::new(),
         url: String::new(),
@@ -155,7 +169,7 @@ pub async fn begin(visitor: Visitor<Admin>) -> Answer {
         headers: Vec::new(),
         version: 0,
     };
-    form(&visitor, &draft, None, false, Wrong::default())
+    form(&console, &visitor, &draft, None, false, Wrong::default())
 }
 
 pub async fn create<S: Stores, K: Secrets + 'static>(
@@ -165,14 +179,14 @@ pub async fn create<S: Stores, K: Secrets + 'static>(
 ) -> Answer {
     let draft = Draft::of(&fields);
     let input = match twice(&draft) {
-        Some(wrong) => return form(&visitor, &draft, None, false, Wrong(vec![wrong])),
+        Some(wrong) => return form(&console, &visitor, &draft, None, false, Wrong(vec![wrong])),
         None => draft.input(),
     };
     let (core, secrets, shop) = (&console.core, &console.secrets, &visitor.shop);
     match put_endpoint(core, secrets, shop, None, &input, console.check_url, None).await {
         Ok((endpoint, Some(secret))) => shown(&visitor, &endpoint, &secret, Occasion::Made),
         Ok((endpoint, None)) => to_say(&path(&endpoint.id), Flash::done("The endpoint is there.")),
-        Err(ConfigError::Invalid(wrong)) => form(&visitor, &draft, None, false, Wrong(wrong)),
+        Err(ConfigError::Invalid(wrong)) => form(&console, &visitor, &draft, None, false, Wrong(wrong)),
         Err(error) => Err(error.into()),
     }
 }
@@ -190,7 +204,7 @@ pub async fn show<S: Stores, K: Secrets + 'static>(
     Path(id): Path<String>,
 ) -> Answer {
     let (endpoint, _) = there(&console, &visitor, &endpoint_id(&id)?).await?;
-    form(&visitor, &Draft::of_endpoint(&endpoint), Some(&endpoint), false, Wrong::default())
+    form(&console, &visitor, &Draft::of_endpoint(&endpoint), Some(&endpoint), false, Wrong::default())
 }
 
 pub async fn update<S: Stores, K: Secrets + 'static>(
@@ -202,7 +216,7 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
     let (id, draft) = (endpoint_id(&id)?, Draft::of(&fields));
     let (before, _) = there(&console, &visitor, &id).await?;
     if let Some(wrong) = twice(&draft) {
-        return form(&visitor, &draft, Some(&before), false, Wrong(vec![wrong]));
+        return form(&console, &visitor, &draft, Some(&before), false, Wrong(vec![wrong]));
     }
     match saved(&console, &visitor, &id, &draft).await {
         Ok(endpoint) => {
@@ -213,10 +227,12 @@ pub async fn update<S: Stores, K: Secrets + 'static>(
             };
             to_say(&path(&id), Flash::done(format!("Saved.{moved}")))
         }
-        Err(ConfigError::Invalid(wrong)) => form(&visitor, &draft, Some(&before), false, Wrong(wrong)),
+        Err(ConfigError::Invalid(wrong)) => {
+            form(&console, &visitor, &draft, Some(&before), false, Wrong(wrong))
+        }
         Err(ConfigError::Stale { .. } | ConfigError::Conflict) => {
             let (theirs, _) = there(&console, &visitor, &id).await?;
-            form(&visitor, &draft, Some(&theirs), true, Wrong::default())
+            form(&console, &visitor, &draft, Some(&theirs), true, Wrong::default())
         }
         Err(error) => Err(error.into()),
     }

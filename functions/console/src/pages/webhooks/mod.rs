@@ -31,7 +31,7 @@ const NEW: &str = "/settings/webhooks/new";
 pub fn routes<S: Stores, K: Secrets + 'static>() -> Routes<S, K> {
     Router::new()
         .route(Area::Webhooks.path(), get(list::show::<S, K>))
-        .route(NEW, get(edit::begin).post(edit::create::<S, K>))
+        .route(NEW, get(edit::begin::<S, K>).post(edit::create::<S, K>))
         .route("/settings/webhooks/{id}", get(one::show::<S, K>))
         .route("/settings/webhooks/{id}/edit", get(edit::show::<S, K>).post(edit::update::<S, K>))
         .route("/settings/webhooks/{id}/rotate", get(secret::confirm::<S, K>).post(secret::rotate::<S, K>))

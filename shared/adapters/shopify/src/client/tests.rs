@@ -136,7 +136,15 @@ fn left_answer(status: &str) -> Value {
 }
 
 fn work(ids: &[&str]) -> Work {
-    Work { orders: ids.iter().map(|id| format!("gid://shopify/FulfillmentOrder/{id}")).collect() }
+    let orders = ids.iter().map(|id| format!("gid://shopify/FulfillmentOrder/{id}")).collect();
+    Work { orders, more: false }
+}
+
+/// The answer, with another page of fulfillment orders behind it.
+fn with_more(mut answer: Value, cursor: &str) -> Value {
+    answer["data"]["order"]["fulfillmentOrders"]["pageInfo"] =
+        json!({"hasNextPage": true, "endCursor": cursor});
+    answer
 }
 
 fn ids(made: &[ShipmentId]) -> Vec<&str> {
@@ -238,9 +246,36 @@ async fn what_is_on_hold_is_none_of_our_work() {
     let orders = [fulfillment_order(1, "OPEN", 2), fulfillment_order(2, "ON_HOLD", 2)];
     let seen = look(ok(&order_answer("UNFULFILLED", &orders))).await.unwrap();
     assert_eq!(seen.work, Some(work(&["1"])));
-    let mut answer = order_answer("UNFULFILLED", &orders[..1]);
-    answer["data"]["order"]["fulfillmentOrders"]["pageInfo"]["hasNextPage"] = json!(true);
-    assert_eq!(look(ok(&answer)).await.unwrap().work, Some(work(&["1"])));
+    assert!(seen.blocked.unwrap().contains("platform hold"), "why the rest is not done");
+}
+
+#[tokio::test]
+async fn the_fulfillment_orders_of_another_page_are_left_to_the_next_attempt() {
+    let page = |orders: &[Value]| with_more(order_answer("UNFULFILLED", orders), "page2");
+    let seen = look(ok(&page(&[fulfillment_order(1, "OPEN", 2)]))).await.unwrap();
+    let expected = Work { more: true, ..work(&["1"]) };
+    assert_eq!(seen.work, Some(expected.clone()));
+    // No look at what is left: nothing would end with it.
+    let failed = fulfill(&Script::of([ok(&made_answer(11))]), &expected).await.unwrap_err();
+    assert_eq!((ids(&failed.made), failed.error.disposition), (vec!["11"], Disposition::RETRY));
+    // That attempt finds the first page done, and reads on.
+    let done = page(&[fulfillment_order(1, "CLOSED", 0), fulfillment_order(2, "ON_HOLD", 1)]);
+    let rest = order_answer("PARTIALLY_FULFILLED", &[fulfillment_order(3, "OPEN", 1)]);
+    let script = Script::of([ok(&done), ok(&rest)]);
+    let seen = script.client().look(&access(), &order()).await.unwrap();
+    assert_eq!((seen.coverage, seen.work), (Coverage::Partial, Some(work(&["3"]))));
+    assert!(seen.blocked.unwrap().contains("platform hold"), "what the first page had is told as well");
+    let calls = script.calls.lock().unwrap();
+    let body: Value = serde_json::from_slice(calls[1].body.as_deref().unwrap()).unwrap();
+    assert_eq!(body["variables"]["after"], json!("page2"));
+}
+
+#[tokio::test]
+async fn a_look_does_not_read_on_for_ever() {
+    let page = with_more(order_answer("PARTIALLY_FULFILLED", &[fulfillment_order(1, "CLOSED", 0)]), "more");
+    let script = Script::of(std::iter::repeat_with(|| ok(&page)).take(PAGES_MAX));
+    let seen = script.client().look(&access(), &order()).await.unwrap();
+    assert!(seen.work.is_none() && seen.blocked.unwrap().contains("more fulfillment orders"));
 }
 
 #[tokio::test]
@@ -266,6 +301,17 @@ async fn a_fulfilled_order_leaves_no_work_whatever_its_lists_say() {
         assert_eq!(seen.shipments[0].numbers, ["1Z1"]);
         assert!(seen.shipments[0].active && !seen.shipments[1].active);
     }
+}
+
+#[tokio::test]
+async fn law_2_an_order_that_was_refunded_before_anything_went_is_not_fulfilled() {
+    let mut answer = order_answer("FULFILLMENT_NOT_REQUIRED", &[]);
+    answer["data"]["order"]["fulfillments"] = json!([
+        {"id": "gid://shopify/Fulfillment/2", "status": "CANCELLED", "createdAt": "2026-08-01T10:00:00Z"}
+    ]);
+    let seen = look(ok(&answer)).await.unwrap();
+    assert_eq!((seen.coverage, seen.work), (Coverage::None, None));
+    assert_eq!(seen.blocked.as_deref(), Some("nothing remains to fulfill"));
 }
 
 #[tokio::test]
@@ -321,6 +367,7 @@ async fn each_fulfillment_order_takes_a_call_and_all_of_them_complete_the_order(
 async fn law_2_what_our_scopes_do_not_show_may_remain_so_shopifys_word_for_the_order_counts() {
     for (left, coverage) in [
         (ok(&left_answer("FULFILLED")), Coverage::Complete),
+        (ok(&left_answer("FULFILLMENT_NOT_REQUIRED")), Coverage::Complete),
         (ok(&left_answer("PARTIALLY_FULFILLED")), Coverage::Partial),
         (ok(&left_answer("ON_HOLD")), Coverage::Partial),
         (ok(&left_answer("UNFULFILLED")), Coverage::Partial),
@@ -499,6 +546,10 @@ fn tracking_has_numbers_or_links_as_shopify_takes_them() {
         (
             vec![parcel(Some("A"), Some(&link(1)), Some("UPS")), parcel(Some("B"), None, Some("DHL"))],
             json!({"numbers": ["A", "B"]}),
+        ),
+        (
+            vec![parcel(Some("A"), None, Some("DHLExpress")), parcel(Some("B"), None, Some("dhl express"))],
+            json!({"numbers": ["A", "B"], "company": "DHL Express"}),
         ),
     ] {
         assert_eq!(tracking_info(&packages), Some(info));

@@ -124,6 +124,7 @@ fn seen(number: Option<&str>, url: Option<&str>, carrier: Option<&str>) -> Packa
 #[test]
 fn an_order_is_read_whole() {
     let fact = patched(json!({}));
+    assert_eq!(fact.untold, BTreeSet::new(), "a notification's silence is a word");
     assert_eq!(fact.source.external_id, BIG);
     assert_eq!(fact.source.store, "demo.myshopify.com");
     assert_eq!(fact.source.channel, Some(channel().id));
@@ -453,7 +454,7 @@ fn a_fulfillments_name_gives_the_orders_number() {
 }
 
 #[test]
-fn numbers_and_links_of_different_lengths_become_parcels() {
+fn a_parcel_is_a_number_or_where_there_is_none_a_link() {
     let url = |n: u8| format!("https://t.example/{n}");
     for (patch, expected) in [
         (
@@ -462,7 +463,15 @@ fn numbers_and_links_of_different_lengths_become_parcels() {
         ),
         (
             json!({"tracking_numbers": ["A1"], "tracking_urls": [url(1), url(2)]}),
-            vec![seen(Some("A1"), Some(&url(1)), Some("UPS")), seen(None, Some(&url(2)), Some("UPS"))],
+            vec![seen(Some("A1"), Some(&url(1)), Some("UPS"))],
+        ),
+        (
+            json!({"tracking_numbers": ["A1", null, "A2"], "tracking_urls": [url(1), url(2), url(3)]}),
+            vec![seen(Some("A1"), Some(&url(1)), Some("UPS")), seen(Some("A2"), Some(&url(3)), Some("UPS"))],
+        ),
+        (
+            json!({"tracking_numbers": [], "tracking_urls": [url(1), url(2), url(1)]}),
+            vec![seen(None, Some(&url(1)), Some("UPS")), seen(None, Some(&url(2)), Some("UPS"))],
         ),
         // The same link again is no further parcel, and neither is the same number.
         (

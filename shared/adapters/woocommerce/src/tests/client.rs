@@ -558,10 +558,13 @@ async fn what_must_not_be_completed_is_blocked() {
         let seen = look(&Store::new(order(status))).await.unwrap();
         assert!(seen.work.is_none() && seen.blocked.is_some(), "{status}");
     }
-    for status in ["pending", "processing", "on-hold", "shipped"] {
+    for status in ["pending", "processing", "on-hold", "partial-shipped", "awaiting-stock"] {
         let seen = look(&Store::new(order(status))).await.unwrap();
         assert!(seen.work.is_some() && seen.blocked.is_none(), "{status}");
     }
+    let seen = look(&Store::new(order("shipped"))).await.unwrap();
+    assert_eq!(seen.coverage, Coverage::Complete);
+    assert!(seen.work.is_none() && seen.blocked.is_none(), "there is nothing left to complete");
 }
 
 #[tokio::test]

@@ -87,8 +87,8 @@ fn the_status_decides_what_an_order_is() {
         ("pending", true),
         ("processing", false),
         ("on-hold", true),
-        ("shipped", true),
-        ("wc-shipped", true),
+        ("ready-pickup", true),
+        ("wc-awaiting-stock", true),
     ];
     for (status, shown) in open {
         let fact = fact(&order(status));
@@ -105,6 +105,31 @@ fn the_status_decides_what_an_order_is() {
     assert_eq!(fact(&order("trash")).lifecycle, Lifecycle::Trashed);
     for status in ["checkout-draft", "auto-draft"] {
         assert_eq!(reading("order.updated", &order(status)), Reading::NoOp(NoOpReason::Draft), "{status}");
+    }
+}
+
+#[test]
+fn law_2_what_tracking_plugins_call_shipped_in_part_is_a_part_and_what_they_call_shipped_is_all() {
+    let read = |body: &Value| fact(body).fulfillment;
+    for (status, coverage) in [
+        ("partial-shipped", Coverage::Partial),
+        ("wc-partial-shipped", Coverage::Partial),
+        ("shipped", Coverage::Complete),
+        ("wc-shipped", Coverage::Complete),
+        ("delivered", Coverage::Complete),
+    ] {
+        let seen = read(&order(status));
+        // Its time is in no field, so there is no identity to tell it by.
+        assert_eq!((seen.coverage, seen.shipments.len(), seen.reopened), (coverage, 0, false), "{status}");
+        assert_eq!(fact(&order(status)).lifecycle, Lifecycle::Open, "{status}");
+    }
+    // The fulfillments feature may know more.
+    let all = with_meta(order("partial-shipped"), "_fulfillment_status", "fulfilled".into());
+    assert_eq!(read(&all).coverage, Coverage::Complete);
+    // A plugin that turns our own completion into another status is nobody else who fulfilled the order.
+    for status in ["shipped", "delivered"] {
+        let ours = with_meta(order(status), "_stagepost_run", "run_x.1.fulfill.none.0".into());
+        assert_eq!(read(&ours).coverage, Coverage::None, "{status}");
     }
 }
 

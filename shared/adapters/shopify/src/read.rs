@@ -40,7 +40,8 @@ const PACKAGES_READ: usize = PACKAGES_MAX + 1;
 ///
 /// Topics: `orders/create|updated|fulfilled|partially_fulfilled|cancelled` (a whole order),
 /// `fulfillments/create|update` (one fulfillment) and `fulfillment_events/create` (where a fulfillment's
-/// parcels are). State comes from the payload only, and so do all
+/// parcels are). The three about privacy (integrations §1.1) are for a person, who finds them in quarantine.
+/// State comes from the payload only, and so do all
 /// times: `_now` is not used, because a fact without a time of its own cannot be ordered (law 1).
 /// The caller caps the size of `body`; nesting is bounded by the parser.
 #[must_use]
@@ -53,7 +54,7 @@ pub fn read(topic: &str, channel: &Channel, body: &[u8], _now: Timestamp) -> Rea
         | "orders/cancelled" => order,
         "fulfillments/create" | "fulfillments/update" => fulfillment,
         "fulfillment_events/create" => fulfillment_event,
-        _ => return Reading::UnknownTopic,
+        _ => return for_a_person(topic),
     };
     let read = match serde_json::from_slice::<Value>(body) {
         Ok(value) if topic.starts_with("fulfillments/") && unshipped(Payload(&value)) => {
@@ -67,6 +68,22 @@ pub fn read(topic: &str, channel: &Channel, body: &[u8], _now: Timestamp) -> Rea
         Ok((source, fact)) => Reading::Fact { source, fact },
         Err(reason) => Reading::Unreadable { reason: reason.to_owned() },
     }
+}
+
+/// What Shopify asks of an app's owner by law is kept where people look, with what there is to do. Anything else that
+/// nobody subscribed to is nothing to us.
+fn for_a_person(topic: &str) -> Reading {
+    let reason = match topic {
+        "customers/redact" => {
+            "Shopify asks that a customer is forgotten: erase the orders that it names under orders_to_redact"
+        }
+        "customers/data_request" => {
+            "a customer asks for their data: export the orders that it names under orders_requested"
+        }
+        "shop/redact" => "the store has left the app two days ago: delete what is kept of it",
+        _ => return Reading::UnknownTopic,
+    };
+    Reading::Unreadable { reason: reason.to_owned() }
 }
 
 /// The fact and its order, or why there is none (never with the payload's content).

@@ -166,6 +166,16 @@ fn topics_that_we_do_not_follow_are_told_apart_before_anything_is_parsed() {
     }
 }
 
+#[test]
+fn law_19_what_shopify_asks_by_law_is_kept_for_a_person() {
+    let asked =
+        br#"{"shop_id": 1, "customer": {"id": 2, "email": "ada@customer.example"}, "orders_to_redact": [3]}"#;
+    for topic in ["customers/redact", "customers/data_request", "shop/redact"] {
+        let Reading::Unreadable { reason } = read_bytes(topic, asked) else { panic!("{topic}") };
+        assert!(!reason.contains("ada"), "{reason}");
+    }
+}
+
 fn report_of(reading: Reading) -> ShipmentReport {
     match reading {
         Reading::Fact { source, fact: Fact::ShipmentReport(fact) } => {

@@ -159,7 +159,8 @@ pub async fn begin<S: CallStore, K: Secrets>(
     call: &Call<'_>,
 ) -> Result<Begun, OnceError> {
     let now = core.now();
-    let id = content_key(&["call", call.by.who, call.by.role.as_str(), call.route, call.key]);
+    let id = content_key(&["call", call.by.who, call.route, call.key]);
+    let said = content_key(&[call.by.role.as_str(), &call.body]);
     let until = later(now, LEASE);
     let there = core.store.call(call.shop, &id, now).await?;
     let resumed = there.as_ref().is_some_and(|there| !matches!(there.state, CallState::Refused));
@@ -170,7 +171,7 @@ pub async fn begin<S: CallStore, K: Secrets>(
             let record = CallRecord {
                 shop: call.shop.clone(),
                 id,
-                body: call.body.clone(),
+                body: said,
                 began_at: now,
                 seed: sealed,
                 version: 1,
@@ -178,14 +179,14 @@ pub async fn begin<S: CallStore, K: Secrets>(
             };
             (seed, record)
         }
-        Some(there) => match again(secrets, call, there, now).await? {
+        Some(there) => match again(secrets, call, &said, there, now).await? {
             Err(begun) => return Ok(begun),
             Ok(there) => {
                 let plain = secrets.open(call.shop.into(), SecretKind::Call, &there.seed).await?;
                 let version = there.version.saturating_add(1);
                 let state = CallState::Running { until };
                 let seed = unhex(&plain).ok_or(OnceError::Corrupt)?;
-                (seed, CallRecord { body: call.body.clone(), version, state, ..there })
+                (seed, CallRecord { body: said, version, state, ..there })
             }
         },
     };
@@ -203,10 +204,11 @@ pub async fn begin<S: CallStore, K: Secrets>(
 async fn again<K: Secrets>(
     secrets: &K,
     call: &Call<'_>,
+    said: &str,
     there: CallRecord,
     now: Timestamp,
 ) -> Result<Result<CallRecord, Begun>, OnceError> {
-    let same = there.body == call.body;
+    let same = there.body == said;
     Ok(match &there.state {
         CallState::Refused => Ok(there),
         _ if !same => Err(Begun::OtherBody),

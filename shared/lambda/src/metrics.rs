@@ -194,11 +194,16 @@ fn counts_as(action: Action, run: &Run) -> Option<Figure> {
         RunState::Failed { .. } => Some(Figure::RunsFailed),
         RunState::Uncertain { .. } => Some(Figure::RunsUncertain),
         RunState::Skipped { .. } => Some(Figure::RunsSkipped),
-        RunState::Pending { .. } if action == Action::Email && run.last_error.is_some() => {
+        RunState::Pending { due } if action == Action::Email && waits_for_sender(run, due) => {
             Some(Figure::MailsRefused)
         }
         RunState::Pending { .. } | RunState::Claimed { .. } => None,
     }
+}
+
+/// Whether a mail waits because it was refused: not for somebody's word, nor for its place in the line.
+fn waits_for_sender(run: &Run, due: Timestamp) -> bool {
+    run.last_error.is_some() && run.kept_until != Some(due) && run.slot != Some(due)
 }
 
 /// How long somebody has waited for it, in milliseconds.
@@ -344,6 +349,15 @@ mod tests {
         assert_eq!(refused, Figures::one(Figure::MailsRefused));
         for (action, error) in [(Action::Email, None), (Action::Webhook, Some("503"))] {
             assert_eq!(Figures::of_run(action, &waits(error), at(1)), Figures::default(), "{action:?}");
+        }
+        let by_its_shop: fn(&mut Run) = |run| run.kept_until = Some(at(30_000));
+        let in_line: fn(&mut Run) = |run| run.slot = Some(at(30_000));
+        for why in [by_its_shop, in_line] {
+            let mut rung = waits(Some("sending is paused"));
+            if let Answered::Recorded(run) = &mut rung.answered {
+                why(run);
+            }
+            assert_eq!(Figures::of_run(Action::Email, &rung, at(1)), Figures::default());
         }
     }
 

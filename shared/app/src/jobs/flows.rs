@@ -62,10 +62,16 @@ where
         order: &OrderId,
         fact: &Fact,
     ) -> Result<Counted, PageError> {
-        Ok(match apply(self.core, shop, order, fact).await? {
-            Outcome::Changed(_) => Counted::Changed,
-            Outcome::NoOp(_) => Counted::Same,
-            Outcome::Ignored(_) | Outcome::Refused(_) => Counted::Refused,
-        })
+        match apply(self.core, shop, order, fact).await {
+            Ok(Outcome::Changed(_)) => Ok(Counted::Changed),
+            Ok(Outcome::NoOp(_)) => Ok(Counted::Same),
+            Ok(Outcome::Ignored(_) | Outcome::Refused(_)) => Ok(Counted::Refused),
+            // One that cannot be read or written keeps no other from its turn.
+            Err(error) if error.is_of_the_order() => {
+                tracing::error!(%shop, %order, %error, "an order is left out");
+                Ok(Counted::Refused)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }

@@ -407,6 +407,11 @@ fn nothing_left<W>(
             outcome: AttemptOutcome::Skip(why),
         };
     }
+    if !made.is_empty() && look.coverage == Coverage::Partial {
+        // An attempt before did what there was to do: what is left is not ours.
+        let left = look.blocked.as_deref();
+        return End::fulfilled(made.into_iter().collect(), taken_back, look.coverage, left);
+    }
     let why = look.blocked.clone().unwrap_or_else(|| "the platform offers nothing to fulfill".into());
     End { lock: released(made.into_iter().collect()), outcome: failure(&ActError::permanent(why)) }
 }

@@ -29,9 +29,9 @@ pub enum CallState {
 pub struct CallRecord {
     /// Its tenant.
     pub shop: ShopId,
-    /// Hash of route and key: the same call has the same.
+    /// Hash of caller, route and key: the same call has the same.
     pub id: String,
-    /// Hash of the body.
+    /// Hash of the body and of what the caller might do.
     pub body: String,
     /// When its key was first used; a day later the record is gone.
     pub began_at: Timestamp,

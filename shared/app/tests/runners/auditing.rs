@@ -199,3 +199,22 @@ fn law_19_a_job_that_could_not_be_made_with_the_settings_is_made_by_the_audit() 
     pass(&world);
     assert_eq!(codes().len(), 2, "{:?}", codes());
 }
+
+#[test]
+fn law_13_an_order_of_a_deleted_stage_that_cannot_be_read_does_not_end_the_audit() {
+    let world = World::new();
+    world.enter("packing");
+    world.until_quiet();
+    let mut flow = build::flow(&build::shop());
+    let gone = flow.stages.remove(1);
+    flow.retired.insert(gone.id, Retired { name: gone.name, successor: build::stage_id("ready") });
+    flow.version += 1;
+    world.save(ConfigChange::Flow(flow));
+    world.store.break_order(&id(), true);
+    pass(&world);
+    let job = done(world.store.job(&build::shop(), &JobId::from_body("audit").unwrap())).unwrap().unwrap();
+    assert_eq!((job.cursor.as_deref(), job.error()), (None, None), "to its end");
+    world.store.break_order(&id(), false);
+    pass(&world);
+    assert_eq!(world.stage(), "ready");
+}

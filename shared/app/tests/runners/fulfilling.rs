@@ -106,6 +106,23 @@ fn what_is_fulfilled_in_part_says_what_is_left() {
     assert_eq!((world.order().fulfillment.coverage, made.len()), (Coverage::Partial, 1));
 }
 
+/// The first attempt had done all there was to do when its answer failed.
+#[test]
+fn what_an_attempt_before_fulfilled_in_part_is_no_failure_of_the_next() {
+    let (world, run) = ripe();
+    world.platform.in_parts(2);
+    world.platform.then(Call::Works);
+    world.platform.then(Call::Fails(ActError::retry("read on")));
+    let again = due(&world.ring_to(&run));
+    world.platform.withhold("a platform hold");
+    world.clock.set(again);
+    let state = world.ring_to(&run);
+    let in_part =
+        |detail: &str| detail.starts_with("fulfilled in part") && detail.ends_with("a platform hold");
+    assert!(matches!(&state, RunState::Succeeded { detail, .. } if in_part(detail)), "{state:?}");
+    assert_eq!(world.platform.made().len(), 1);
+}
+
 #[test]
 fn law_5_the_echo_that_comes_before_the_answer_is_ours_and_moves_nothing() {
     on_both(|world, run| {

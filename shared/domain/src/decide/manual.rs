@@ -70,15 +70,17 @@ pub(super) fn link_renewed(context: Context<'_>, actor: &Actor) -> Decision {
 /// Takes the people out of an order, for good. What is told of them later is left out as well (law 19).
 pub(super) fn erased(context: Context<'_>, actor: Option<&Actor>) -> Decision {
     let Some(order) = context.order else { return Decision::Refused(Refused::UnknownOrder) };
-    if order.erased.is_some() {
+    let packages: Vec<Package> = context.packages.iter().filter_map(Package::without_words).collect();
+    // Carriers' words were not always taken along.
+    if order.erased.is_some() && packages.is_empty() {
         return Decision::NoOp(NoOpReason::Same);
     }
     let cause = actor.map_or(Cause::Configuration, |actor| Cause::Manual { actor: actor.clone() });
     let mut draft = Draft::new(context, order.clone(), cause, None);
-    draft.order.erased = Some(Erasure { at: context.now, seq: draft.order.seq });
+    draft.order.erased = order.erased.or(Some(Erasure { at: context.now, seq: draft.order.seq }));
     draft.order.has_email = false;
     draft.snapshot = context.snapshot.map(Snapshot::without_people);
-    draft.packages = context.packages.iter().filter_map(Package::without_words).collect();
+    draft.packages = packages;
     changed(draft.finish(Change::Erased))
 }
 

@@ -75,6 +75,12 @@ fn law_19_what_carriers_say_of_a_parcel_goes_too_and_is_not_kept_again() {
     assert!(matches!(scene.apply(said(100, TrackingStatus::InTransit)), Decision::NoOp(_)), "known");
     scene.apply(said(200, TrackingStatus::OutForDelivery));
     assert_eq!(words(&scene), (2, 0));
+    // Kept by a release that did not know.
+    let erased = scene.order().erased;
+    scene.packages[0].checkpoints[0].detail = Some("with Ada".to_owned());
+    assert!(matches!(scene.apply(erase()), Decision::Changed(_)));
+    assert_eq!((words(&scene), scene.order().erased), ((2, 0), erased));
+    assert!(matches!(scene.apply(erase()), Decision::NoOp(_)));
 }
 
 #[test]

@@ -52,16 +52,6 @@ impl ApplyError {
             Self::Busy => Disposition::RETRY,
         }
     }
-
-    /// Whether it is about what is stored of one order and says nothing of others: whoever goes through many is not
-    /// to be kept from the next.
-    #[must_use]
-    pub fn is_of_the_order(&self) -> bool {
-        matches!(
-            self,
-            Self::Store(StoreError::Corrupt { .. } | StoreError::Newer { .. } | StoreError::TooLarge)
-        )
-    }
 }
 
 /// What was read for one decision.

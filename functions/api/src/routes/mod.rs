@@ -226,7 +226,8 @@ fn runs_and_jobs<S: Stores, K: Secrets + 'static>(routes: Routes<S, K>) -> Route
         .post(
             "/v1/jobs/{id}/cancel",
             jobs::cancel,
-            about("cancelJob", "Stop a job; what it did stands").conflict("It has ended, or recurs."),
+            about("cancelJob", "Stop a job; what it did stands")
+                .conflict("It has ended, recurs, or carries out what was decided."),
         )
 }
 

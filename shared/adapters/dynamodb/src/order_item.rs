@@ -74,19 +74,14 @@ struct OrderItem {
     /// Last mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lm: Option<u64>,
-    /// The erasure of its people, which nobody takes back.
+    /// When its people were erased, which nobody takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    er: Option<ErasureItem>,
+    er: Option<Stamp>,
+    /// The event that did it; not there with the first that were erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    erb: Option<u64>,
     g1pk: String,
     g1sk: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ErasureItem {
-    /// When.
-    a: Stamp,
-    /// The event that did it.
-    s: u64,
 }
 
 /// In a stage if it names one, else untriaged or awaited.
@@ -273,7 +268,8 @@ pub(crate) fn to_row(order: &Order, write_id: &str) -> Result<Row, StoreError> {
         lk: order.links,
         em: order.has_email,
         lm: order.last_mail,
-        er: order.erased.map(|erasure| ErasureItem { a: Stamp(erasure.at), s: erasure.seq }),
+        er: order.erased.map(|erasure| Stamp(erasure.at)),
+        erb: order.erased.map(|erasure| erasure.seq),
         g1pk: keys::listing_pk(&order.shop, &filter),
         g1sk: keys::listing_sk(listed_at(order), &order.id),
     };
@@ -357,7 +353,8 @@ pub(crate) fn from_row(row: Row) -> Result<Order, StoreError> {
         links: item.lk,
         has_email: item.em,
         last_mail: item.lm,
-        erased: item.er.map(|item| Erasure { at: item.a.0, seq: item.s }),
+        // Where no event is named, the erasure reaches all that there are.
+        erased: item.er.map(|at| Erasure { at: at.0, seq: item.erb.unwrap_or(item.s) }),
     })
 }
 

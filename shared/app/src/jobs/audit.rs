@@ -2,6 +2,7 @@
 
 use stagepost_domain::Timestamp;
 use stagepost_domain::audit::{AUDIT_EVERY, Audit, Audited};
+use stagepost_domain::disposition::Disposition;
 use stagepost_domain::fact::Fact;
 use stagepost_domain::flow::Flow;
 use stagepost_domain::id::{InvalidId, JobId, OrderId, ShopId, StageId};
@@ -10,7 +11,7 @@ use stagepost_domain::run::later;
 
 use super::standing::keep_up;
 use super::{JobStores, PageError, Tools};
-use crate::apply::{Outcome, apply};
+use crate::apply::{ApplyError, Outcome, apply};
 use crate::audit::{Finding, Looked, look_at};
 use crate::config::ConfigError;
 use crate::ports::{OrderSummary, StoreError};
@@ -84,8 +85,9 @@ where
         match apply(self.core, shop, &order.id, &Fact::StageRetired).await {
             Ok(Outcome::Changed(_)) => Ok(Some(Finding::LeftBehind { stage: stage.clone() })),
             Ok(Outcome::NoOp(_) | Outcome::Ignored(_) | Outcome::Refused(_)) => Ok(None),
-            // One that cannot be read or written is told of, and keeps no other from its turn.
-            Err(error) if error.is_of_the_order() => Ok(None),
+            // A later release knows it; one that cannot be read is told of. Neither keeps another from its turn.
+            Err(ApplyError::Store(StoreError::Newer { .. })) => Ok(None),
+            Err(error) if error.disposition() == Disposition::Permanent => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

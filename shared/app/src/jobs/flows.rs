@@ -1,5 +1,6 @@
 //! What follows for orders when flows change under them. Nothing is sent because of it (law 4).
 
+use stagepost_domain::disposition::Disposition;
 use stagepost_domain::fact::{AssignFact, Assigner, Fact};
 use stagepost_domain::id::{ChannelId, FlowId, OrderId, ShopId, StageId};
 use stagepost_domain::job::{Counted, PageDone, Progress};
@@ -66,8 +67,8 @@ where
             Ok(Outcome::Changed(_)) => Ok(Counted::Changed),
             Ok(Outcome::NoOp(_)) => Ok(Counted::Same),
             Ok(Outcome::Ignored(_) | Outcome::Refused(_)) => Ok(Counted::Refused),
-            // One that cannot be read or written keeps no other from its turn.
-            Err(error) if error.is_of_the_order() => {
+            // One that the store can never take keeps no other from its turn.
+            Err(error) if error.disposition() == Disposition::Permanent => {
                 tracing::error!(%shop, %order, %error, "an order is left out");
                 Ok(Counted::Refused)
             }

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use stagepost_domain::Timestamp;
+use stagepost_domain::disposition::Disposition;
 use stagepost_domain::fact::{Fact, OrderFact};
 use stagepost_domain::id::{ChannelId, OrderId, ShopId};
 use stagepost_domain::job::{Counted, Noted, PageDone, Progress};
 use stagepost_domain::order::{Order, Placement, Platform};
 
 use super::{PageError, Tools};
-use crate::apply::{ApplyError, Outcome, apply};
+use crate::apply::{Outcome, apply};
 use crate::inbound::{Arrival, Proof, Reading, Route};
 use crate::platform::access;
 use crate::ports::{
@@ -82,7 +83,7 @@ where
                     Ok(Outcome::NoOp(_)) => Ok(Counted::Same),
                     Ok(Outcome::Ignored(_) | Outcome::Refused(_)) => Ok(Counted::Refused),
                     // One order that the store can never take keeps no other from its turn.
-                    Err(ApplyError::Store(error @ (StoreError::Corrupt { .. } | StoreError::TooLarge))) => {
+                    Err(error) if error.disposition() == Disposition::Permanent => {
                         self.put_aside(access, order.topic, order.raw, error.to_string()).await?;
                         Ok(Counted::Refused)
                     }
